@@ -6,6 +6,7 @@
  * Keys under a lease stay in memory: a lease of this store ends with the process.
  */
 
+import { statfs } from 'node:fs/promises';
 import { open as openDatabase, type RootDatabase } from 'lmdb';
 import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, HEADER_KEY, type EncodedRecord, type StoreHeader } from './embedded-metadata-record.ts';
 import { checkLmdbFile, lmdbFileExists, makeStoreFolder } from './lmdb-file.ts';
@@ -17,6 +18,9 @@ type Database = RootDatabase<Buffer, Buffer>;
 
 /** Address space, not memory or disk: the file grows as it fills. */
 const MAP_BYTES = 4 * 1024 * 1024 * 1024;
+/** A disk with less than this left counts as full. More than one commit can need. */
+const FREE_BYTES_MIN = 4 * 1024 * 1024;
+const CAUSE_WAIT_MS = 1000;
 
 export class EmbeddedMetadataStore extends QueuedMetadataStore {
   readonly #path: string;
@@ -92,17 +96,17 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
       for (const { key, after } of changes) changed.set(key, after === undefined || after.lease !== undefined ? undefined : encodeRecord(after));
     }
     const header = this.#headerAfter(revisions.at(-1)!.revision, changed);
-    try {
-      await this.#database.batch(() => {
-        for (const [key, record] of changed) {
-          if (record !== undefined) void this.#database.put(record.key, record.value);
-          else if (this.#checksums.has(key)) void this.#database.remove(Buffer.from(key));
-        }
-        void this.#database.put(HEADER_KEY, encodeHeader(header));
-      });
-    } catch (error) {
-      throw commitError(this.#path, error);
-    }
+    const writes: Promise<boolean>[] = [];
+    const batch = this.#database.batch(() => {
+      for (const [key, record] of changed) {
+        if (record !== undefined) writes.push(this.#database.put(record.key, record.value));
+        else if (this.#checksums.has(key)) writes.push(this.#database.remove(Buffer.from(key)));
+      }
+      writes.push(this.#database.put(HEADER_KEY, encodeHeader(header)));
+    });
+    const outcomes = await Promise.allSettled([batch, ...writes]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw await this.#commitError(failed.reason);
     this.#header = header;
     for (const [key, record] of changed) {
       if (record === undefined) this.#checksums.delete(key);
@@ -112,6 +116,30 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
 
   protected override async release(): Promise<void> {
     await this.#database.close();
+  }
+
+  /**
+   * What a failed commit means. lmdb writes the meta page last, so a commit that found no room changed nothing and later ones may work. After any other error (a failed
+   * sync) nobody knows what is on disk: the store ends, and the next start reads what is really there.
+   */
+  async #commitError(reason: unknown): Promise<MetadataStoreError> {
+    const cause = await lmdbCause(reason);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const unchanged = this.#storedRevision() === this.#header.revision;
+    // lmdb gives EIO for a write cut short by a full disk; that is told apart by looking at the disk.
+    if (unchanged && (/no space left|disk quota/i.test(message) || (await freeBytes(this.#path)) < FREE_BYTES_MIN)) {
+      return new MetadataStoreError(`no space left for metadata in ${this.#path}`, { cause });
+    }
+    return new MetadataStoreError(`a commit to ${this.#path} failed: ${message}`, { cause, outcomeUnknown: true });
+  }
+
+  #storedRevision(): number | undefined {
+    try {
+      const value = this.#database.get(HEADER_KEY);
+      return value && decodeHeader(value)?.revision;
+    } catch {
+      return undefined;
+    }
   }
 
   #headerAfter(revision: number, changed: ReadonlyMap<string, EncodedRecord | undefined>): StoreHeader {
@@ -146,6 +174,8 @@ function openAt(path: string): Database {
     keyEncoding: 'binary',
     encoding: 'binary',
     overlappingSync: false,
+    // Every commit of ours is one batch. With event-turn batching lmdb-js makes a promise of its own that nobody can catch when a commit fails.
+    eventTurnBatching: false,
     mapSize: MAP_BYTES,
   });
 }
@@ -179,12 +209,15 @@ function readAll(path: string, database: Database, mayBeUnmade: boolean): ReadSt
   return { database, header, entries, checksums };
 }
 
-/** Out of space: the commit did not happen and later ones may work. Anything else: nobody knows what is on disk. */
-function commitError(path: string, error: unknown): MetadataStoreError {
-  const message = error instanceof Error ? error.message : String(error);
-  const cause = error instanceof Error && 'commitError' in error ? (error as { commitError?: unknown }).commitError : error;
-  if (/no space left|disk quota/i.test(`${message} ${String(cause)}`)) {
-    return new MetadataStoreError(`no space left for metadata in ${path}`, { cause: error });
-  }
-  return new MetadataStoreError(`a commit to ${path} failed: ${message}`, { cause: error, outcomeUnknown: true });
+/** lmdb-js rejects with a wrapper whose `commitError` is a promise that rejects with the real error, a little later. */
+async function lmdbCause(reason: unknown): Promise<unknown> {
+  const inner = (reason as { commitError?: Promise<unknown> }).commitError;
+  if (inner === undefined) return reason;
+  const giveUp = new Promise((resolve) => setTimeout(resolve, CAUSE_WAIT_MS, reason).unref());
+  return Promise.race([inner.catch((cause: unknown) => cause), giveUp]);
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
 }

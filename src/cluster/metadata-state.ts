@@ -47,6 +47,8 @@ export interface EncodedTransaction {
   readonly compare: readonly MetadataCompare[];
   readonly puts: readonly { readonly key: string; readonly bytes: Uint8Array; readonly lease: LeaseId | undefined }[];
   readonly deletes: readonly string[];
+  /** A lease that ends here: every key under it is deleted. */
+  readonly endsLease?: LeaseId;
 }
 
 export type Prepared = { readonly conflicts: readonly string[] } | { readonly next: StoredRevision | undefined };
@@ -112,11 +114,6 @@ export class MetadataState {
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** Keys attached to `lease`. */
-  keysOfLease(lease: LeaseId): string[] {
-    return [...this.#entries.values()].filter((entry) => entry.lease === lease).map((entry) => entry.key);
-  }
-
   /**
    * What `transaction` would change if everything in `ahead` (prepared, not yet applied, in order) had been applied. Changes nothing. `next` is undefined when the
    * transaction changes nothing at all: then it takes no revision.
@@ -136,11 +133,17 @@ export class MetadataState {
       const after = { key, bytes, createRevision: before?.createRevision ?? revision, modRevision: revision, lease };
       changes.push({ key, before, after });
     }
-    for (const key of transaction.deletes) {
+    const deletes = transaction.endsLease === undefined ? transaction.deletes : this.#keysOfLease(transaction.endsLease, pending);
+    for (const key of deletes) {
       const before = current(key);
       if (before !== undefined) changes.push({ key, before, after: undefined });
     }
     return { next: changes.length === 0 ? undefined : { revision, changes } };
+  }
+
+  #keysOfLease(lease: LeaseId, pending: ReadonlyMap<string, StoredEntry | undefined>): string[] {
+    const settled = [...this.#entries.values()].filter(({ key }) => !pending.has(key));
+    return [...settled, ...pending.values()].flatMap((entry) => (entry?.lease === lease ? [entry.key] : [])).sort();
   }
 
   /** Makes a prepared revision the current one. It must be the next and must already be durable. */

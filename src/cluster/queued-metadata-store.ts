@@ -157,12 +157,7 @@ export abstract class QueuedMetadataStore implements MetadataStore {
     if (lease === undefined) return;
     lease.cancel();
     this.#leases.delete(id);
-    // Transactions that attach keys to this lease may still be waiting; behind them in the queue, so none is missed.
-    await this.#enqueue({ compare: [], puts: [], deletes: [] });
-    const deletes = this.#state.keysOfLease(id);
-    for (let start = 0; start < deletes.length; start += 100) {
-      await this.#enqueue({ compare: [], puts: [], deletes: deletes.slice(start, start + 100) });
-    }
+    await this.#enqueue({ compare: [], puts: [], deletes: [], endsLease: id });
   }
 
   async close(): Promise<void> {

@@ -71,7 +71,7 @@ describe('topic settings', () => {
       fc.property(names, fc.oneof(fc.string(), fc.bigInt().map(String), fc.double().map(String)), (name, value) => {
         const reason = validateTopicConfig(name, value);
         if (reason === undefined) resolveTopicConfig({ [name]: value }, broker);
-        else if (!/[\r\n]/.test(name)) expect(reason).not.toMatch(/[\r\n]/);
+        else expect(reason).not.toMatch(/[\r\n]/);
       }),
       { numRuns: 2000 },
     );
