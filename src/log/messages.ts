@@ -1,0 +1,77 @@
+/** What main and a shard say to each other beside the rings (see ring/control.ts), and the work a shard asks the keeper for. */
+import type { PartitionConfig, PartitionState } from './partition-state.ts';
+
+/** main → shard. Each is answered by the shard message of the same name in the past tense, in ring order. */
+export type ToShard =
+  /** Takes over a partition. `recovered`: its state is covered by the shard's first checkpoint, so no journal entry is owed. */
+  | {
+      readonly kind: 'open';
+      readonly handle: number;
+      readonly state: PartitionState;
+      readonly config: PartitionConfig;
+      readonly leaderEpoch: number;
+      readonly recovered: boolean;
+    }
+  /** All recovered partitions were opened: write the first checkpoint of this generation, then `began`. */
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'close'; readonly handle: number }
+  | { readonly kind: 'configure'; readonly handle: number; readonly config: PartitionConfig }
+  /** Secures everything the partition has, records that it left, and hands its state back. */
+  | { readonly kind: 'moveOut'; readonly handle: number; readonly moveNumber: number }
+  /** Cuts the log so that `endOffset` is the next offset. */
+  | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
+  | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
+  /** Finishes what waits, writes a clean final checkpoint, then `stopped`. */
+  | { readonly kind: 'stop' };
+
+/** shard → main. */
+export type FromShard =
+  | { readonly kind: 'opened'; readonly handle: number; readonly error: string | null }
+  | { readonly kind: 'began' }
+  | { readonly kind: 'closed'; readonly handle: number; readonly state: PartitionState | null }
+  | { readonly kind: 'configured'; readonly handle: number }
+  | { readonly kind: 'movedOut'; readonly handle: number; readonly state: PartitionState | null; readonly error: string | null }
+  /** A new active segment begins at `baseOffset`; the one before ended at `previousEndPosition` (−1: there was none). */
+  | {
+      readonly kind: 'rolled';
+      readonly handle: number;
+      readonly baseOffset: number;
+      readonly capacity: number;
+      readonly previousEndPosition: number;
+    }
+  /** The log now ends (or starts) elsewhere: main replaces its view by this state, without touching what it knows of untouched segments. */
+  | { readonly kind: 'truncated'; readonly handle: number; readonly state: PartitionState | null; readonly error: string | null }
+  | {
+      readonly kind: 'logStartSet';
+      readonly handle: number;
+      readonly logStartOffset: number;
+      /** Base offsets of segments that no longer belong to the log. */
+      readonly retired: readonly number[];
+      readonly error: string | null;
+    }
+  /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
+  | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
+  /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'stopped'; readonly clean: boolean };
+
+/** How a piece of keeper work ended. */
+export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
+
+/** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
+export type KeeperWork =
+  /** Makes a checkpoint durable: syncs descriptors and folders, then writes `folder/name` (temporary file, sync, rename, sync folder). */
+  | {
+      readonly kind: 'checkpoint';
+      readonly syncFds: readonly number[];
+      readonly syncFolders: readonly string[];
+      readonly folder: string;
+      readonly name: string;
+      readonly bytes: Uint8Array;
+      /** Older checkpoint files to remove afterwards. */
+      readonly remove: readonly string[];
+      /** Given up when the disk is full, so that the checkpoint can finish. */
+      readonly reserve: string;
+    }
+  /** Writes a journal file full of zeros and makes it and its name durable. */
+  | { readonly kind: 'prepareJournal'; readonly path: string; readonly bytes: number };

@@ -1,0 +1,61 @@
+/** The state of one partition as checkpoint, journal, recovery, a move between shards and main's view hand it on: plain data. */
+
+/** One segment file. */
+export interface SegmentState {
+  /** Offset of its first record; names the file. */
+  readonly baseOffset: number;
+  /** One past the offset of its last record; equals `baseOffset` while empty. */
+  endOffset: number;
+  /** Bytes of the file that belong to the log; what lies behind is stale or absent. */
+  endPosition: number;
+  /** Largest record timestamp, ms since the epoch; −1 while empty. */
+  maxTimestamp: number;
+  /** Length of the preallocated file of a pool segment; 0 for a growing one. */
+  capacity: number;
+}
+
+/** An offset range that was acknowledged and is not readable any more; reads inside it are refused, what lies behind it is kept. */
+export interface DamagedRange {
+  /** First damaged offset. */
+  readonly from: number;
+  /** One past the last damaged offset. */
+  readonly to: number;
+}
+
+/** Start of a leader epoch: its first record has this offset or a later one. */
+export interface EpochStart {
+  readonly epoch: number;
+  readonly startOffset: number;
+}
+
+/** Everything about a partition's log but its bytes. Segments and epochs ascend; the last segment is the active one. */
+export interface PartitionState {
+  /** Kafka's text form of the topic id (22 characters, base64url); names the folder. */
+  readonly topicId: string;
+  readonly partition: number;
+  /** Grows at every move between shards; recovery believes the highest. */
+  moveNumber: number;
+  logStartOffset: number;
+  /** Offset of the next record. */
+  endOffset: number;
+  segments: SegmentState[];
+  epochs: EpochStart[];
+  damaged: DamagedRange[];
+}
+
+/** The state of a partition that never had a record. */
+export function emptyPartition(topicId: string, partition: number): PartitionState {
+  return { topicId, partition, moveNumber: 0, logStartOffset: 0, endOffset: 0, segments: [], epochs: [], damaged: [] };
+}
+
+/** `ringlog.durability` of a topic: when a batch is acknowledged (DESIGN section 5). */
+export type Durability = 'memory' | 'page-cache' | 'fsync';
+
+/** What a shard needs to know of a topic's configuration. */
+export interface PartitionConfig {
+  durability: Durability;
+  segmentBytes: number;
+  /** Largest record batch as stored, bytes. */
+  maxMessageBytes: number;
+  timestampType: 'CreateTime' | 'LogAppendTime';
+}
