@@ -3,6 +3,8 @@
  * such revisions and then changes several keys at once, and a watch delivers changes in order from a revision on.
  */
 
+import { UserError } from '../lib/user-error.ts';
+
 /** A key as of one revision. `value` is a fresh copy: changing it changes nothing in the store. */
 export interface MetadataEntry {
   readonly key: string;
@@ -104,7 +106,7 @@ export interface MetadataStoreErrorOptions extends ErrorOptions {
 }
 
 /** The store cannot do what was asked. */
-export class MetadataStoreError extends Error {
+export class MetadataStoreError extends UserError {
   override name = 'MetadataStoreError';
   readonly outcomeUnknown: boolean;
 
