@@ -10,6 +10,7 @@ import type { BrokerConfig, BrokerFlags, Durability } from '../config/broker-con
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
+import { watchParents } from './parent.ts';
 
 /** What this command needs of a broker. */
 interface RunningBroker {
@@ -34,7 +35,6 @@ const EXIT_INTERRUPTED = 130;
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** A terminal sends Ctrl-C to npm and to us, and npm sends it on to us: the same key press, not a second one. */
 const SAME_SIGNAL_MS = 300;
-const PARENT_POLL_MS = 500;
 const STOP_WANTED = 'stop wanted';
 
 const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
@@ -75,13 +75,7 @@ function stopWish(stopsWithParent: boolean): Promise<void> {
       resolve();
     };
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-    if (!stopsWithParent) return;
-    const parent = process.ppid;
-    const timer = setInterval(() => {
-      if (process.ppid === parent) return;
-      clearInterval(timer);
-      resolve();
-    }, PARENT_POLL_MS).unref();
+    if (stopsWithParent) watchParents(resolve);
   });
 }
 
