@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * `npm test` runs the folders below that exist. Unit, golden and sim import `src/` and start no thread; integration runs the built `dist/` in processes of its own.
- * Stress, fuzz, crash and interop have verbs of their own.
+ * `npm test` runs the folders below that exist. Unit, golden and sim import `src/` and start no thread; integration runs the built `dist/`
+ * in processes of its own. Stress, fuzz, crash and interop have verbs of their own.
  */
 export default defineConfig({
   test: {

@@ -1,9 +1,10 @@
 /**
- * Makes a clone ready to run, before `npm start` and `npm test`: installs packages when they are missing or older than the lock file, builds when `dist/` is missing or older
- * than the sources. Says in one line what it does, and does and says nothing when all is up to date. Needs Node and npm only.
+ * Makes a clone ready to run, before `npm start` and `npm test`: installs packages when they are missing or older than the lock file,
+ * builds when `dist/` is missing or older than the sources. Says in one line what it does, and does and says nothing when all is up to
+ * date. Needs Node and npm only.
  *
- * What is installed is known by npm's own record of it, what was built by a hash of what it came from, kept beside the result. File times say nothing: a change of branch or a
- * copy would mislead them.
+ * What is installed is known by npm's own record of it, what was built by a hash of what it came from, kept beside the result. File times
+ * say nothing: a change of branch or a copy would mislead them.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -17,7 +18,11 @@ const buildStamp = join(root, 'dist', '.ringlog-built');
 
 function hashOf(files) {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file}\n`).update(readFileSync(join(root, file))).update('\n');
+  for (const file of files)
+    hash
+      .update(`${file}\n`)
+      .update(readFileSync(join(root, file)))
+      .update('\n');
   return hash.digest('hex');
 }
 
@@ -29,7 +34,9 @@ function sources(folder) {
     .sort();
 }
 
-/** Whether every package of the lock file is installed in the locked version. Optional ones are for some platforms only, and may be missing. */
+/**
+ * Whether every package of the lock file is installed in the locked version. Optional ones are for some platforms only, and may be missing.
+ */
 function isInstalled() {
   const record = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(record)) return false;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line's entry. It knows the commands and their flags; what a command does is loaded when it is called, so that `ringlog --help` stays quick.
- * Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.
+ * The command line's entry. It knows the commands and their flags; what a command does is loaded when it is called, so that `ringlog
+ * --help` stays quick. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second signal.
  */
 
 import { Command, CommanderError } from 'commander';
@@ -36,12 +36,22 @@ function program(): Command {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one (default 9092)')
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
-    .option('-s, --set <name=value>', 'any setting; may be given several times', (assignment, earlier: string[]) => [...earlier, assignment], [])
+    .option(
+      '-s, --set <name=value>',
+      'any setting; may be given several times',
+      (assignment, earlier: string[]) => [...earlier, assignment],
+      [],
+    )
     .addHelpText('after', START_EXAMPLES)
     .exitOverride()
     .action(async ({ port, host, dataDir, set }: StartOptions) => {
       const { start } = await import('./cli/start.ts');
-      const flags = { set, ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }), ...(dataDir === undefined ? {} : { dataDir }) };
+      const flags = {
+        set,
+        ...(port === undefined ? {} : { port }),
+        ...(host === undefined ? {} : { host }),
+        ...(dataDir === undefined ? {} : { dataDir }),
+      };
       process.exitCode = await start(flags, { stopsWithParent: process.env['npm_lifecycle_event'] !== undefined });
     });
   return ringlog;

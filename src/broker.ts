@@ -16,7 +16,10 @@ export class Broker {
 
   static async start(flags: BrokerFlags = {}): Promise<Broker> {
     const config = resolveBrokerConfig(flags);
-    const folder = await openDataFolder(config.dataDir, { nodeId: config.nodeId, initialize: (path) => EmbeddedMetadataStore.create(path) });
+    const folder = await openDataFolder(config.dataDir, {
+      nodeId: config.nodeId,
+      initialize: (path) => EmbeddedMetadataStore.create(path),
+    });
     try {
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       const catalog = await TopicCatalog.load(store, { nodeId: config.nodeId, defaultPartitions: config.defaultPartitions });

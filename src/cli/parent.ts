@@ -1,6 +1,6 @@
 /**
- * Tells when the process that started us is gone. Under npm that is two generations: npm starts a shell, and the shell starts us. If npm is killed, the shell may live on,
- * waiting for us, so the parent's parent is watched as well.
+ * Tells when the process that started us is gone. Under npm that is two generations: npm starts a shell, and the shell starts us. If npm is
+ * killed, the shell may live on, waiting for us, so the parent's parent is watched as well.
  */
 
 import { execFile } from 'node:child_process';

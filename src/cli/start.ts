@@ -1,8 +1,8 @@
 /**
  * `ringlog start`: runs a broker in the foreground until a signal, the end of its parent, or its own failure.
  *
- * The first SIGINT, SIGTERM or SIGHUP stops the broker cleanly; another one ends the process at once. Under npm the broker also stops when its parent is gone, because npm
- * does not pass SIGTERM on and would leave it behind.
+ * The first SIGINT, SIGTERM or SIGHUP stops the broker cleanly; another one ends the process at once. Under npm the broker also stops when
+ * its parent is gone, because npm does not pass SIGTERM on and would leave it behind.
  */
 
 import { Broker } from '../broker.ts';

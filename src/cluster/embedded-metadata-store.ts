@@ -1,14 +1,24 @@
 /**
- * The metadata store of a single broker: an lmdb database in the data folder, opened by one process at a time (the lock of the data folder sees to that).
+ * The metadata store of a single broker: an lmdb database in the data folder, opened by one process at a time (the lock of the data folder
+ * sees to that).
  *
- * Reads come from memory; the database is read once, at open, and then only written. A commit is one lmdb transaction that has been synced before the promise resolves
- * (`overlappingSync: false`: data pages are synced, then the meta page is written and synced). A crash before that leaves the state before, one after it the state after.
- * Keys under a lease stay in memory: a lease of this store ends with the process.
+ * Reads come from memory; the database is read once, at open, and then only written. A commit is one lmdb transaction that has been synced
+ * before the promise resolves (`overlappingSync: false`: data pages are synced, then the meta page is written and synced). A crash before
+ * that leaves the state before, one after it the state after. Keys under a lease stay in memory: a lease of this store ends with the
+ * process.
  */
 
 import { statfs } from 'node:fs/promises';
 import { open as openDatabase, type RootDatabase } from 'lmdb';
-import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, HEADER_KEY, type EncodedRecord, type StoreHeader } from './embedded-metadata-record.ts';
+import {
+  decodeHeader,
+  decodeRecord,
+  encodeHeader,
+  encodeRecord,
+  HEADER_KEY,
+  type EncodedRecord,
+  type StoreHeader,
+} from './embedded-metadata-record.ts';
 import { checkLmdbFile, lmdbFileExists, makeStoreFolder } from './lmdb-file.ts';
 import { MetadataState, type StoredEntry, type StoredRevision } from './metadata-state.ts';
 import { MetadataCorruptError, MetadataStoreError } from './metadata-store.ts';
@@ -30,14 +40,15 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
   readonly #checksums: Map<string, number>;
 
   /**
-   * Makes an empty store in the folder `path`, durably. An empty one that is already there is fine (a start that was interrupted made it); one that holds anything is
-   * refused with {@link MetadataStoreError}.
+   * Makes an empty store in the folder `path`, durably. An empty one that is already there is fine (a start that was interrupted made it);
+   * one that holds anything is refused with {@link MetadataStoreError}.
    */
   static async create(path: string): Promise<void> {
     if (lmdbFileExists(path)) {
       const found = await EmbeddedMetadataStore.#read(path, { mayBeUnmade: true });
       await found.database.close();
-      if (found.entries.length > 0) throw new MetadataStoreError(`${path} already holds metadata, but its data folder has no identity; nothing was changed`);
+      if (found.entries.length > 0)
+        throw new MetadataStoreError(`${path} already holds metadata, but its data folder has no identity; nothing was changed`);
       if (found.header !== undefined) return;
     }
     makeStoreFolder(path);
@@ -48,12 +59,14 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
   }
 
   /**
-   * Opens the store in the folder `path`, which must exist. Throws {@link MetadataCorruptError} when it is missing, is not a database, or does not hold exactly what was
-   * last committed: a broker that started empty instead would seem to have lost every topic.
+   * Opens the store in the folder `path`, which must exist. Throws {@link MetadataCorruptError} when it is missing, is not a database, or
+   * does not hold exactly what was last committed: a broker that started empty instead would seem to have lost every topic.
    */
   static async open(path: string, clock: MetadataClock = SYSTEM_METADATA_CLOCK): Promise<EmbeddedMetadataStore> {
     if (!lmdbFileExists(path)) {
-      throw new MetadataCorruptError(`${path} is missing: the metadata of this data folder is gone. Restore it from a backup; nothing was changed`);
+      throw new MetadataCorruptError(
+        `${path} is missing: the metadata of this data folder is gone. Restore it from a backup; nothing was changed`,
+      );
     }
     const { database, header, entries, checksums } = await EmbeddedMetadataStore.#read(path, { mayBeUnmade: false });
     return new EmbeddedMetadataStore(path, database, header!, entries, checksums, clock);
@@ -65,7 +78,9 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
     try {
       database = openAt(path);
     } catch (error) {
-      throw new MetadataCorruptError(`${path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new MetadataCorruptError(`${path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     }
     try {
       return readAll(path, database, mayBeUnmade);
@@ -93,7 +108,8 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
   protected override async persist(revisions: readonly StoredRevision[]): Promise<void> {
     const changed = new Map<string, EncodedRecord | undefined>();
     for (const { changes } of revisions) {
-      for (const { key, after } of changes) changed.set(key, after === undefined || after.lease !== undefined ? undefined : encodeRecord(after));
+      for (const { key, after } of changes)
+        changed.set(key, after === undefined || after.lease !== undefined ? undefined : encodeRecord(after));
     }
     const header = this.#headerAfter(revisions.at(-1)!.revision, changed);
     const writes: Promise<boolean>[] = [];
@@ -119,8 +135,8 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
   }
 
   /**
-   * What a failed commit means. lmdb writes the meta page last, so a commit that found no room changed nothing and later ones may work. After any other error (a failed
-   * sync) nobody knows what is on disk: the store ends, and the next start reads what is really there.
+   * What a failed commit means. lmdb writes the meta page last, so a commit that found no room changed nothing and later ones may work.
+   * After any other error (a failed sync) nobody knows what is on disk: the store ends, and the next start reads what is really there.
    */
   async #commitError(reason: unknown): Promise<MetadataStoreError> {
     const cause = await lmdbCause(reason);
@@ -174,7 +190,8 @@ function openAt(path: string): Database {
     keyEncoding: 'binary',
     encoding: 'binary',
     overlappingSync: false,
-    // Every commit of ours is one batch. With event-turn batching lmdb-js makes a promise of its own that nobody can catch when a commit fails.
+    // Every commit of ours is one batch. With event-turn batching lmdb-js makes a promise of its own that nobody can catch when a commit
+    // fails.
     eventTurnBatching: false,
     mapSize: MAP_BYTES,
   });
@@ -205,7 +222,8 @@ function readAll(path: string, database: Database, mayBeUnmade: boolean): ReadSt
     if (records === 0 && mayBeUnmade) return { database, header, entries, checksums };
     throw damaged('it has no header');
   }
-  if (header.count !== entries.length || header.sum !== sum) throw damaged(`it should hold ${header.count} entries and holds ${entries.length}`);
+  if (header.count !== entries.length || header.sum !== sum)
+    throw damaged(`it should hold ${header.count} entries and holds ${entries.length}`);
   return { database, header, entries, checksums };
 }
 

@@ -1,6 +1,7 @@
 /**
- * The state of a metadata store in memory, pure: which changes a transaction makes (`prepare`), and what holds after them (`apply`). What lies between the two, making the
- * changes durable, is the store's part. Values stay encoded, so nobody can change one by keeping a reference to it.
+ * The state of a metadata store in memory, pure: which changes a transaction makes (`prepare`), and what holds after them (`apply`). What
+ * lies between the two, making the changes durable, is the store's part. Values stay encoded, so nobody can change one by keeping a
+ * reference to it.
  */
 
 import { Packr } from 'msgpackr';
@@ -79,7 +80,10 @@ function encodeValue(key: string, value: unknown): Uint8Array {
 }
 
 function assertKey(key: string): void {
-  assert(key.length > 0 && Buffer.byteLength(key) <= METADATA_KEY_BYTES_MAX && !key.includes('\0'), `not a metadata key: ${key.slice(0, 80)}`);
+  assert(
+    key.length > 0 && Buffer.byteLength(key) <= METADATA_KEY_BYTES_MAX && !key.includes('\0'),
+    `not a metadata key: ${key.slice(0, 80)}`,
+  );
 }
 
 export class MetadataState {
@@ -115,8 +119,8 @@ export class MetadataState {
   }
 
   /**
-   * What `transaction` would change if everything in `ahead` (prepared, not yet applied, in order) had been applied. Changes nothing. `next` is undefined when the
-   * transaction changes nothing at all: then it takes no revision.
+   * What `transaction` would change if everything in `ahead` (prepared, not yet applied, in order) had been applied. Changes nothing.
+   * `next` is undefined when the transaction changes nothing at all: then it takes no revision.
    */
   prepare(transaction: EncodedTransaction, ahead: readonly StoredRevision[]): Prepared {
     const pending = new Map<string, StoredEntry | undefined>();

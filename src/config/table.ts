@@ -1,4 +1,7 @@
-/** The table of settings as one: look-up by name, the broker-wide defaults derived from topic settings, and the nearest name for a mistyped one. */
+/**
+ * The table of settings as one: look-up by name, the broker-wide defaults derived from topic settings, and the nearest name for a mistyped
+ * one.
+ */
 
 import { BROKER_CONFIGS } from './broker-table.ts';
 import { shown, type ConfigDefinition, type TopicConfigDefinition } from './definition.ts';

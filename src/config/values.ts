@@ -23,7 +23,10 @@ export function parseValue(definition: ConfigDefinition, text: string): ParseRes
   }
   const { state } = definition;
   if (state.kind === 'notYet' && !isAccepted(definition, parsed, state.alsoAccepted ?? [])) {
-    return { ok: false, reason: `${definition.name}=${shown(text)} is refused: ${state.why}. Leave it at ${definition.default || 'its default'}.` };
+    return {
+      ok: false,
+      reason: `${definition.name}=${shown(text)} is refused: ${state.why}. Leave it at ${definition.default || 'its default'}.`,
+    };
   }
   return { ok: true, value: parsed };
 }
@@ -103,6 +106,11 @@ function parseList(definition: ConfigDefinition, text: string): readonly string[
 }
 
 function unitText(definition: ConfigDefinition): string {
-  const words: Partial<Record<string, string>> = { bytes: ' of bytes', ms: ' of milliseconds', us: ' of microseconds', messages: ' of messages' };
+  const words: Partial<Record<string, string>> = {
+    bytes: ' of bytes',
+    ms: ' of milliseconds',
+    us: ' of microseconds',
+    messages: ' of messages',
+  };
   return (definition.unit && words[definition.unit]) ?? '';
 }

@@ -1,6 +1,6 @@
 /**
- * Named counters in one block of shared memory. One thread writes a block; any thread may read it and sees values that are each whole (64-bit aligned) and at most a little
- * old. Adding is one addition in an array: no allocation, no lock.
+ * Named counters in one block of shared memory. One thread writes a block; any thread may read it and sees values that are each whole
+ * (64-bit aligned) and at most a little old. Adding is one addition in an array: no allocation, no lock.
  *
  *   offset 8 × i   f64   counter i, in the order of the names given
  */

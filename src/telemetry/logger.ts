@@ -24,6 +24,11 @@ export interface LoggerOptions {
 
 /** Lines are written synchronously: the last line before a crash is the one that matters. */
 export function createLogger({ level, destination }: LoggerOptions): Logger {
-  const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label: string) => ({ level: label }) } };
+  const options = {
+    level,
+    base: { pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
   return pino(options, destination ?? pino.destination({ fd: 2, sync: true }));
 }

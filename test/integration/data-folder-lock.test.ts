@@ -9,9 +9,11 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const open = (path: string) => openDataFolder(path, { nodeId: 1, initialize: async () => undefined });
 
 async function holder(path: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/data-folder-holder.mjs'), path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/data-folder-holder.mjs'), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child.stdout!, 'data');
+  await once(child.stdout, 'data');
   return child;
 }
 

@@ -6,7 +6,7 @@ import { ManualClock } from './manual-clock.ts';
 
 export interface MetadataStoreUnderTest {
   /** A new, empty store. */
-  open(clock: ManualClock): Promise<MetadataStore>;
+  readonly open: (clock: ManualClock) => Promise<MetadataStore>;
 }
 
 export function metadataStoreSuite(name: string, { open }: MetadataStoreUnderTest): void {
@@ -82,10 +82,20 @@ export function metadataStoreSuite(name: string, { open }: MetadataStoreUnderTes
         { key: 'x', value: 1 },
         { key: 'y', value: 2 },
       ];
-      const refused = await store.transaction({ compare: [{ key: 'a', modRevision: 1 }, { key: 'b', modRevision: 7 }], puts, deletes: ['a'] });
+      const refused = await store.transaction({
+        compare: [
+          { key: 'a', modRevision: 1 },
+          { key: 'b', modRevision: 7 },
+        ],
+        puts,
+        deletes: ['a'],
+      });
       expect(refused).toEqual({ committed: false, revision: 1, conflicts: ['b'] });
       expect((await store.list('')).entries).toHaveLength(1);
-      expect(await store.transaction({ compare: [{ key: 'a', modRevision: 1 }], puts, deletes: ['a'] })).toEqual({ committed: true, revision: 2 });
+      expect(await store.transaction({ compare: [{ key: 'a', modRevision: 1 }], puts, deletes: ['a'] })).toEqual({
+        committed: true,
+        revision: 2,
+      });
       const { entries } = await store.list('');
       expect(entries.map(({ key, modRevision }) => [key, modRevision])).toEqual([
         ['x', 2],
@@ -128,7 +138,10 @@ export function metadataStoreSuite(name: string, { open }: MetadataStoreUnderTes
     const collect = (store: MetadataStore, prefix: string, fromRevision: number) => {
       const changes: MetadataChange[] = [];
       const lost: Error[] = [];
-      const watch = store.watch(prefix, fromRevision, { onChange: (change) => changes.push(change), onLost: (reason) => lost.push(reason) });
+      const watch = store.watch(prefix, fromRevision, {
+        onChange: (change) => changes.push(change),
+        onLost: (reason) => lost.push(reason),
+      });
       return { changes, lost, watch, revisions: () => changes.map(({ revision }) => revision) };
     };
 
@@ -137,7 +150,13 @@ export function metadataStoreSuite(name: string, { open }: MetadataStoreUnderTes
       const { changes, watch } = collect(store, 't/', 1);
       await store.put('t/a', 1);
       await store.put('u/a', 1);
-      await store.transaction({ puts: [{ key: 't/b', value: 2 }, { key: 'u/b', value: 2 }], deletes: ['t/a'] });
+      await store.transaction({
+        puts: [
+          { key: 't/b', value: 2 },
+          { key: 'u/b', value: 2 },
+        ],
+        deletes: ['t/a'],
+      });
       watch.close();
       await store.put('t/c', 1);
       expect(changes).toEqual([

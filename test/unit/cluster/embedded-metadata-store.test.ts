@@ -161,11 +161,14 @@ describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('a full
     writeFileSync(join(mount, 'ballast'), Buffer.alloc(200_000));
     let answered = 0;
     let refusal: unknown;
-    for (let index = 0; index < 60 && refusal === undefined; index++) {
-      await store.put(`k/${index}`, 'x'.repeat(8_000)).then(
-        () => (answered += 1),
-        (error: unknown) => (refusal = error),
-      );
+    for (let index = 0; index < 60; index++) {
+      try {
+        await store.put(`k/${index}`, 'x'.repeat(8_000));
+        answered += 1;
+      } catch (error) {
+        refusal = error;
+        break;
+      }
     }
     expect(refusal).toBeInstanceOf(MetadataStoreError);
     expect(refusal).toMatchObject({ outcomeUnknown: false, message: expect.stringMatching(/no space left/) });

@@ -10,7 +10,12 @@ import { topicIdFromBytes, topicIdToBytes } from '../../../src/cluster/topic-id.
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const load = (store: MetadataStore = new MemoryMetadataStore()) => TopicCatalog.load(store, { nodeId: 1, defaultPartitions: 3 });
-const newTopic = (name: string, partitions = 1, configs: Record<string, string | null> = {}) => ({ name, partitions, replicationFactor: 1, configs });
+const newTopic = (name: string, partitions = 1, configs: Record<string, string | null> = {}) => ({
+  name,
+  partitions,
+  replicationFactor: 1,
+  configs,
+});
 const refusal = (error: string, message?: RegExp) =>
   message === undefined ? { ok: false, error } : { ok: false, error, message: expect.stringMatching(message) as string };
 
@@ -19,7 +24,13 @@ describe('creating a topic', () => {
     const catalog = await load();
     const result = await catalog.createTopic(newTopic('orders', 2, { 'ringlog.durability': 'memory' }));
     if (!result.ok) throw new Error(result.message);
-    expect(result.value).toMatchObject({ name: 'orders', partitionCount: 2, configs: { 'ringlog.durability': 'memory' }, createdRevision: 1, revision: 1 });
+    expect(result.value).toMatchObject({
+      name: 'orders',
+      partitionCount: 2,
+      configs: { 'ringlog.durability': 'memory' },
+      createdRevision: 1,
+      revision: 1,
+    });
     expect(result.value.topicId).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
     expect(catalog.topicByName('orders')).toBe(result.value);
     expect(catalog.topicById(result.value.topicId)).toBe(result.value);
@@ -29,21 +40,26 @@ describe('creating a topic', () => {
 
   it('takes the default for a partition count of -1', async () => {
     const catalog = await load();
-    expect(await catalog.createTopic({ ...newTopic('t', -1), replicationFactor: -1 })).toMatchObject({ ok: true, value: { partitionCount: 3 } });
+    expect(await catalog.createTopic({ ...newTopic('t', -1), replicationFactor: -1 })).toMatchObject({
+      ok: true,
+      value: { partitionCount: 3 },
+    });
   });
 
   it('of one name at the same time succeeds exactly once', async () => {
     const catalog = await load();
     const results = await Promise.all(Array.from({ length: 20 }, () => catalog.createTopic(newTopic('t'))));
     expect(results.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(results.filter(({ ok }) => !ok)).toEqual(Array.from({ length: 19 }, () => refusal('TOPIC_ALREADY_EXISTS', /'t' already exists/)));
+    expect(results.filter(({ ok }) => !ok)).toEqual(
+      Array.from({ length: 19 }, () => refusal('TOPIC_ALREADY_EXISTS', /'t' already exists/)),
+    );
   });
 
   it('of one name by two catalogs of one store succeeds exactly once, and both see it', async () => {
     const store = new MemoryMetadataStore();
     const catalogs = [await load(store), await load(store)];
     const results = await Promise.all(catalogs.map((catalog) => catalog.createTopic(newTopic('t'))));
-    expect(results.map(({ ok }) => ok).sort()).toEqual([false, true]);
+    expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     expect(catalogs[0]!.topicByName('t')!.topicId).toBe(catalogs[1]!.topicByName('t')!.topicId);
   });
 
@@ -79,10 +95,14 @@ describe('creating a topic', () => {
   it('refuses impossible counts, replication and settings', async () => {
     const catalog = await load();
     expect(await catalog.createTopic(newTopic('t', 0))).toEqual(refusal('INVALID_PARTITIONS', /larger than 0/));
-    expect(await catalog.createTopic(newTopic('t', -2))).toEqual(refusal('INVALID_PARTITIONS'.toString(), /larger than 0/));
+    expect(await catalog.createTopic(newTopic('t', -2))).toEqual(refusal('INVALID_PARTITIONS', /larger than 0/));
     expect(await catalog.createTopic(newTopic('t', 100_001))).toEqual(refusal('INVALID_PARTITIONS', /limit of 100000/));
-    expect(await catalog.createTopic({ ...newTopic('t'), replicationFactor: 3 })).toEqual(refusal('INVALID_REPLICATION_FACTOR', /3 is not possible/));
-    expect(await catalog.createTopic(newTopic('t', 1, { 'segment.byte': '1' }))).toEqual(refusal('INVALID_CONFIG', /Did you mean "segment.bytes"/));
+    expect(await catalog.createTopic({ ...newTopic('t'), replicationFactor: 3 })).toEqual(
+      refusal('INVALID_REPLICATION_FACTOR', /3 is not possible/),
+    );
+    expect(await catalog.createTopic(newTopic('t', 1, { 'segment.byte': '1' }))).toEqual(
+      refusal('INVALID_CONFIG', /Did you mean "segment.bytes"/),
+    );
     expect(await catalog.createTopic(newTopic('t', 1, { 'segment.bytes': null }))).toEqual(refusal('INVALID_CONFIG', /null/));
     expect(catalog.topicCount).toBe(0);
   });
@@ -107,7 +127,10 @@ describe('deleting a topic', () => {
     const created = await catalog.createTopic(newTopic('t', 2));
     const topicId = created.ok ? created.value.topicId : '';
     const deleted = await catalog.deleteTopic({ topicId });
-    expect(deleted).toMatchObject({ ok: true, value: { topic: { name: 't' }, tombstone: { topicId, name: 't', partitionCount: 2, deletedRevision: 2 } } });
+    expect(deleted).toMatchObject({
+      ok: true,
+      value: { topic: { name: 't' }, tombstone: { topicId, name: 't', partitionCount: 2, deletedRevision: 2 } },
+    });
     expect(catalog.topicByName('t')).toBeUndefined();
     expect([...catalog.tombstones()]).toEqual([{ topicId, name: 't', partitionCount: 2, deletedRevision: 2 }]);
     await catalog.removeTombstone(topicId);
@@ -146,7 +169,10 @@ describe('altering the settings of a topic', () => {
     const catalog = await load();
     await catalog.createTopic(newTopic('t', 1, { 'segment.bytes': '2097152' }));
     const set = { name: 'ringlog.durability', operation: 'set', value: 'memory' } as const;
-    expect(await catalog.alterTopicConfigs('t', [set])).toMatchObject({ ok: true, value: { configs: { 'segment.bytes': '2097152', 'ringlog.durability': 'memory' } } });
+    expect(await catalog.alterTopicConfigs('t', [set])).toMatchObject({
+      ok: true,
+      value: { configs: { 'segment.bytes': '2097152', 'ringlog.durability': 'memory' } },
+    });
     await catalog.alterTopicConfigs('t', [{ name: 'segment.bytes', operation: 'delete', value: null }]);
     expect(catalog.topicByName('t')!.configs).toEqual({ 'ringlog.durability': 'memory' });
     expect(await catalog.replaceTopicConfigs('t', { 'flush.messages': '1' })).toMatchObject({ ok: true });
@@ -165,7 +191,8 @@ describe('altering the settings of a topic', () => {
   it('refuses what is wrong and then changes nothing', async () => {
     const catalog = await load();
     await catalog.createTopic(newTopic('t', 1, { 'flush.messages': '1' }));
-    const alter = (name: string, operation: 'set' | 'append' | 'delete' | 'subtract', value: string | null) => catalog.alterTopicConfigs('t', [{ name, operation, value }]);
+    const alter = (name: string, operation: 'set' | 'append' | 'delete' | 'subtract', value: string | null) =>
+      catalog.alterTopicConfigs('t', [{ name, operation, value }]);
     expect(await alter('segment.bytes', 'set', 'x')).toMatchObject({ ok: false, error: 'INVALID_CONFIG' });
     expect(await alter('segment.bytes', 'set', null)).toMatchObject({ ok: false, error: 'INVALID_CONFIG' });
     expect(await alter('segment.bytes', 'append', '1')).toEqual(refusal('INVALID_CONFIG', /is for lists/));
@@ -225,7 +252,11 @@ describe('the catalog as a whole', () => {
 
   it('agrees with a simple model under any order of changes', async () => {
     const names = ['a', 'b', 'a.x', 'a_x'];
-    const step = fc.record({ action: fc.constantFrom('create', 'delete', 'alter'), name: fc.constantFrom(...names), partitions: fc.integer({ min: 1, max: 5 }) });
+    const step = fc.record({
+      action: fc.constantFrom('create', 'delete', 'alter'),
+      name: fc.constantFrom(...names),
+      partitions: fc.integer({ min: 1, max: 5 }),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         const catalog = await load();
@@ -239,7 +270,9 @@ describe('the catalog as a whole', () => {
           } else if (action === 'delete') {
             expect((await catalog.deleteTopic({ name })).ok).toBe(model.delete(name));
           } else {
-            const altered = await catalog.alterTopicConfigs(name, [{ name: 'segment.bytes', operation: 'set', value: String(1048576 + partitions) }]);
+            const altered = await catalog.alterTopicConfigs(name, [
+              { name: 'segment.bytes', operation: 'set', value: String(1048576 + partitions) },
+            ]);
             expect(altered.ok).toBe(model.has(name));
           }
         }

@@ -15,7 +15,9 @@ async function madeFolder(): Promise<string> {
 }
 
 const refused = (promise: Promise<unknown>, message: RegExp) =>
-  expect(promise).rejects.toSatisfy((error: Error) => error instanceof DataFolderError && message.test(error.message) && !error.message.includes('\n'));
+  expect(promise).rejects.toSatisfy(
+    (error: Error) => error instanceof DataFolderError && message.test(error.message) && !error.message.includes('\n'),
+  );
 
 describe('a data folder', () => {
   it('gets its identity at the first start and keeps it', async () => {
@@ -27,7 +29,11 @@ describe('a data folder', () => {
     const second = await open(path);
     expect(second).toMatchObject({ clusterId: first.clusterId, fresh: false });
     await second.close();
-    expect(JSON.parse(readFileSync(join(path, 'ringlog.json'), 'utf8'))).toEqual({ formatVersion: 1, clusterId: first.clusterId, nodeId: 1 });
+    expect(JSON.parse(readFileSync(join(path, 'ringlog.json'), 'utf8'))).toEqual({
+      formatVersion: 1,
+      clusterId: first.clusterId,
+      nodeId: 1,
+    });
     expect(readdirSync(path).sort()).toEqual(['meta', 'ringlog.json']);
   });
 
@@ -65,15 +71,21 @@ describe('a data folder', () => {
     await refused(open(path), /has format version 2, and this ringlog knows versions up to 1/);
   });
 
-  it.each(['', '{', '[]', 'null', '{}', '{"formatVersion":"1"}', '{"formatVersion":1,"clusterId":"","nodeId":1}', '{"formatVersion":1,"clusterId":"x"}'])(
-    'with the identity %j is refused, and the identity stays as it was',
-    async (text) => {
-      const path = await madeFolder();
-      writeFileSync(join(path, 'ringlog.json'), text);
-      await refused(open(path), /ringlog\.json cannot be read as the identity/);
-      expect(readFileSync(join(path, 'ringlog.json'), 'utf8')).toBe(text);
-    },
-  );
+  it.each([
+    '',
+    '{',
+    '[]',
+    'null',
+    '{}',
+    '{"formatVersion":"1"}',
+    '{"formatVersion":1,"clusterId":"","nodeId":1}',
+    '{"formatVersion":1,"clusterId":"x"}',
+  ])('with the identity %j is refused, and the identity stays as it was', async (text) => {
+    const path = await madeFolder();
+    writeFileSync(join(path, 'ringlog.json'), text);
+    await refused(open(path), /ringlog\.json cannot be read as the identity/);
+    expect(readFileSync(join(path, 'ringlog.json'), 'utf8')).toBe(text);
+  });
 
   it('is not made of a folder that holds something else', async () => {
     const path = temporaryFolder();
