@@ -6,7 +6,7 @@
  */
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import type { Disk } from '../log/disk.ts';
-import { runKeeperWork } from '../log/keeper.ts';
+import { runKeeperWork, writeZeros } from '../log/keeper.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import type { JobResults } from '../ring/job-results.ts';
@@ -52,6 +52,11 @@ export class Checkpointer {
     this.results = results;
   }
 
+  /** True if the last checkpoint found no room on the disk. */
+  get outOfSpace(): boolean {
+    return this.retryAfterMs > 0;
+  }
+
   /** True while the keeper works on a checkpoint of this shard. */
   get busy(): boolean {
     return this.underWay !== null;
@@ -62,15 +67,20 @@ export class Checkpointer {
     return this.underWay !== null || this.preparing !== null;
   }
 
-  /** All recovered partitions are open: checkpoints may be taken from now on. Prepares the first journal file if there is none. */
+  /** All recovered partitions are open: checkpoints may be taken from now on. */
   begin(nowMs: number): void {
     this.begun = true;
     this.lastAtMs = nowMs;
+  }
+
+  /** Prepares the first journal file if none was inherited. Throws DiskError: a shard without a journal cannot begin. */
+  prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
     if (journal.totalBytes > 0) return;
     const path = journal.nextPath();
     const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
-    runKeeperWork(this.disk, { kind: 'prepareJournal', path, bytes });
+    writeZeros(this.disk, path, bytes);
+    this.disk.syncFolder(this.folder);
     journal.adopt(path);
   }
 
@@ -111,7 +121,8 @@ export class Checkpointer {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
-      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state });
+      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state, movedOut: false });
+    for (const state of this.shard.movedOut.values()) partitions.push({ handle: -1, state, movedOut: true });
     const older = this.disk
       .list(this.folder)
       .filter((name) => checkpointSequence(name) >= 0 && checkpointSequence(name) < sequence)
@@ -144,6 +155,7 @@ export class Checkpointer {
       this.retryAfterMs = nowMs + SPACE_RETRY_MS;
       return;
     }
+    this.retryAfterMs = 0;
     this.durableSequence = sequence;
     const writer = this.shard.journalWriter;
     writer.journal.release(sequence);

@@ -37,6 +37,8 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
+  /** Its folders were handed to the next checkpoint (segment-writer.ts). */
+  foldersNoted = false;
   /** Log-append time never goes backwards within a partition. */
   lastAppendTime = -1;
 

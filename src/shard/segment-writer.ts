@@ -60,7 +60,8 @@ export class SegmentWriter {
   roll(partition: ShardPartition, fromPool: boolean): SegmentState {
     const { topicId, partition: number, endOffset } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
-    for (const changed of this.disk.mkdir(folder)) this.unsyncedFolders.add(changed);
+    this.disk.mkdir(folder);
+    this.noteFolders(partition);
     let capacity = 0;
     if (fromPool) {
       capacity = this.pool.take(segmentPath(this.dataFolder, topicId, number, endOffset), partition.config.segmentBytes);
@@ -145,6 +146,14 @@ export class SegmentWriter {
   dropActive(partition: ShardPartition): void {
     if (partition.active !== null) this.retire(partition, partition.active);
     partition.active = null;
+  }
+
+  /** Before its first file of this process life, a partition's whole chain of folders counts as unsynced: a killed process may have left it in the cache only. */
+  private noteFolders(partition: ShardPartition): void {
+    if (partition.foldersNoted) return;
+    partition.foldersNoted = true;
+    const topics = `${this.dataFolder}/topics`;
+    for (const folder of [this.dataFolder, topics, `${topics}/${partition.state.topicId}`]) this.unsyncedFolders.add(folder);
   }
 
   private retire(partition: ShardPartition, segment: OpenSegment): void {
