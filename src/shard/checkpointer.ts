@@ -20,7 +20,6 @@ const FIRST_JOURNAL_BYTES = 8 << 20;
 interface UnderWay {
   readonly job: number;
   readonly sequence: number;
-  readonly closing: readonly number[];
   readonly bytes: number;
 }
 
@@ -104,14 +103,14 @@ export class Checkpointer {
   finish(): void {
     const dirty = this.shard.segments.lendDirty();
     const status = runKeeperWork(this.disk, this.work(dirty.fds, dirty.folders, true));
-    this.shard.segments.takeBack(dirty.closing);
+    this.shard.segments.takeBack();
     if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
   }
 
   private start(nowMs: number): void {
     const dirty = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, closing: dirty.closing, bytes: this.bytesSince };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince };
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
     this.shard.reply({ kind: 'job', job, work: this.work(dirty.fds, dirty.folders, false) });
@@ -140,7 +139,7 @@ export class Checkpointer {
   }
 
   private pollCheckpoint(nowMs: number): void {
-    const { job, sequence, closing, bytes } = this.underWay as UnderWay;
+    const { job, sequence, bytes } = this.underWay as UnderWay;
     const status = this.results.statusOf('checkpoint', job);
     if (status < 0) return;
     this.underWay = null;
@@ -148,7 +147,7 @@ export class Checkpointer {
       this.shard.fail('a background sync failed while a checkpoint was written');
       return;
     }
-    this.shard.segments.takeBack(closing);
+    this.shard.segments.takeBack();
     if (status === JobStatus.noSpace) {
       // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
       this.bytesSince += bytes;

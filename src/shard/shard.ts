@@ -260,6 +260,7 @@ export class Shard {
       return ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      if (error.operation.startsWith('sync')) this.fail(`${error.message} while a segment was rolled`);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }

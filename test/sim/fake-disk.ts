@@ -28,6 +28,7 @@ type PendingName =
   | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly inode: Inode }
   | { readonly kind: 'mkdir'; readonly path: string };
 
+const namesOf = (op: PendingName): string[] => (op.kind === 'rename' ? [op.from, op.to] : [op.path]);
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
 
 /** See the file header. */
@@ -192,8 +193,14 @@ export class FakeDisk implements Disk {
     if (!this.folders.has(path)) throw new DiskError('ENOENT', 'sync folder', path);
     if (this.failSync?.(path) === true) throw new DiskError('EIO', 'sync folder', path);
     if (this.lieAboutSync?.(path) === true) return;
+    // A name's history is ordered: with a change that becomes durable go the earlier changes of the same names.
+    const settled = new Set<string>();
+    for (let i = this.pending.length - 1; i >= 0; i--) {
+      const names = namesOf(this.pending[i] as PendingName);
+      if (names.some((name) => parentOf(name) === path || settled.has(name))) for (const name of names) settled.add(name);
+    }
     this.pending = this.pending.filter((op) => {
-      const touches = op.kind === 'rename' ? parentOf(op.from) === path || parentOf(op.to) === path : parentOf(op.path) === path;
+      const touches = namesOf(op).some((name) => settled.has(name));
       if (touches) this.applyDurably(op);
       return !touches;
     });
