@@ -29,7 +29,7 @@ export class SegmentWriter {
   private retiring: Retiring[] = [];
   /** Folders with names the disk may not have. */
   private unsyncedFolders: Set<string> = new Set();
-  /** A checkpoint job holds descriptor numbers: none may be closed, or the job would sync a stranger's file. */
+  /** A checkpoint job is syncing files of ours: until it is done no descriptor closes. */
   private lending = false;
   private lentRetiring: Retiring[] = [];
   private lentFolders: string[] = [];
@@ -105,12 +105,15 @@ export class SegmentWriter {
     }
   }
 
-  /** Descriptors and folders a checkpoint has to sync; they stay open until {@link takeBack}. */
-  lendDirty(): { fds: number[]; folders: string[] } {
-    const fds: number[] = [];
+  /**
+   * Files and folders a checkpoint has to sync. Their descriptors stay open until {@link takeBack}: the kernel tells a failed writeback to whoever
+   * has the file open, and may forget it once nobody has.
+   */
+  lendDirty(): { paths: string[]; folders: string[] } {
+    const paths: string[] = [];
     const lend = (segment: OpenSegment): void => {
       if (!segment.dirty) return;
-      fds.push(segment.fd);
+      paths.push(segment.path);
       segment.dirty = false;
       segment.lent = true;
     };
@@ -122,7 +125,7 @@ export class SegmentWriter {
     this.unsyncedFolders = new Set();
     this.lentFolders = folders;
     this.lending = true;
-    return { fds, folders };
+    return { paths, folders };
   }
 
   /** The checkpoint job is done and everything lent is durable: retired descriptors close. */
