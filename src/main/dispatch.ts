@@ -1,7 +1,7 @@
 /**
  * From frames to handlers: parses the header, decides what is refused, and starts requests when their connection says that it is their turn. Main only.
  */
-import type { Logger } from '../telemetry/logger.ts';
+import type { Logger } from './logging.ts';
 import { API_KEY_API_VERSIONS, API_KEY_PRODUCE, PRODUCE_VERSION_MIN } from '../protocol/api-versions.ts';
 import { clientIdOf, HeaderStatus, parseRequestHeader, RequestHeader } from '../protocol/frame.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
@@ -67,7 +67,8 @@ export class Dispatcher {
     if (status === HeaderStatus.MALFORMED) return 'malformed request header';
     if (status === HeaderStatus.UNKNOWN_API) return `unknown api ${apiKey}`;
     const tooOld = apiKey === API_KEY_PRODUCE && apiVersion < PRODUCE_VERSION_MIN;
-    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== API_KEY_API_VERSIONS)) return `unsupported version ${apiVersion} of api ${apiKey}`;
+    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== API_KEY_API_VERSIONS))
+      return `unsupported version ${apiVersion} of api ${apiKey}`;
     return null;
   }
 
