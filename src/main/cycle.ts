@@ -52,9 +52,10 @@ export class Cycle {
     this.schedule();
   }
 
-  /** Makes what was submitted visible to the shards. */
-  publish(): void {
-    for (let index = 0; index < this.links.length; index++) (this.links[index] as ShardLink).submissions.publish();
+  /** A socket was read: shards get their work now if there is much, else after the other sockets of this poll. */
+  onLanded(): void {
+    for (let index = 0; index < this.links.length; index++) (this.links[index] as ShardLink).maybePublish();
+    this.schedule();
   }
 
   /** One turn. Also called by the doorbell. */
@@ -65,7 +66,7 @@ export class Cycle {
       for (let index = 0; index < this.links.length; index++) (this.links[index] as ShardLink).serve();
       if (this.pending.line.size > 0) this.pending.serve();
       if (this.regions.waiting > 0) this.regions.serve();
-      this.publish();
+      for (let index = 0; index < this.links.length; index++) (this.links[index] as ShardLink).publish();
       if (this.dirty.length === 0) break;
     }
     if (this.dirty.length > 0) more = true;

@@ -101,9 +101,7 @@ export class Ingress implements ConnectionHost {
   }
 
   onLanded(): void {
-    // Shards start on this connection's work while other sockets are still being read.
-    this.cycle.publish();
-    this.cycle.schedule();
+    this.cycle.onLanded();
   }
 
   onClosed(connection: Connection, reason: string): void {
