@@ -67,6 +67,8 @@ export function openLandingSocket(accepted: net.Socket, sink: LandingSink, writa
   accepted.destroy();
   const options = {
     handle,
+    // Else it would begin to read here, before anyone listens for its errors.
+    manualStart: true,
     writableHighWaterMark,
     onread: {
       buffer: () => sink.view(),

@@ -39,7 +39,9 @@ describe('requests of one connection', () => {
     });
     const client = await bench.connect();
     const produceOf = (n: number): Buffer => produceFrame(n, 't', [{ partition: 0, records: batchOf(10) }]);
-    client.write(Buffer.concat([produceOf(1), produceOf(2), metadataFrame(3), produceOf(4), metadataFrame(5), metadataFrame(6), produceOf(7)]));
+    client.write(
+      Buffer.concat([produceOf(1), produceOf(2), metadataFrame(3), produceOf(4), metadataFrame(5), metadataFrame(6), produceOf(7)]),
+    );
     await until(() => bench.shard.waiting === 2, 'produce overlaps');
     await settle();
     expect(running.length).toBe(0);
@@ -251,7 +253,10 @@ describe('bad input', () => {
         for (const [at, value] of edits) bytes[4 + (at % (frame.length - 4))] = value;
         const client = await bench.connect();
         client.write(bytes);
-        await until(() => client.closed || client.frames.length > 0 || bench.ingress.listener.size === 0 || acksZero(bytes), 'answered or closed');
+        await until(
+          () => client.closed || client.frames.length > 0 || bench.ingress.listener.size === 0 || acksZero(bytes),
+          'answered or closed',
+        );
         client.destroy();
         await until(() => bench.ingress.listener.size === 0, 'gone');
       }),

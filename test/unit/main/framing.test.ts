@@ -104,26 +104,30 @@ describe('framing', () => {
   it('brings frames of any size, cut anywhere, out whole and in order', () => {
     const chunk = fc.oneof(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 200 * KIB }));
     fc.assert(
-      fc.property(fc.array(frameSize, { minLength: 1, maxLength: 30 }), fc.array(chunk, { minLength: 1, maxLength: 40 }), (sizes, chunks) => {
-        const { frames, wire } = encode(sizes);
-        const regions = regionsOf(8 * 1024 * KIB);
-        const connection = new Wire(regions, new Landing(), wire);
-        // Byte by byte only where that ends soon.
-        const least = Math.floor(wire.length / 3000);
-        for (let turn = 0; !connection.exhausted; turn++) {
-          if (!connection.pump(chunks[turn % chunks.length]! + least)) {
-            connection.releaseAll();
-            regions.serve();
+      fc.property(
+        fc.array(frameSize, { minLength: 1, maxLength: 30 }),
+        fc.array(chunk, { minLength: 1, maxLength: 40 }),
+        (sizes, chunks) => {
+          const { frames, wire } = encode(sizes);
+          const regions = regionsOf(8 * 1024 * KIB);
+          const connection = new Wire(regions, new Landing(), wire);
+          // Byte by byte only where that ends soon.
+          const least = Math.floor(wire.length / 3000);
+          for (let turn = 0; !connection.exhausted; turn++) {
+            if (!connection.pump(chunks[turn % chunks.length]! + least)) {
+              connection.releaseAll();
+              regions.serve();
+            }
           }
-        }
-        connection.releaseAll();
-        regions.serve();
-        expect(connection.frames.length).toBe(frames.length);
-        for (const [index, frame] of frames.entries()) expect(frame.equals(connection.frames[index]!)).toBe(true);
-        connection.releaseAll();
-        connection.reader.close();
-        expect(regions.usedBytes).toBe(0);
-      }),
+          connection.releaseAll();
+          regions.serve();
+          expect(connection.frames.length).toBe(frames.length);
+          for (const [index, frame] of frames.entries()) expect(frame.equals(connection.frames[index]!)).toBe(true);
+          connection.releaseAll();
+          connection.reader.close();
+          expect(regions.usedBytes).toBe(0);
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -131,45 +135,49 @@ describe('framing', () => {
   it('shares memory and one landing buffer between connections that stop, wait and close at any time, and gets all of it back', () => {
     const step = fc.tuple(fc.nat(7), fc.integer({ min: 1, max: 100 * KIB }), fc.nat(9));
     fc.assert(
-      fc.property(fc.array(fc.array(frameSize, { maxLength: 12 }), { minLength: 8, maxLength: 8 }), fc.array(step, { maxLength: 400 }), (all, steps) => {
-        const regions = regionsOf(2 * 1024 * KIB);
-        const landing = new Landing();
-        const inputs = all.map(encode);
-        const wires = inputs.map(({ wire }) => new Wire(regions, landing, wire));
-        const closed = new Set<Wire>();
-        for (const [index, count, what] of steps) {
-          const wire = wires[index]!;
-          if (what === 0) wire.ready = !wire.ready;
-          else if (what === 1) wire.releaseAll();
-          else if (what === 2 && count % 50 === 0) {
-            wire.reader.close();
-            closed.add(wire);
-          } else wire.pump(count);
-          if (wire.ready && !closed.has(wire)) wire.reader.proceed();
-          regions.serve();
-        }
-        // Everything is taken to its end: nobody may be left waiting for ever.
-        for (let round = 0; round < 10_000; round++) {
-          let moved = false;
-          for (const wire of wires) {
-            if (closed.has(wire)) continue;
-            wire.ready = true;
-            wire.reader.proceed();
-            while (wire.pump(64 * KIB)) moved = true;
-            if (wire.grants.length > 0) moved = true;
-            wire.releaseAll();
+      fc.property(
+        fc.array(fc.array(frameSize, { maxLength: 12 }), { minLength: 8, maxLength: 8 }),
+        fc.array(step, { maxLength: 400 }),
+        (all, steps) => {
+          const regions = regionsOf(2 * 1024 * KIB);
+          const landing = new Landing();
+          const inputs = all.map(encode);
+          const wires = inputs.map(({ wire }) => new Wire(regions, landing, wire));
+          const closed = new Set<Wire>();
+          for (const [index, count, what] of steps) {
+            const wire = wires[index]!;
+            if (what === 0) wire.ready = !wire.ready;
+            else if (what === 1) wire.releaseAll();
+            else if (what === 2 && count % 50 === 0) {
+              wire.reader.close();
+              closed.add(wire);
+            } else wire.pump(count);
+            if (wire.ready && !closed.has(wire)) wire.reader.proceed();
+            regions.serve();
           }
-          regions.serve();
-          if (!moved && regions.waiting === 0) break;
-        }
-        for (const [index, wire] of wires.entries()) {
-          if (closed.has(wire)) wire.releaseAll();
-          else expect(wire.frames.length).toBe(inputs[index]!.frames.length);
-          for (const [n, frame] of wire.frames.entries()) expect(frame.equals(inputs[index]!.frames[n]!)).toBe(true);
-          wire.reader.close();
-        }
-        expect([regions.usedBytes, regions.waiting]).toEqual([0, 0]);
-      }),
+          // Everything is taken to its end: nobody may be left waiting for ever.
+          for (let round = 0; round < 10_000; round++) {
+            let moved = false;
+            for (const wire of wires) {
+              if (closed.has(wire)) continue;
+              wire.ready = true;
+              wire.reader.proceed();
+              while (wire.pump(64 * KIB)) moved = true;
+              if (wire.grants.length > 0) moved = true;
+              wire.releaseAll();
+            }
+            regions.serve();
+            if (!moved && regions.waiting === 0) break;
+          }
+          for (const [index, wire] of wires.entries()) {
+            if (closed.has(wire)) wire.releaseAll();
+            else expect(wire.frames.length).toBe(inputs[index]!.frames.length);
+            for (const [n, frame] of wire.frames.entries()) expect(frame.equals(inputs[index]!.frames[n]!)).toBe(true);
+            wire.reader.close();
+          }
+          expect([regions.usedBytes, regions.waiting]).toEqual([0, 0]);
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Area, CHUNKED_FRAME_BYTES_MAX, Grant, ReceiveRegions, SMALL_FRAME_BYTES_MAX, type MemoryWaiter } from '../../../src/main/regions.ts';
+import {
+  Area,
+  CHUNKED_FRAME_BYTES_MAX,
+  Grant,
+  ReceiveRegions,
+  SMALL_FRAME_BYTES_MAX,
+  type MemoryWaiter,
+} from '../../../src/main/regions.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -111,7 +118,8 @@ describe('receive regions', () => {
         const owned: Grant[] = [];
         for (const [bytes, pick] of steps) {
           const grant = new Grant();
-          const placed = bytes <= CHUNKED_FRAME_BYTES_MAX && pick % 2 === 0 ? regions.tryPlace(grant, bytes) : regions.tryGrant(grant, bytes);
+          const placed =
+            bytes <= CHUNKED_FRAME_BYTES_MAX && pick % 2 === 0 ? regions.tryPlace(grant, bytes) : regions.tryGrant(grant, bytes);
           if (placed) {
             for (const other of owned) {
               expect(grant.position + bytes <= other.position || other.position + other.bytes <= grant.position).toBe(true);
