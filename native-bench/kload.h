@@ -81,6 +81,7 @@ static inline void pool_give(struct pool *p, size_t i) {
 // What a run measured; times are those of the measured part only.
 struct result {
   int64_t start_ns, end_ns;
+  uint64_t acknowledged_bytes; // of the whole run, warm-up and drain too: what the disk got
   uint64_t requests, batches, records, bytes, wire_bytes;
   uint64_t errors[ERROR_CODES], error_count;
   uint64_t unanswered, chain_errors, crc_errors, connections_lost;

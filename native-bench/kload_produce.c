@@ -122,6 +122,7 @@ static void start_request(struct connection *c) {
 static void on_answered(struct connection *c, bool ok) {
   struct waiting *w = &c->window[c->correlation_expected++ & window_mask];
   c->in_flight--;
+  if (ok) result->acknowledged_bytes += w->bytes;
   if (!measuring || !ok) return;
   // Closed loop by time: what is answered in the measured part counts. Else: what was sent or due in it.
   bool by_time = !o->bytes && requests_per_ns == 0;

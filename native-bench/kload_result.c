@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 void result_begin(struct result *r, int64_t now) {
-  // Nothing has been counted but errors, and those of the warm-up are reported like any other.
+  // So far only errors and acknowledged bytes have been counted, and those of the warm-up stay in the report.
   r->latency = histogram_new();
   r->interval = histogram_new();
   r->cpu_start = cpu_time_self();
@@ -67,6 +67,7 @@ void result_print(const struct options *o, const struct result *r) {
   printf("],\"seconds\":%.4f,\"requests\":%llu,\"batches\":%llu,\"records\":%llu,\"bytes\":%llu,\"wire_bytes\":%llu",
          seconds, (unsigned long long)r->requests, (unsigned long long)r->batches, (unsigned long long)r->records,
          (unsigned long long)r->bytes, (unsigned long long)r->wire_bytes);
+  printf(",\"acknowledged_bytes_total\":%llu", (unsigned long long)r->acknowledged_bytes);
   printf(",\"mb_per_s\":%.2f,\"requests_per_s\":%.1f,\"records_per_s\":%.1f", (double)r->bytes / 1e6 / seconds,
          (double)r->requests / seconds, (double)r->records / seconds);
   printf(",\"client_cpu_user_s\":%.3f,\"client_cpu_system_s\":%.3f", r->cpu_end.user - r->cpu_start.user,

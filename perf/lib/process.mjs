@@ -43,7 +43,9 @@ export async function waitForPort(port, { child, timeoutMs = 30_000, logPath, po
     const late = performance.now() > until;
     if (late) child.kill('SIGKILL');
     if (late || hasExited(child)) {
-      const reason = late ? `not listening on port ${port} after ${timeoutMs / 1000} s` : `exited with ${child.exitCode ?? child.signalCode}`;
+      const reason = late
+        ? `not listening on port ${port} after ${timeoutMs / 1000} s`
+        : `exited with ${child.exitCode ?? child.signalCode}`;
       throw new Error(`${child.spawnfile}: ${reason}\n${logPath ? tailOf(logPath) : ''}`);
     }
     await sleep(pollMs);
