@@ -19,7 +19,7 @@ static void fill_serial_crc(void) {
 }
 
 static size_t put_varint(uint8_t *p, int64_t v) {
-  return put_uvarint(p, (uint32_t)(v << 1 ^ v >> 63));
+  return put_uvarint(p, (uint32_t)((uint64_t)v << 1) ^ (uint32_t)(v >> 63));
 }
 
 static size_t record_size(const struct options *o, int delta) {
