@@ -1,0 +1,190 @@
+/**
+ * The metadata store of a single broker: an lmdb database in the data folder, opened by one process at a time (the lock of the data folder sees to that).
+ *
+ * Reads come from memory; the database is read once, at open, and then only written. A commit is one lmdb transaction that has been synced before the promise resolves
+ * (`overlappingSync: false`: data pages are synced, then the meta page is written and synced). A crash before that leaves the state before, one after it the state after.
+ * Keys under a lease stay in memory: a lease of this store ends with the process.
+ */
+
+import { open as openDatabase, type RootDatabase } from 'lmdb';
+import { decodeHeader, decodeRecord, encodeHeader, encodeRecord, HEADER_KEY, type EncodedRecord, type StoreHeader } from './embedded-metadata-record.ts';
+import { checkLmdbFile, lmdbFileExists, makeStoreFolder } from './lmdb-file.ts';
+import { MetadataState, type StoredEntry, type StoredRevision } from './metadata-state.ts';
+import { MetadataCorruptError, MetadataStoreError } from './metadata-store.ts';
+import { QueuedMetadataStore, SYSTEM_METADATA_CLOCK, type MetadataClock } from './queued-metadata-store.ts';
+
+type Database = RootDatabase<Buffer, Buffer>;
+
+/** Address space, not memory or disk: the file grows as it fills. */
+const MAP_BYTES = 4 * 1024 * 1024 * 1024;
+
+export class EmbeddedMetadataStore extends QueuedMetadataStore {
+  readonly #path: string;
+  readonly #database: Database;
+  #header: StoreHeader;
+  /** Checksums of what is in the database, by key. */
+  readonly #checksums: Map<string, number>;
+
+  /**
+   * Makes an empty store in the folder `path`, durably. An empty one that is already there is fine (a start that was interrupted made it); one that holds anything is
+   * refused with {@link MetadataStoreError}.
+   */
+  static async create(path: string): Promise<void> {
+    if (lmdbFileExists(path)) {
+      const found = await EmbeddedMetadataStore.#read(path, { mayBeUnmade: true });
+      await found.database.close();
+      if (found.entries.length > 0) throw new MetadataStoreError(`${path} already holds metadata, but its data folder has no identity; nothing was changed`);
+      if (found.header !== undefined) return;
+    }
+    makeStoreFolder(path);
+    const database = openAt(path);
+    await database.put(HEADER_KEY, encodeHeader({ revision: 0, count: 0, sum: 0 }));
+    await database.close();
+    makeStoreFolder(path);
+  }
+
+  /**
+   * Opens the store in the folder `path`, which must exist. Throws {@link MetadataCorruptError} when it is missing, is not a database, or does not hold exactly what was
+   * last committed: a broker that started empty instead would seem to have lost every topic.
+   */
+  static async open(path: string, clock: MetadataClock = SYSTEM_METADATA_CLOCK): Promise<EmbeddedMetadataStore> {
+    if (!lmdbFileExists(path)) {
+      throw new MetadataCorruptError(`${path} is missing: the metadata of this data folder is gone. Restore it from a backup; nothing was changed`);
+    }
+    const { database, header, entries, checksums } = await EmbeddedMetadataStore.#read(path, { mayBeUnmade: false });
+    return new EmbeddedMetadataStore(path, database, header!, entries, checksums, clock);
+  }
+
+  static async #read(path: string, { mayBeUnmade }: { mayBeUnmade: boolean }): Promise<ReadStore> {
+    checkLmdbFile(path);
+    let database: Database;
+    try {
+      database = openAt(path);
+    } catch (error) {
+      throw new MetadataCorruptError(`${path} cannot be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+    try {
+      return readAll(path, database, mayBeUnmade);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    path: string,
+    database: Database,
+    header: StoreHeader,
+    entries: readonly StoredEntry[],
+    checksums: Map<string, number>,
+    clock: MetadataClock,
+  ) {
+    super(new MetadataState(header.revision, entries), clock);
+    this.#path = path;
+    this.#database = database;
+    this.#header = header;
+    this.#checksums = checksums;
+  }
+
+  protected override async persist(revisions: readonly StoredRevision[]): Promise<void> {
+    const changed = new Map<string, EncodedRecord | undefined>();
+    for (const { changes } of revisions) {
+      for (const { key, after } of changes) changed.set(key, after === undefined || after.lease !== undefined ? undefined : encodeRecord(after));
+    }
+    const header = this.#headerAfter(revisions.at(-1)!.revision, changed);
+    try {
+      await this.#database.batch(() => {
+        for (const [key, record] of changed) {
+          if (record !== undefined) void this.#database.put(record.key, record.value);
+          else if (this.#checksums.has(key)) void this.#database.remove(Buffer.from(key));
+        }
+        void this.#database.put(HEADER_KEY, encodeHeader(header));
+      });
+    } catch (error) {
+      throw commitError(this.#path, error);
+    }
+    this.#header = header;
+    for (const [key, record] of changed) {
+      if (record === undefined) this.#checksums.delete(key);
+      else this.#checksums.set(key, record.checksum);
+    }
+  }
+
+  protected override async release(): Promise<void> {
+    await this.#database.close();
+  }
+
+  #headerAfter(revision: number, changed: ReadonlyMap<string, EncodedRecord | undefined>): StoreHeader {
+    let { count, sum } = this.#header;
+    for (const [key, record] of changed) {
+      const before = this.#checksums.get(key);
+      if (before !== undefined) {
+        count -= 1;
+        sum = (sum - before) >>> 0;
+      }
+      if (record !== undefined) {
+        count += 1;
+        sum = (sum + record.checksum) >>> 0;
+      }
+    }
+    return { revision, count, sum };
+  }
+}
+
+interface ReadStore {
+  readonly database: Database;
+  /** Undefined only for a database that was made but never written to. */
+  readonly header: StoreHeader | undefined;
+  readonly entries: readonly StoredEntry[];
+  readonly checksums: Map<string, number>;
+}
+
+function openAt(path: string): Database {
+  return openDatabase<Buffer, Buffer>({
+    path,
+    noSubdir: false,
+    keyEncoding: 'binary',
+    encoding: 'binary',
+    overlappingSync: false,
+    mapSize: MAP_BYTES,
+  });
+}
+
+function readAll(path: string, database: Database, mayBeUnmade: boolean): ReadStore {
+  const damaged = (what: string): MetadataCorruptError =>
+    new MetadataCorruptError(`${path} is damaged: ${what}. Restore it from a backup; nothing was changed`);
+  const entries: StoredEntry[] = [];
+  const checksums = new Map<string, number>();
+  let header: StoreHeader | undefined;
+  let sum = 0;
+  let records = 0;
+  for (const { key, value } of database.getRange({ start: Buffer.from([0]) })) {
+    records += 1;
+    if (key.equals(HEADER_KEY)) {
+      header = decodeHeader(value);
+      if (header === undefined) throw damaged('its header does not match its checksum');
+      continue;
+    }
+    const decoded = decodeRecord(key, value);
+    if (decoded === undefined) throw damaged('an entry does not match its checksum');
+    entries.push(decoded.entry);
+    checksums.set(decoded.entry.key, decoded.checksum);
+    sum = (sum + decoded.checksum) >>> 0;
+  }
+  if (header === undefined) {
+    if (records === 0 && mayBeUnmade) return { database, header, entries, checksums };
+    throw damaged('it has no header');
+  }
+  if (header.count !== entries.length || header.sum !== sum) throw damaged(`it should hold ${header.count} entries and holds ${entries.length}`);
+  return { database, header, entries, checksums };
+}
+
+/** Out of space: the commit did not happen and later ones may work. Anything else: nobody knows what is on disk. */
+function commitError(path: string, error: unknown): MetadataStoreError {
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && 'commitError' in error ? (error as { commitError?: unknown }).commitError : error;
+  if (/no space left|disk quota/i.test(`${message} ${String(cause)}`)) {
+    return new MetadataStoreError(`no space left for metadata in ${path}`, { cause: error });
+  }
+  return new MetadataStoreError(`a commit to ${path} failed: ${message}`, { cause: error, outcomeUnknown: true });
+}

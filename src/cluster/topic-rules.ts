@@ -1,0 +1,135 @@
+/** Kafka's rules for new topics and for changed settings, pure. A refusal carries the name of the protocol's error and one sentence. */
+
+import { TOPIC_CONFIG_BY_NAME } from '../config/table.ts';
+import { validateTopicConfig, validateTopicConfigs } from '../config/topic-config.ts';
+import { collisionForm, type MetadataImage } from './metadata-image.ts';
+
+/** Names from Kafka's error table; the protocol layer knows their numbers. */
+export type CatalogErrorName =
+  | 'INVALID_TOPIC_EXCEPTION'
+  | 'TOPIC_ALREADY_EXISTS'
+  | 'INVALID_PARTITIONS'
+  | 'INVALID_REPLICATION_FACTOR'
+  | 'INVALID_CONFIG'
+  | 'INVALID_REQUEST'
+  | 'UNKNOWN_TOPIC_OR_PARTITION'
+  | 'UNKNOWN_TOPIC_ID'
+  | 'KAFKA_STORAGE_ERROR';
+
+export interface CatalogRefusal {
+  readonly ok: false;
+  readonly error: CatalogErrorName;
+  readonly message: string;
+}
+
+export type CatalogResult<T> = { readonly ok: true; readonly value: T } | CatalogRefusal;
+
+export interface NewTopic {
+  readonly name: string;
+  /** -1: the broker's default. */
+  readonly partitions: number;
+  /** 1, or -1 for the default, which is 1 with a single broker. */
+  readonly replicationFactor: number;
+  readonly configs: Readonly<Record<string, string | null>>;
+}
+
+/** One change of IncrementalAlterConfigs. `append` and `subtract` are for lists. */
+export interface ConfigChange {
+  readonly name: string;
+  readonly operation: 'set' | 'delete' | 'append' | 'subtract';
+  readonly value: string | null;
+}
+
+/** Partitions of all topics together on one broker. */
+export const PARTITIONS_TOTAL_MAX = 100_000;
+
+const TOPIC_NAME_MAX = 249;
+
+export function refuse(error: CatalogErrorName, message: string): CatalogRefusal {
+  return { ok: false, error, message };
+}
+
+/** What is wrong with `name` as the name of a topic, or undefined. */
+export function topicNameProblem(name: string): string | undefined {
+  if (name === '') return 'The topic name is empty.';
+  if (name === '.' || name === '..') return `The topic name "${name}" is not allowed.`;
+  if (name.length > TOPIC_NAME_MAX) return `The topic name is longer than ${TOPIC_NAME_MAX} characters.`;
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) return 'The topic name may hold only letters, digits, ".", "_" and "-".';
+  return undefined;
+}
+
+/** Whether `topic` may be created; `partitions` is its count with the default filled in, `partitionTotal` what exists or is on its way. */
+export function checkNewTopic(topic: NewTopic, partitions: number, image: MetadataImage, partitionTotal: number): CatalogRefusal | undefined {
+  const nameProblem = topicNameProblem(topic.name);
+  if (nameProblem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', nameProblem);
+  if (image.topicByName(topic.name) !== undefined) return refuse('TOPIC_ALREADY_EXISTS', `Topic '${topic.name}' already exists.`);
+  const collision = image.nameByCollisionForm(collisionForm(topic.name));
+  if (collision !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${topic.name}' collides with existing topic: ${collision}.`);
+  if (partitions < 1) return refuse('INVALID_PARTITIONS', 'Number of partitions must be larger than 0.');
+  if (partitionTotal + partitions > PARTITIONS_TOTAL_MAX) {
+    return refuse('INVALID_PARTITIONS', `${partitions} partitions more would be over the limit of ${PARTITIONS_TOTAL_MAX} on this broker.`);
+  }
+  if (topic.replicationFactor !== 1 && topic.replicationFactor !== -1) {
+    const message = `Replication factor: ${topic.replicationFactor} is not possible with 1 broker available.`;
+    return refuse('INVALID_REPLICATION_FACTOR', message);
+  }
+  return checkConfigs(topic.configs);
+}
+
+export function checkConfigs(configs: Readonly<Record<string, string | null>>): CatalogRefusal | undefined {
+  const withoutValue = Object.keys(configs).find((name) => configs[name] === null);
+  if (withoutValue !== undefined) return refuse('INVALID_CONFIG', `A null value is not allowed for ${withoutValue}.`);
+  const problem = validateTopicConfigs(configs as Record<string, string>);
+  return problem === undefined ? undefined : refuse('INVALID_CONFIG', problem);
+}
+
+/** The settings after `changes`, in Kafka's way, or why not. `current` are the topic's own; lists start from their default. */
+export function changeConfigs(current: Readonly<Record<string, string>>, changes: readonly ConfigChange[]): CatalogResult<Record<string, string>> {
+  const names = changes.map(({ name }) => name);
+  if (new Set(names).size !== names.length) return refuse('INVALID_REQUEST', 'A setting is changed twice in one request.');
+  const configs = new Map(Object.entries(current));
+  for (const change of changes) {
+    const problem = applyChange(configs, change);
+    if (problem !== undefined) return problem;
+  }
+  const value = Object.fromEntries(configs);
+  // Only what the request touches is judged name by name: a stored setting of another version must not stand in the way of all others.
+  return checkConfigs(pick(value, names)) ?? checkTogether(value) ?? { ok: true, value };
+}
+
+function applyChange(configs: Map<string, string>, { name, operation, value }: ConfigChange): CatalogRefusal | undefined {
+  if (operation === 'delete') {
+    const unknown = TOPIC_CONFIG_BY_NAME.has(name) || configs.has(name) ? undefined : validateTopicConfig(name, '');
+    configs.delete(name);
+    return unknown === undefined ? undefined : refuse('INVALID_CONFIG', unknown);
+  }
+  if (value === null) return refuse('INVALID_CONFIG', `A null value is not allowed for ${name}.`);
+  if (operation === 'set') {
+    configs.set(name, value);
+    return undefined;
+  }
+  const definition = TOPIC_CONFIG_BY_NAME.get(name);
+  if (definition === undefined) return refuse('INVALID_CONFIG', validateTopicConfig(name, value) ?? name);
+  if (definition.type !== 'LIST') return refuse('INVALID_CONFIG', `${operation} is for lists, and ${name} is none.`);
+  const items = listItems(configs.get(name) ?? definition.default);
+  const given = listItems(value);
+  const next = operation === 'append' ? [...new Set([...items, ...given])] : items.filter((item) => !given.includes(item));
+  configs.set(name, next.join(','));
+  return undefined;
+}
+
+function checkTogether(configs: Record<string, string>): CatalogRefusal | undefined {
+  const known = Object.entries(configs).filter(([name, value]) => validateTopicConfig(name, value) === undefined);
+  return checkConfigs(Object.fromEntries(known));
+}
+
+function pick(configs: Record<string, string>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(configs).filter(([name]) => names.includes(name)));
+}
+
+function listItems(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}

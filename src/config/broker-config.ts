@@ -1,0 +1,218 @@
+/**
+ * The broker's settings as one typed plain object, resolved once at start from layers of text.
+ * Precedence, weakest first: default, profile, then the given layers in order (file, environment, flags).
+ */
+
+import { resolve as resolvePath } from 'node:path';
+import { ConfigError } from './errors.ts';
+import { formatAddress, parseListener, type ListenerAddress } from './listeners.ts';
+import { PROFILES, type Profile } from './profiles.ts';
+import { BROKER_CONFIG_BY_NAME, unknownSetting } from './table.ts';
+import { longToNumber, parseValue, type ParsedValue } from './values.ts';
+
+export type Durability = 'memory' | 'page-cache' | 'fsync';
+
+export type ConfigOrigin = 'default' | 'profile' | 'file' | 'environment' | 'flag';
+
+/** Text settings of one origin; a later layer wins over an earlier one. */
+export interface ConfigLayer {
+  readonly origin: Exclude<ConfigOrigin, 'default' | 'profile'>;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** What the command line gives; every field is optional and wins over every layer. */
+export interface BrokerFlags {
+  readonly host?: string;
+  readonly port?: number | string;
+  readonly dataDir?: string;
+  /** `name=value` each; a later one wins. */
+  readonly set?: readonly string[];
+}
+
+export interface ConfiguredValue {
+  /** As configured, for DescribeConfigs. */
+  readonly text: string;
+  readonly value: ParsedValue;
+  readonly origin: ConfigOrigin;
+}
+
+export interface BrokerConfig {
+  readonly nodeId: number;
+  /** Where the listener binds; port 0 means any free one. */
+  readonly host: string;
+  readonly port: number;
+  /** What clients are told to connect to; undefined: the local address of the connection that asks. */
+  readonly advertised: ListenerAddress | undefined;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly profile: Profile;
+  readonly logLevel: string;
+  /** Default of topics. */
+  readonly durability: Durability;
+  readonly autoCreateTopics: boolean;
+  readonly defaultPartitions: number;
+  readonly socketRequestBytesMax: number;
+  readonly fetchBytesMax: number;
+  readonly connectionIdleMsMax: number;
+  readonly connectionsMax: number;
+  readonly receiveMemoryBytes: number;
+  readonly fetchMemoryBytes: number;
+  readonly grantStallMs: number;
+  readonly journalBytesMax: number;
+  readonly journalFileBytes: number;
+  readonly checkpointIntervalBytes: number;
+  readonly checkpointIntervalMs: number;
+  readonly groupBytesMax: number;
+  readonly groupBatchesMax: number;
+  readonly referenceBytesMin: number;
+  readonly poolBytesMax: number;
+  readonly spinUs: number;
+  readonly shardsSync: number;
+  readonly shardsBuffered: number;
+  /** Every broker setting by name, with its text and where it came from. */
+  readonly values: ReadonlyMap<string, ConfiguredValue>;
+}
+
+/** Resolves flags and layers to the broker's settings. Throws {@link ConfigError} with one line for a person. */
+export function resolveBrokerConfig(flags: BrokerFlags = {}, layers: readonly ConfigLayer[] = []): BrokerConfig {
+  const values = resolveValues([...layers, flagLayer(flags)]);
+  const config = toTyped(values, flags);
+  checkTogether(config, values);
+  return Object.freeze(config);
+}
+
+function flagLayer(flags: BrokerFlags): ConfigLayer {
+  const values: Record<string, string> = {};
+  for (const assignment of flags.set ?? []) {
+    const equals = assignment.indexOf('=');
+    if (equals <= 0) throw new ConfigError(`--set ${assignment}: it must be name=value, for example --set num.partitions=4.`);
+    values[assignment.slice(0, equals).trim()] = assignment.slice(equals + 1);
+  }
+  if (flags.dataDir !== undefined) values['log.dirs'] = flags.dataDir;
+  return { origin: 'flag', values };
+}
+
+function resolveValues(layers: readonly ConfigLayer[]): Map<string, ConfiguredValue> {
+  const values = new Map<string, ConfiguredValue>();
+  const put = (name: string, text: string, origin: ConfigOrigin): void => {
+    const definition = BROKER_CONFIG_BY_NAME.get(name);
+    if (definition === undefined) throw new ConfigError(unknownSetting('broker', name));
+    const parsed = parseValue(definition, text);
+    if (!parsed.ok) throw new ConfigError(parsed.reason);
+    values.set(name, { text: text.trim(), value: parsed.value, origin });
+  };
+  for (const definition of BROKER_CONFIG_BY_NAME.values()) put(definition.name, definition.default, 'default');
+  for (const layer of layers) {
+    for (const [name, text] of Object.entries(layer.values)) put(name, text, layer.origin);
+  }
+  const profile = values.get('ringlog.profile')!.value as Profile;
+  for (const [name, text] of Object.entries(PROFILES[profile].values)) {
+    if (values.get(name)?.origin === 'default') put(name, text, 'profile');
+  }
+  return values;
+}
+
+function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlags): BrokerConfig {
+  const valueOf = (name: string): ParsedValue => {
+    const entry = values.get(name);
+    if (entry === undefined) throw new Error(`no such broker setting: ${name}`);
+    return entry.value;
+  };
+  const number = (name: string): number => {
+    const value = valueOf(name);
+    return typeof value === 'bigint' ? longToNumber(value) : (value as number);
+  };
+  const text = (name: string): string => valueOf(name) as string;
+  const listener = listenAddress(text('listeners'), flags);
+  return {
+    nodeId: number('node.id'),
+    host: listener.host,
+    port: listener.port,
+    advertised: advertisedAddress(text('advertised.listeners')),
+    dataDir: dataDirectory(text('log.dirs')),
+    profile: text('ringlog.profile') as Profile,
+    logLevel: text('ringlog.log.level'),
+    durability: brokerDurability(values),
+    autoCreateTopics: valueOf('auto.create.topics.enable') as boolean,
+    defaultPartitions: number('num.partitions'),
+    socketRequestBytesMax: number('socket.request.max.bytes'),
+    fetchBytesMax: number('fetch.max.bytes'),
+    connectionIdleMsMax: number('connections.max.idle.ms'),
+    connectionsMax: number('max.connections'),
+    receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
+    fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
+    grantStallMs: number('ringlog.grant.stall.ms'),
+    journalBytesMax: number('ringlog.journal.bytes'),
+    journalFileBytes: number('ringlog.journal.file.bytes'),
+    checkpointIntervalBytes: number('ringlog.checkpoint.interval.bytes'),
+    checkpointIntervalMs: number('ringlog.checkpoint.interval.ms'),
+    groupBytesMax: number('ringlog.group.bytes.max'),
+    groupBatchesMax: number('ringlog.group.batches.max'),
+    referenceBytesMin: number('ringlog.reference.bytes.min'),
+    poolBytesMax: number('ringlog.pool.bytes.max'),
+    spinUs: number('ringlog.spin.us'),
+    shardsSync: number('ringlog.shards.sync'),
+    shardsBuffered: number('ringlog.shards.buffered'),
+    values,
+  };
+}
+
+function listenAddress(listeners: string, flags: BrokerFlags): ListenerAddress {
+  const parsed = parseListener(listeners);
+  if (typeof parsed === 'string') throw new ConfigError(`Invalid value "${listeners}" for listeners: it must be ${parsed}.`);
+  const host = flags.host ?? parsed.host;
+  return { host: host === '' ? '0.0.0.0' : host, port: flags.port === undefined ? parsed.port : portOf(flags.port) };
+}
+
+function portOf(port: number | string): number {
+  const value = /^[0-9]{1,5}$/.test(String(port)) ? Number(port) : NaN;
+  if (!(value <= 65_535)) throw new ConfigError(`Invalid port "${port}": it must be a whole number from 0 to 65535.`);
+  return value;
+}
+
+function advertisedAddress(text: string): ListenerAddress | undefined {
+  if (text === '') return undefined;
+  const parsed = parseListener(text);
+  const wrong = typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
+  if (wrong !== undefined) throw new ConfigError(`Invalid value "${text}" for advertised.listeners: it must be ${wrong}.`);
+  return parsed as ListenerAddress;
+}
+
+function dataDirectory(text: string): string {
+  if (text === '') throw new ConfigError('log.dirs must name a folder.');
+  if (text.includes(',')) throw new ConfigError(`Invalid value "${text}" for log.dirs: it must be a single folder (several are not there yet).`);
+  return resolvePath(text);
+}
+
+/** Kafka's `log.flush.interval.messages=1` means fsync, unless `ringlog.durability` was set by itself. */
+function brokerDurability(values: ReadonlyMap<string, ConfiguredValue>): Durability {
+  const own = values.get('ringlog.durability')!;
+  const flushesEach = values.get('log.flush.interval.messages')!.value === 1n;
+  if (own.origin === 'default' && flushesEach) return 'fsync';
+  if (own.value !== 'fsync' && flushesEach) {
+    throw new ConfigError(`log.flush.interval.messages=1 asks for fsync but ringlog.durability is ${own.text}; set one of them.`);
+  }
+  return own.value as Durability;
+}
+
+/** Rules over several settings: each would otherwise show only later, as a broker that stands still. */
+function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, ConfiguredValue>): void {
+  const must = (holds: boolean, less: string, more: string, why: string): void => {
+    if (holds) return;
+    throw new ConfigError(`${less} (${values.get(less)!.text}) must be at most ${more} (${values.get(more)!.text}): ${why}.`);
+  };
+  const largestBatch = values.get('message.max.bytes')!.value as number;
+  must(largestBatch <= config.socketRequestBytesMax, 'message.max.bytes', 'socket.request.max.bytes', 'a larger batch could never arrive');
+  must(2 * config.journalFileBytes <= config.journalBytesMax, 'ringlog.journal.file.bytes', 'ringlog.journal.bytes', 'a journal needs two files or more');
+  must(
+    config.checkpointIntervalBytes <= config.journalBytesMax,
+    'ringlog.checkpoint.interval.bytes',
+    'ringlog.journal.bytes',
+    'the journal would be full before a checkpoint is due',
+  );
+}
+
+/** `host:port` of the listener as configured. */
+export function listenerText(config: Pick<BrokerConfig, 'host' | 'port'>): string {
+  return formatAddress(config);
+}

@@ -1,0 +1,108 @@
+/** A topic's settings: validation of what a client sets, and the typed object that the engine works with. */
+
+import type { BrokerConfig, Durability } from './broker-config.ts';
+import { TOPIC_CONFIGS } from './topic-table.ts';
+import { TOPIC_CONFIG_BY_NAME, unknownSetting } from './table.ts';
+import { longToNumber, parseValue, type ParsedValue } from './values.ts';
+
+/** What a client set on a topic: name to text. Only names that differ from the defaults are there. */
+export type TopicConfigOverrides = Readonly<Record<string, string>>;
+
+/** Times in ms, sizes in bytes; `Infinity` stands for "no limit" or "never". */
+export interface TopicConfig {
+  readonly durability: Durability;
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly segmentJitterMs: number;
+  readonly maxMessageBytes: number;
+  readonly indexIntervalBytes: number;
+  readonly minInsyncReplicas: number;
+  readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
+  readonly messageTimestampBeforeMsMax: number;
+  readonly messageTimestampAfterMsMax: number;
+  /** `Infinity`: forever. */
+  readonly retentionMs: number;
+  /** `Infinity`: unlimited. */
+  readonly retentionBytes: number;
+  readonly cleanupDelete: boolean;
+  readonly cleanupCompact: boolean;
+  readonly compressionType: string;
+}
+
+/** Why a client may not set `name` to `value` on a topic, as one sentence; undefined when it may. */
+export function validateTopicConfig(name: string, value: string): string | undefined {
+  const definition = TOPIC_CONFIG_BY_NAME.get(name);
+  if (definition === undefined) return unknownSetting('topic', name);
+  const parsed = parseValue(definition, value);
+  return parsed.ok ? undefined : parsed.reason;
+}
+
+/** The same for all settings of a topic together, including rules that join several; the first thing wrong, or undefined. */
+export function validateTopicConfigs(overrides: TopicConfigOverrides): string | undefined {
+  for (const [name, value] of Object.entries(overrides)) {
+    const reason = validateTopicConfig(name, value);
+    if (reason !== undefined) return reason;
+  }
+  const durability = overrides['ringlog.durability']?.trim();
+  if (flushesEachMessage(overrides) && durability !== undefined && durability !== 'fsync') {
+    return `flush.messages=1 asks for fsync but ringlog.durability is ${durability}; set one of them.`;
+  }
+  return undefined;
+}
+
+/**
+ * The typed settings of a topic: its own, else the broker-wide ones, else the defaults.
+ * `overrides` must have passed {@link validateTopicConfigs}; a stored value that no longer parses (another version wrote it) counts as not set.
+ */
+export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: BrokerConfig): TopicConfig {
+  const values = new Map<string, ParsedValue>();
+  for (const definition of TOPIC_CONFIGS) values.set(definition.name, effectiveValue(definition.name, overrides, broker));
+  const valueOf = (name: string): ParsedValue => values.get(name)!;
+  const int = (name: string): number => valueOf(name) as number;
+  const long = (name: string): number => longToNumber(valueOf(name) as bigint);
+  const unlimitedBelowZero = (value: number): number => (value < 0 ? Infinity : value);
+  const cleanup = valueOf('cleanup.policy') as readonly string[];
+  return Object.freeze({
+    durability: effectiveDurability(overrides, broker),
+    segmentBytes: int('segment.bytes'),
+    segmentMs: long('segment.ms'),
+    segmentJitterMs: long('segment.jitter.ms'),
+    maxMessageBytes: int('max.message.bytes'),
+    indexIntervalBytes: int('index.interval.bytes'),
+    minInsyncReplicas: int('min.insync.replicas'),
+    messageTimestampType: valueOf('message.timestamp.type') as TopicConfig['messageTimestampType'],
+    messageTimestampBeforeMsMax: long('message.timestamp.before.max.ms'),
+    messageTimestampAfterMsMax: long('message.timestamp.after.max.ms'),
+    retentionMs: unlimitedBelowZero(long('retention.ms')),
+    retentionBytes: unlimitedBelowZero(long('retention.bytes')),
+    cleanupDelete: cleanup.includes('delete'),
+    cleanupCompact: cleanup.includes('compact'),
+    compressionType: valueOf('compression.type') as string,
+  });
+}
+
+/** The durability a topic really has: its own `ringlog.durability`, else its `flush.messages=1`, else the broker's. */
+export function effectiveDurability(overrides: TopicConfigOverrides, broker: Pick<BrokerConfig, 'durability'>): Durability {
+  const own = overrides['ringlog.durability'];
+  if (own !== undefined && validateTopicConfig('ringlog.durability', own) === undefined) return own.trim() as Durability;
+  return flushesEachMessage(overrides) ? 'fsync' : broker.durability;
+}
+
+function flushesEachMessage(overrides: TopicConfigOverrides): boolean {
+  const text = overrides['flush.messages'];
+  return text !== undefined && /^\+?0*1$/.test(text.trim());
+}
+
+function effectiveValue(name: string, overrides: TopicConfigOverrides, broker: BrokerConfig): ParsedValue {
+  const definition = TOPIC_CONFIG_BY_NAME.get(name)!;
+  const own = overrides[name];
+  if (own !== undefined) {
+    const parsed = parseValue(definition, own);
+    if (parsed.ok) return parsed.value;
+  }
+  const wide = definition.brokerName === undefined ? undefined : broker.values.get(definition.brokerName);
+  if (wide !== undefined) return wide.value;
+  const parsed = parseValue(definition, definition.default);
+  if (!parsed.ok) throw new Error(`the default of ${name} is not legal: ${parsed.reason}`);
+  return parsed.value;
+}
