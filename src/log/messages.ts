@@ -21,7 +21,6 @@ export type ToShard =
   /** Cuts the log so that `endOffset` is the next offset. */
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
-  | { readonly kind: 'jobDone'; readonly job: number; readonly error: string | null; readonly result: unknown }
   /** Finishes what waits, writes a clean final checkpoint, then `stopped`. */
   | { readonly kind: 'stop' };
 
@@ -50,19 +49,24 @@ export type FromShard =
       readonly retired: readonly number[];
       readonly error: string | null;
     }
+  /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stopped'; readonly clean: boolean };
 
+/** How a piece of keeper work ended. */
+export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
+
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
-  /** Makes a checkpoint durable: syncs descriptors and folders, then writes `path` (temporary file, sync, rename, sync folder). */
+  /** Makes a checkpoint durable: syncs descriptors and folders, then writes `folder/name` (temporary file, sync, rename, sync folder). */
   | {
       readonly kind: 'checkpoint';
       readonly syncFds: readonly number[];
       readonly syncFolders: readonly string[];
-      readonly path: string;
+      readonly folder: string;
+      readonly name: string;
       readonly bytes: Uint8Array;
       /** Older checkpoint files to remove afterwards. */
       readonly remove: readonly string[];

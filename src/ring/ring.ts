@@ -123,3 +123,13 @@ export class RingConsumer {
     Atomics.store(this.words, ASLEEP, 0);
   }
 }
+
+/** A private word to sleep on: for a thread that has to wait for something that rings no bell. Never on main. */
+export class Nap {
+  private readonly words = new Int32Array(new SharedArrayBuffer(4));
+
+  /** Blocks this thread for `ms` milliseconds. */
+  sleep(ms: number): void {
+    Atomics.wait(this.words, 0, 0, ms);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Every start of a broker begins a new generation: a folder with fresh checkpoints and journals. The file CURRENT names the one that holds the
+ * truth and is replaced atomically, after the new checkpoints are durable, so a crash during recovery simply repeats it.
+ */
+import { randomBytes } from 'node:crypto';
+import { encodeCheckpoint, type CheckpointPartition } from './checkpoint.ts';
+import { readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
+import { checkpointName, generationFolder, journalName, journalNumber } from './layout.ts';
+
+const CURRENT = 'CURRENT';
+
+/** What recovery needs to know when it refuses to guess. The message says what to do. */
+export class RecoveryError extends Error {
+  override name = 'RecoveryError';
+}
+
+/** The name of the generation that holds the truth, or null in a data folder that never had one. */
+export function currentGeneration(disk: Disk, dataFolder: string): string | null {
+  const bytes = readFileIfPresent(disk, `${dataFolder}/${CURRENT}`);
+  if (bytes === null) {
+    if (disk.list(`${dataFolder}/generations`).length > 0 && disk.list(`${dataFolder}/topics`).length > 0)
+      throw new RecoveryError(`${dataFolder}/${CURRENT} is missing although there is data beside it; restore it from a backup: it names one of the folders in generations/`);
+    return null;
+  }
+  const name = bytes.toString('utf8').trim();
+  if (!/^[0-9a-f]{16}$/.test(name)) throw new RecoveryError(`${dataFolder}/${CURRENT} does not name a generation (found ${JSON.stringify(name.slice(0, 40))}, expected 16 hex digits)`);
+  return name;
+}
+
+/** A random name for a new generation. */
+export function newGenerationName(random: (bytes: number) => Buffer = randomBytes): string {
+  return random(8).toString('hex');
+}
+
+/** The number that journal groups and checkpoints of a generation carry. */
+export function generationNumber(name: string): bigint {
+  return BigInt(`0x${name}`);
+}
+
+/** A shard's part of a new generation. */
+export interface ShardBeginning {
+  /** Folder name, `<class>-<n>`. */
+  readonly shard: string;
+  readonly partitions: readonly CheckpointPartition[];
+}
+
+/** Creates a shard's folder of a generation with its first checkpoint (sequence 0) and makes it durable. */
+export function beginShard(disk: Disk, dataFolder: string, generation: string, beginning: ShardBeginning): string {
+  const folder = `${generationFolder(dataFolder, generation)}/${beginning.shard}`;
+  for (const changed of disk.mkdir(folder)) disk.syncFolder(changed);
+  const bytes = encodeCheckpoint({ generation: generationNumber(generation), sequence: 0, clean: false, partitions: beginning.partitions });
+  replaceFileDurably(disk, folder, checkpointName(0), bytes);
+  return folder;
+}
+
+/**
+ * Makes `generation` the truth, then recycles what earlier ones left: their journal files go to `heir` (a shard folder of the new generation),
+ * the rest is removed. Everything after the switch may be lost in a crash; the next start does it again.
+ */
+export function switchGeneration(disk: Disk, dataFolder: string, generation: string, heir: string | null, journalBytesMax: number): void {
+  replaceFileDurably(disk, dataFolder, CURRENT, Buffer.from(`${generation}\n`));
+  let inherited = 0;
+  let number = 0;
+  for (const old of disk.list(`${dataFolder}/generations`)) {
+    if (old === generation) continue;
+    const folder = generationFolder(dataFolder, old);
+    for (const shard of disk.list(folder)) {
+      for (const name of disk.list(`${folder}/${shard}`)) {
+        if (heir === null || journalNumber(name) < 0) continue;
+        const fd = disk.open(`${folder}/${shard}/${name}`, 'read');
+        const bytes = disk.size(fd);
+        disk.close(fd);
+        if (inherited + bytes > journalBytesMax) continue;
+        inherited += bytes;
+        disk.rename(`${folder}/${shard}/${name}`, `${heir}/${journalName(number++)}`);
+      }
+    }
+    disk.removeTree(folder);
+  }
+  if (number > 0) disk.syncFolder(heir as string);
+}

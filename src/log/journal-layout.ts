@@ -1,0 +1,200 @@
+/**
+ * The bytes of a journal. All integers little-endian (never on a wire).
+ *
+ *   file    = group, then the next group at the next multiple of 4096, … ; what follows the last group is stale or zero
+ *   group   = header (64 bytes) · entries · inline payload
+ *
+ *   header    0 u32 magic            'RLJ1'
+ *             4 u32 crc              CRC32C of bytes 8 … 64 + entriesBytes
+ *             8 u64 generation       random per start: tells this life's groups from an earlier life's
+ *            16 f64 sequence         1, 2, 3, … without gaps
+ *            24 f64 syncedThrough    every group up to this sequence was durable when this one was written
+ *            32 u32 entryCount
+ *            36 u32 entriesBytes
+ *            40 u32 payloadBytes     not under this crc: each batch has its own
+ *            44 u32 zero · 48 f64 timestamp (ms) · 56 u64 zero
+ *
+ *   append    0 u8 type · 1 u8 flags (1 = inline) · 2 i16 producerEpoch · 4 u32 length (72) · 8 u32 handle · 12 u32 lastOffsetDelta
+ *            16 f64 baseOffset · 24 f64 segmentBase · 32 u32 position · 36 u32 batchBytes · 40 u32 batchCrc · 44 u32 payloadAt
+ *            48 f64 maxTimestamp · 56 i64 producerId · 64 i32 baseSequence · 68 i32 leaderEpoch
+ *
+ *   control   0 u8 type · 1 3×zero · 4 u32 length (16 + body, rounded up to 8) · 8 u32 handle · 12 u32 bodyBytes · 16 body (MessagePack)
+ *
+ * Offsets, sequences and times are f64: exact up to 2^53, and no bigint on the hot path.
+ */
+import { pack, unpack } from 'msgpackr';
+import { crc32cAt } from '../protocol/crc32c.ts';
+import type { PartitionState } from './partition-state.ts';
+
+export const GROUP_ALIGNMENT = 4096;
+export const GROUP_HEADER_BYTES = 64;
+export const APPEND_ENTRY_BYTES = 72;
+const CONTROL_HEADER_BYTES = 16;
+const MAGIC = 0x314a4c52;
+
+export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, truncate: 6, logStart: 7, roll: 8 } as const;
+
+/** Set when the batch's bytes are in the group's payload; clear when they are only in the segment. */
+export const INLINE_FLAG = 1;
+
+/** Where a group begins after one that ended at `position`. */
+export function alignGroup(position: number): number {
+  return Math.ceil(position / GROUP_ALIGNMENT) * GROUP_ALIGNMENT;
+}
+
+/** A control entry's meaning. `bind` gives a handle to a partition that the checkpoint already knows. */
+export type ControlEntry =
+  | { readonly type: typeof EntryType.bind; readonly topicId: string; readonly partition: number }
+  | { readonly type: typeof EntryType.open; readonly state: PartitionState }
+  | { readonly type: typeof EntryType.close }
+  | { readonly type: typeof EntryType.movedOut; readonly state: PartitionState }
+  | { readonly type: typeof EntryType.truncate; readonly endOffset: number; readonly segmentBase: number; readonly endPosition: number }
+  | { readonly type: typeof EntryType.logStart; readonly offset: number }
+  | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };
+
+/** An append entry as recovery reads it. */
+export interface AppendEntry {
+  readonly type: typeof EntryType.append;
+  readonly inline: boolean;
+  readonly handle: number;
+  readonly baseOffset: number;
+  readonly lastOffsetDelta: number;
+  readonly segmentBase: number;
+  readonly position: number;
+  readonly batchBytes: number;
+  readonly batchCrc: number;
+  /** Place of the inline bytes within the group's payload. */
+  readonly payloadAt: number;
+  readonly maxTimestamp: number;
+  readonly leaderEpoch: number;
+}
+
+export type JournalEntry = AppendEntry | { readonly type: 'control'; readonly handle: number; readonly body: ControlEntry };
+
+/** Writes one append entry at `at` and returns the position behind it. */
+export function writeAppendEntry(
+  out: Buffer,
+  at: number,
+  inline: boolean,
+  handle: number,
+  baseOffset: number,
+  lastOffsetDelta: number,
+  segmentBase: number,
+  position: number,
+  batch: Buffer,
+  batchAt: number,
+  batchBytes: number,
+  payloadAt: number,
+  maxTimestamp: number,
+  leaderEpoch: number,
+): number {
+  out[at] = EntryType.append;
+  out[at + 1] = inline ? INLINE_FLAG : 0;
+  // Producer id, epoch and sequence are copied as bytes: big-endian in the batch, kept so.
+  batch.copy(out, at + 2, batchAt + 51, batchAt + 53);
+  out.writeUInt32LE(APPEND_ENTRY_BYTES, at + 4);
+  out.writeUInt32LE(handle, at + 8);
+  out.writeUInt32LE(lastOffsetDelta, at + 12);
+  out.writeDoubleLE(baseOffset, at + 16);
+  out.writeDoubleLE(segmentBase, at + 24);
+  out.writeUInt32LE(position, at + 32);
+  out.writeUInt32LE(batchBytes, at + 36);
+  batch.copy(out, at + 40, batchAt + 17, batchAt + 21);
+  out.writeUInt32LE(payloadAt, at + 44);
+  out.writeDoubleLE(maxTimestamp, at + 48);
+  batch.copy(out, at + 56, batchAt + 43, batchAt + 51);
+  batch.copy(out, at + 64, batchAt + 53, batchAt + 57);
+  out.writeInt32LE(leaderEpoch, at + 68);
+  return at + APPEND_ENTRY_BYTES;
+}
+
+/** Encodes a control entry. */
+export function encodeControlEntry(handle: number, body: ControlEntry): Buffer {
+  const packed = pack(body);
+  const length = Math.ceil((CONTROL_HEADER_BYTES + packed.length) / 8) * 8;
+  const out = Buffer.alloc(length);
+  out[0] = body.type;
+  out.writeUInt32LE(length, 4);
+  out.writeUInt32LE(handle, 8);
+  out.writeUInt32LE(packed.length, 12);
+  packed.copy(out, CONTROL_HEADER_BYTES);
+  return out;
+}
+
+/** Fills in the header of a group whose entries already stand behind it in `out`. */
+export function sealGroup(
+  out: Buffer,
+  generation: bigint,
+  sequence: number,
+  syncedThrough: number,
+  entryCount: number,
+  entriesBytes: number,
+  payloadBytes: number,
+  nowMs: number,
+): void {
+  out.writeUInt32LE(MAGIC, 0);
+  out.writeBigUInt64LE(generation, 8);
+  out.writeDoubleLE(sequence, 16);
+  out.writeDoubleLE(syncedThrough, 24);
+  out.writeUInt32LE(entryCount, 32);
+  out.writeUInt32LE(entriesBytes, 36);
+  out.writeUInt32LE(payloadBytes, 40);
+  out.writeUInt32LE(0, 44);
+  out.writeDoubleLE(nowMs, 48);
+  out.writeDoubleLE(0, 56);
+  out.writeUInt32LE(crc32cAt(out, 8, GROUP_HEADER_BYTES + entriesBytes - 8), 4);
+}
+
+/** A group found in a journal file whose header and entries are intact; the payload is not judged here. */
+export interface JournalGroup {
+  readonly sequence: number;
+  readonly syncedThrough: number;
+  readonly entries: readonly JournalEntry[];
+  /** Bytes of inline payload behind the entries. */
+  readonly payloadBytes: number;
+  /** Bytes of the whole group. */
+  readonly bytes: number;
+}
+
+/** Reads the group at `at` of a journal file's bytes, or null when there is none of this generation that is intact. */
+export function readGroup(file: Buffer, at: number, generation: bigint): JournalGroup | null {
+  if (at + GROUP_HEADER_BYTES > file.length || file.readUInt32LE(at) !== MAGIC || file.readBigUInt64LE(at + 8) !== generation) return null;
+  const entriesBytes = file.readUInt32LE(at + 36);
+  const payloadBytes = file.readUInt32LE(at + 40);
+  const entriesAt = at + GROUP_HEADER_BYTES;
+  if (entriesBytes > file.length - entriesAt) return null;
+  if (crc32cAt(file, at + 8, entriesAt + entriesBytes - at - 8) !== file.readUInt32LE(at + 4)) return null;
+  const entries: JournalEntry[] = [];
+  const end = entriesAt + entriesBytes;
+  for (let entry = entriesAt; entry < end; entry += file.readUInt32LE(entry + 4)) entries.push(readEntry(file, entry));
+  return {
+    sequence: file.readDoubleLE(at + 16),
+    syncedThrough: file.readDoubleLE(at + 24),
+    entries,
+    payloadBytes,
+    bytes: GROUP_HEADER_BYTES + entriesBytes + payloadBytes,
+  };
+}
+
+function readEntry(file: Buffer, at: number): JournalEntry {
+  const handle = file.readUInt32LE(at + 8);
+  if (file[at] !== EntryType.append) {
+    const bodyBytes = file.readUInt32LE(at + 12);
+    const body = unpack(file.subarray(at + CONTROL_HEADER_BYTES, at + CONTROL_HEADER_BYTES + bodyBytes)) as ControlEntry;
+    return { type: 'control', handle, body };
+  }
+  return {
+    type: EntryType.append,
+    inline: ((file[at + 1] as number) & INLINE_FLAG) !== 0,
+    handle,
+    baseOffset: file.readDoubleLE(at + 16),
+    lastOffsetDelta: file.readUInt32LE(at + 12),
+    segmentBase: file.readDoubleLE(at + 24),
+    position: file.readUInt32LE(at + 32),
+    batchBytes: file.readUInt32LE(at + 36),
+    batchCrc: file.readUInt32BE(at + 40),
+    payloadAt: file.readUInt32LE(at + 44),
+    maxTimestamp: file.readDoubleLE(at + 48),
+    leaderEpoch: file.readInt32LE(at + 68),
+  };
+}

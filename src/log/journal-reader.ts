@@ -1,0 +1,66 @@
+/** Reads a shard's journal files for recovery: which groups follow a checkpoint, and where the sequence breaks. */
+import { readFileIfPresent, type Disk } from './disk.ts';
+import { alignGroup, GROUP_ALIGNMENT, readGroup, type JournalEntry } from './journal-layout.ts';
+import { journalNumber } from './layout.ts';
+
+/** A group's entries and where its inline bytes lie; the bytes themselves stay on disk. */
+export interface FoundGroup {
+  readonly sequence: number;
+  readonly entries: readonly JournalEntry[];
+  readonly path: string;
+  /** Position of the payload in the journal file. */
+  readonly payloadAt: number;
+}
+
+/** What {@link readJournal} found. */
+export interface JournalContents {
+  /** Groups above the checkpoint, ascending; missing ones left out. */
+  readonly groups: readonly FoundGroup[];
+  /** Every group up to this sequence was durable when a later one was written: what is missing or broken up to here is corruption. */
+  readonly syncedThrough: number;
+  /** Sequences at or below `syncedThrough` that are missing. */
+  readonly missing: readonly number[];
+  /** Intact groups above a missing one above `syncedThrough`: behind a torn tail, not part of the log. */
+  readonly behindTail: readonly FoundGroup[];
+}
+
+/** Reads all journal files in `folder`; groups up to `checkpointSequence` are contained in the checkpoint and skipped. */
+export function readJournal(disk: Disk, folder: string, generation: bigint, checkpointSequence: number): JournalContents {
+  const found = new Map<number, FoundGroup>();
+  let syncedThrough = checkpointSequence;
+  for (const name of disk.list(folder)) {
+    if (journalNumber(name) < 0) continue;
+    const path = `${folder}/${name}`;
+    const file = readFileIfPresent(disk, path) ?? Buffer.alloc(0);
+    for (let at = 0; at < file.length; ) {
+      const group = readGroup(file, at, generation);
+      if (group === null) {
+        // Not a group, or a broken one whose length cannot be trusted: later groups still begin at multiples of the alignment.
+        at += GROUP_ALIGNMENT;
+        continue;
+      }
+      syncedThrough = Math.max(syncedThrough, group.syncedThrough);
+      if (group.sequence > checkpointSequence) {
+        const payloadAt = at + group.bytes - group.payloadBytes;
+        found.set(group.sequence, { sequence: group.sequence, entries: group.entries, path, payloadAt });
+      }
+      at = alignGroup(at + group.bytes);
+    }
+  }
+  const sequences = [...found.keys()].sort((a, b) => a - b);
+  const groups: FoundGroup[] = [];
+  const behindTail: FoundGroup[] = [];
+  const missing: number[] = [];
+  let expected = checkpointSequence + 1;
+  for (const sequence of sequences) {
+    const group = found.get(sequence) as FoundGroup;
+    while (expected < sequence && expected <= syncedThrough) missing.push(expected++);
+    if (expected < sequence) behindTail.push(group);
+    else {
+      groups.push(group);
+      expected = sequence + 1;
+    }
+  }
+  for (; expected <= syncedThrough; expected++) missing.push(expected);
+  return { groups, syncedThrough, missing, behindTail };
+}

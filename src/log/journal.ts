@@ -1,0 +1,115 @@
+/**
+ * The writing side of a shard's journal: preallocated files used in turn. A file is full, then held until a durable checkpoint covers its last
+ * group, then free again. Nothing here waits: `reserve` says whether a group fits now.
+ */
+import { assert } from '../lib/assert.ts';
+import type { Disk } from './disk.ts';
+import { alignGroup } from './journal-layout.ts';
+import { journalName, journalNumber } from './layout.ts';
+
+interface JournalFile {
+  readonly path: string;
+  readonly fd: number;
+  readonly bytes: number;
+  /** Sequence of the last group written into it. */
+  lastSequence: number;
+}
+
+/** See the file header. Always: `position` is a multiple of the group alignment and at most the active file's length. */
+export class Journal {
+  private readonly disk: Disk;
+  private readonly folder: string;
+  private readonly free: JournalFile[] = [];
+  private readonly held: JournalFile[] = [];
+  private active: JournalFile | null = null;
+  private position = 0;
+  private nextNumber = 0;
+  /** Bytes of groups written since the journal was opened. */
+  bytesWritten = 0;
+
+  /** Opens the journal files that lie in `folder`; all are taken as free: the caller's generation is new. */
+  constructor(disk: Disk, folder: string) {
+    this.disk = disk;
+    this.folder = folder;
+    for (const name of disk.list(folder)) if (journalNumber(name) >= 0) this.adopt(`${folder}/${name}`);
+  }
+
+  /** Path for a file to prepare next. */
+  nextPath(): string {
+    return `${this.folder}/${journalName(this.nextNumber++)}`;
+  }
+
+  /** Takes a prepared file (written full length, durable) into the circle. */
+  adopt(path: string): void {
+    const fd = this.disk.open(path, 'write');
+    const bytes = this.disk.size(fd);
+    this.nextNumber = Math.max(this.nextNumber, journalNumber(path.slice(path.lastIndexOf('/') + 1)) + 1);
+    this.free.push({ path, fd, bytes, lastSequence: -1 });
+  }
+
+  /** Bytes of all files in the circle. */
+  get totalBytes(): number {
+    let total = this.active === null ? 0 : this.active.bytes;
+    for (const file of this.free) total += file.bytes;
+    for (const file of this.held) total += file.bytes;
+    return total;
+  }
+
+  /** Bytes that can be written before a checkpoint has to free some. */
+  get freeBytes(): number {
+    let total = this.active === null ? 0 : this.active.bytes - this.position;
+    for (const file of this.free) total += file.bytes;
+    return total;
+  }
+
+  /** True if a group of `bytes` fits into the active file or a free one. */
+  hasRoom(bytes: number): boolean {
+    return (this.active !== null && this.position + bytes <= this.active.bytes) || this.free.some((file) => file.bytes >= bytes);
+  }
+
+  /** Makes room for a group of `bytes`, moving on to the next free file if the active one has too little; false when no file has room. */
+  reserve(bytes: number): boolean {
+    if (this.active !== null && this.position + bytes <= this.active.bytes) return true;
+    const next = this.free.findIndex((file) => file.bytes >= bytes);
+    if (next < 0) return false;
+    if (this.active !== null) this.held.push(this.active);
+    this.active = this.free.splice(next, 1)[0] as JournalFile;
+    this.position = 0;
+    return true;
+  }
+
+  /** Writes a group for which {@link reserve} said yes. Durable only after {@link sync}. */
+  write(sequence: number, pieces: readonly Uint8Array[], bytes: number): void {
+    const file = this.active;
+    assert(file !== null && this.position + bytes <= file.bytes, 'journal: group written without reserve');
+    this.disk.write(file.fd, pieces, this.position);
+    file.lastSequence = sequence;
+    this.position = alignGroup(this.position + bytes);
+    this.bytesWritten += bytes;
+  }
+
+  /** Makes everything written durable. A group lies in one file, and earlier files were synced with their own groups. */
+  sync(): void {
+    if (this.active !== null) this.disk.fdatasync(this.active.fd);
+  }
+
+  /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. */
+  release(sequence: number): void {
+    for (let file = this.held[0]; file !== undefined && file.lastSequence <= sequence; file = this.held[0]) {
+      this.held.shift();
+      this.free.push(file);
+    }
+    // Nothing but checkpointed groups in the active file: start it over, so that a quiet journal stays within few pages.
+    if (this.active !== null && this.held.length === 0 && this.active.lastSequence <= sequence && this.position > this.active.bytes / 2) {
+      this.free.push(this.active);
+      this.active = null;
+    }
+  }
+
+  close(): void {
+    for (const file of [...this.free, ...this.held]) this.disk.close(file.fd);
+    if (this.active !== null) this.disk.close(this.active.fd);
+    this.free.length = this.held.length = 0;
+    this.active = null;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The keeper's work: slow, synchronous disk operations that no client waits for. Runs in the job pool; the simulator and a stopping shard call
+ * it directly.
+ */
+import { DiskError, isSpaceError, replaceFileDurably, type Disk } from './disk.ts';
+import { JobStatus, type KeeperWork } from './messages.ts';
+
+/** Zeros are written in pieces of this size. */
+const ZEROS = Buffer.alloc(1 << 20);
+/** Size of the reserve file: room for a checkpoint when the disk is full. */
+export const RESERVE_BYTES = 8 << 20;
+
+/** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
+export function runKeeperWork(disk: Disk, work: KeeperWork): number {
+  return work.kind === 'checkpoint' ? writeCheckpoint(disk, work) : prepareJournal(disk, work);
+}
+
+function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
+  try {
+    for (const fd of work.syncFds) disk.fdatasync(fd);
+    for (const folder of work.syncFolders) if (disk.exists(folder)) disk.syncFolder(folder);
+  } catch (error) {
+    if (error instanceof DiskError) return JobStatus.failed;
+    throw error;
+  }
+  try {
+    try {
+      replaceFileDurably(disk, work.folder, work.name, work.bytes);
+    } catch (error) {
+      if (!isSpaceError(error) || !disk.exists(work.reserve)) throw error;
+      disk.unlink(work.reserve);
+      replaceFileDurably(disk, work.folder, work.name, work.bytes);
+    }
+    for (const path of work.remove) disk.unlink(path);
+    return JobStatus.ok;
+  } catch (error) {
+    if (isSpaceError(error)) return JobStatus.noSpace;
+    if (error instanceof DiskError) return JobStatus.failed;
+    throw error;
+  }
+}
+
+function prepareJournal(disk: Disk, work: Extract<KeeperWork, { kind: 'prepareJournal' }>): number {
+  const temporary = `${work.path}.tmp`;
+  try {
+    writeZeros(disk, temporary, work.bytes);
+    disk.rename(temporary, work.path);
+    disk.syncFolder(work.path.slice(0, work.path.lastIndexOf('/')));
+    return JobStatus.ok;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    disk.unlink(temporary);
+    return isSpaceError(error) ? JobStatus.noSpace : JobStatus.failed;
+  }
+}
+
+/** Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. */
+export function writeZeros(disk: Disk, path: string, bytes: number): void {
+  disk.unlink(path);
+  const fd = disk.open(path, 'write');
+  try {
+    for (let at = 0; at < bytes; at += ZEROS.length) disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
+    disk.fdatasync(fd);
+  } finally {
+    disk.close(fd);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Where things lie in a data folder.
+ *
+ *   <data>/
+ *     CURRENT                                     names the generation that holds the truth (see generation.ts)
+ *     generations/<generation>/<class>-<n>/       one folder per shard of that generation
+ *       journal-<number>.jrn                      preallocated journal files
+ *       <sequence>.ckpt                           checkpoints, the newest two
+ *     topics/<topicId>/<partition>/
+ *       <baseOffset>.log  <baseOffset>.index
+ *     pool/<bytes>-<random>.pool                  retired segments waiting for a next owner
+ *     quarantine/                                 what recovery cut or could not place; never read again by ringlog
+ *     reserve                                     space given up when the disk is full, so that a checkpoint can finish
+ */
+
+/** Offsets in file names have 20 digits, so that names sort as numbers do. */
+export function offsetName(offset: number): string {
+  return String(offset).padStart(20, '0');
+}
+
+export function partitionFolder(dataFolder: string, topicId: string, partition: number): string {
+  return `${dataFolder}/topics/${topicId}/${partition}`;
+}
+
+export function segmentPath(dataFolder: string, topicId: string, partition: number, baseOffset: number): string {
+  return `${partitionFolder(dataFolder, topicId, partition)}/${offsetName(baseOffset)}.log`;
+}
+
+export function generationFolder(dataFolder: string, generation: string): string {
+  return `${dataFolder}/generations/${generation}`;
+}
+
+export function poolFolder(dataFolder: string): string {
+  return `${dataFolder}/pool`;
+}
+
+export function quarantineFolder(dataFolder: string): string {
+  return `${dataFolder}/quarantine`;
+}
+
+export function reservePath(dataFolder: string): string {
+  return `${dataFolder}/reserve`;
+}
+
+export function checkpointName(sequence: number): string {
+  return `${offsetName(sequence)}.ckpt`;
+}
+
+export function journalName(number: number): string {
+  return `journal-${String(number).padStart(6, '0')}.jrn`;
+}
+
+/** Sequence of a checkpoint file's name, or −1 for any other name. */
+export function checkpointSequence(name: string): number {
+  const match = /^(\d{20})\.ckpt$/.exec(name);
+  return match === null ? -1 : Number(match[1]);
+}
+
+/** Number of a journal file's name, or −1 for any other name. */
+export function journalNumber(name: string): number {
+  const match = /^journal-(\d{6,})\.jrn$/.exec(name);
+  return match === null ? -1 : Number(match[1]);
+}

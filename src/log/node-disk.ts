@@ -1,0 +1,135 @@
+/** The disk port on the real file system: synchronous calls, short writes continued, errors given their system code. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { DiskError, type Disk, type OpenMode } from './disk.ts';
+
+/** Linux takes at most 1024 pieces in one writev. */
+const PIECES_MAX = 1000;
+
+/** {@link Disk} over node:fs. Stateless, so every thread makes its own. */
+export class NodeDisk implements Disk {
+  open(file: string, mode: OpenMode): number {
+    return guard('open', file, () => fs.openSync(file, mode === 'read' ? fs.constants.O_RDONLY : fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644));
+  }
+
+  close(fd: number): void {
+    guard('close', `fd ${fd}`, () => fs.closeSync(fd));
+  }
+
+  write(fd: number, pieces: readonly Uint8Array[], position: number): void {
+    try {
+      let at = position;
+      if (pieces.length === 1) {
+        writeWhole(fd, pieces[0] as Uint8Array, at);
+        return;
+      }
+      for (let first = 0; first < pieces.length; first += PIECES_MAX) {
+        const chunk = pieces.length <= PIECES_MAX ? pieces : pieces.slice(first, first + PIECES_MAX);
+        let expected = 0;
+        for (const piece of chunk) expected += piece.length;
+        let written = fs.writevSync(fd, chunk as Uint8Array[], at);
+        if (written < expected) {
+          // A short write (a disk about to be full): continue piece by piece, so that the error of the next byte surfaces.
+          for (const piece of chunk) {
+            if (written >= piece.length) written -= piece.length;
+            else {
+              writeWhole(fd, written === 0 ? piece : piece.subarray(written), at + written);
+              written = 0;
+            }
+            at += piece.length;
+          }
+        } else at += expected;
+      }
+    } catch (error) {
+      throw asDiskError(error, 'write', `fd ${fd}`);
+    }
+  }
+
+  read(fd: number, target: Uint8Array, targetPosition: number, length: number, position: number): number {
+    return guard('read', `fd ${fd}`, () => {
+      let total = 0;
+      while (total < length) {
+        const read = fs.readSync(fd, target, targetPosition + total, length - total, position + total);
+        if (read === 0) break;
+        total += read;
+      }
+      return total;
+    });
+  }
+
+  fdatasync(fd: number): void {
+    guard('fdatasync', `fd ${fd}`, () => fs.fdatasyncSync(fd));
+  }
+
+  size(fd: number): number {
+    return guard('stat', `fd ${fd}`, () => fs.fstatSync(fd).size);
+  }
+
+  truncate(fd: number, length: number): void {
+    guard('truncate', `fd ${fd}`, () => fs.ftruncateSync(fd, length));
+  }
+
+  rename(from: string, to: string): void {
+    guard('rename', `${from} to ${to}`, () => fs.renameSync(from, to));
+  }
+
+  unlink(file: string): void {
+    guard('unlink', file, () => fs.rmSync(file, { force: true }));
+  }
+
+  mkdir(folder: string): string[] {
+    return guard('mkdir', folder, () => {
+      const first = fs.mkdirSync(folder, { recursive: true });
+      if (first === undefined) return [];
+      const changed: string[] = [];
+      for (let made = path.resolve(folder); made.length >= first.length; made = path.dirname(made)) changed.unshift(path.dirname(made));
+      return changed;
+    });
+  }
+
+  removeTree(folder: string): void {
+    guard('remove', folder, () => fs.rmSync(folder, { recursive: true, force: true }));
+  }
+
+  list(folder: string): string[] {
+    try {
+      return fs.readdirSync(folder).sort();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw asDiskError(error, 'list', folder);
+    }
+  }
+
+  exists(file: string): boolean {
+    return fs.existsSync(file);
+  }
+
+  syncFolder(folder: string): void {
+    guard('sync folder', folder, () => {
+      const fd = fs.openSync(folder, 'r');
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+}
+
+function writeWhole(fd: number, bytes: Uint8Array, position: number): void {
+  let written = 0;
+  while (written < bytes.length) written += fs.writeSync(fd, bytes, written, bytes.length - written, position + written);
+}
+
+function guard<T>(operation: string, file: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw asDiskError(error, operation, file);
+  }
+}
+
+function asDiskError(error: unknown, operation: string, file: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  return typeof code === 'string' && !(error instanceof DiskError) ? new DiskError(code, operation, file, { cause: error }) : error;
+}

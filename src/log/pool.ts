@@ -1,0 +1,59 @@
+/**
+ * Retired segments waiting for a next owner. Their blocks are allocated and written, so writing them again neither allocates nor commits
+ * metadata; they are not zeroed, because what a log contains is what checkpoint and journal say.
+ *
+ * A file's name carries its length: `<bytes>-<random>.pool`. Any thread may take one: the rename decides who got it.
+ */
+import { DiskError, type Disk } from './disk.ts';
+import { poolFolder } from './layout.ts';
+
+/** Smaller files are not worth keeping. */
+export const POOL_SEGMENT_BYTES_MIN = 1 << 20;
+
+/** See the file header. */
+export class SegmentPool {
+  private readonly disk: Disk;
+  private readonly folder: string;
+
+  constructor(disk: Disk, dataFolder: string) {
+    this.disk = disk;
+    this.folder = poolFolder(dataFolder);
+  }
+
+  /** True if {@link take} would find a file for segments of `segmentBytes`. */
+  has(segmentBytes: number): boolean {
+    return this.find(segmentBytes).length > 0;
+  }
+
+  /**
+   * Moves a pool file to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable on return;
+   * the caller syncs the folder of `path` before it writes.
+   */
+  take(path: string, segmentBytes: number): number {
+    for (const name of this.find(segmentBytes)) {
+      try {
+        this.disk.rename(`${this.folder}/${name}`, path);
+      } catch (error) {
+        if (error instanceof DiskError && error.code === 'ENOENT') continue; // Another shard was quicker.
+        throw error;
+      }
+      this.disk.syncFolder(this.folder);
+      return lengthOf(name);
+    }
+    return 0;
+  }
+
+  /** Files between half of and the whole of a segment's size, largest first. */
+  private find(segmentBytes: number): string[] {
+    return this.disk
+      .list(this.folder)
+      .filter((name) => lengthOf(name) >= segmentBytes / 2 && lengthOf(name) <= segmentBytes)
+      .sort((a, b) => lengthOf(b) - lengthOf(a));
+  }
+}
+
+/** Length in a pool file's name, or 0 for any other name. */
+export function lengthOf(name: string): number {
+  const match = /^(\d+)-[0-9a-z]+\.pool$/.exec(name);
+  return match === null ? 0 : Number(match[1]);
+}

@@ -1,0 +1,133 @@
+/**
+ * Recovery: from checkpoints and journals to partitions that may be served. Runs once at start, before any traffic; its length is bounded by the
+ * checkpoint interval, never by what is stored.
+ *
+ * What a log contains is what checkpoint and journal say, never what a scan finds. Everything kept above the checkpoint is rewritten and synced
+ * before it is served, because the page cache may show bytes that are not on disk (a sync that failed leaves pages clean and readable). An
+ * exception are referenced bytes of groups that a later group vouches for: their sync returned success.
+ *
+ * A crash at any point repeats it: journals and checkpoints are only read, and CURRENT still names the old generation.
+ */
+import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
+import { loadCheckpoint } from './checkpoint.ts';
+import { readJournal } from './journal-reader.ts';
+import { checkpointSequence, generationFolder, journalNumber, partitionFolder } from './layout.ts';
+import { isSpaceError, type Disk } from './disk.ts';
+import type { PartitionState } from './partition-state.ts';
+import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
+import { quarantineUnknownFolders } from './quarantine.ts';
+import { redoPartition, type RedoContext } from './redo.ts';
+import { partitionKey, Replay, type ReplayedPartition } from './replay.ts';
+import { extendOverLostTail } from './lost-tail.ts';
+
+/** What recovery hands to the broker. */
+export interface Recovered {
+  /** True if every shard stopped cleanly: nothing was replayed and the leader epoch need not rise. */
+  readonly clean: boolean;
+  /** Partitions of known topics, by `topicId/partition`. */
+  readonly partitions: ReadonlyMap<string, PartitionState>;
+  readonly notes: readonly RecoveryNote[];
+  readonly rewrittenBytes: number;
+  readonly replayedGroups: number;
+}
+
+interface Candidate {
+  readonly replayed: ReplayedPartition;
+  /** Groups of its shard up to here are durable for sure. */
+  readonly syncedThrough: number;
+  /** A sync-class shard: referenced bytes were synced with their group. */
+  readonly syncClass: boolean;
+}
+
+/** Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. */
+export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus): Recovered {
+  const notes: RecoveryNote[] = [];
+  const generation = currentGeneration(disk, dataFolder);
+  const candidates = new Map<string, Candidate>();
+  let clean = true;
+  let replayedGroups = 0;
+
+  if (generation !== null) {
+    const folder = generationFolder(dataFolder, generation);
+    for (const shard of disk.list(folder)) {
+      const outcome = replayShard(disk, `${folder}/${shard}`, generationNumber(generation), notes);
+      if (outcome === null) continue;
+      clean &&= outcome.clean;
+      replayedGroups += outcome.groups;
+      const syncClass = shard.startsWith('sync-');
+      for (const [key, replayed] of outcome.replay.partitions) {
+        const candidate = { replayed, syncedThrough: outcome.syncedThrough, syncClass };
+        if (outcome.missing.length > 0 && topicStatus(replayed.state.topicId) === 'known')
+          extendOverLostTail(disk, dataFolder, replayed, outcome.missing, notes);
+        const other = candidates.get(key);
+        if (other === undefined || supersedes(candidate, other)) candidates.set(key, candidate);
+      }
+    }
+  }
+
+  const context: RedoContext = { disk, dataFolder, notes, rewrittenBytes: 0 };
+  const partitions = new Map<string, PartitionState>();
+  for (const [key, { replayed, syncedThrough, syncClass }] of candidates) {
+    if (topicStatus(replayed.state.topicId) !== 'known') continue;
+    redoPartition(context, replayed, syncedThrough, syncClass);
+    partitions.set(key, replayed.state);
+  }
+  try {
+    quarantineUnknownFolders(disk, dataFolder, topicStatus, notes);
+  } catch (error) {
+    // A full disk must not keep a broker from starting: the folders stay where they are, unread.
+    if (!isSpaceError(error)) throw error;
+  }
+  return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
+}
+
+/** A topic whose creation was acknowledged but never reached a shard starts empty, unless files say that it had records. */
+export function refuseIfFilesExist(disk: Disk, dataFolder: string, topicId: string, partition: number): void {
+  const folder = partitionFolder(dataFolder, topicId, partition);
+  const files = disk.list(folder).filter((name) => name.endsWith('.log'));
+  if (files.length > 0)
+    throw new RecoveryError(
+      `${folder} holds ${files.length} segment file(s), but neither checkpoint nor journal knows ${partitionKey(topicId, partition)}; ` +
+        'restore generations/ and CURRENT from the same backup as topics/, or move the folder away to start this partition empty',
+    );
+}
+
+/** The higher move number wins; of the two records of one move, the one that took over. */
+function supersedes(candidate: Candidate, other: Candidate): boolean {
+  const difference = candidate.replayed.state.moveNumber - other.replayed.state.moveNumber;
+  return difference > 0 || (difference === 0 && other.replayed.movedOut);
+}
+
+interface ShardOutcome {
+  readonly replay: Replay;
+  readonly clean: boolean;
+  readonly syncedThrough: number;
+  readonly missing: readonly number[];
+  readonly groups: number;
+}
+
+function replayShard(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): ShardOutcome | null {
+  const names = disk.list(folder);
+  const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
+  for (const name of corrupt) notes.push({ kind: 'corruption', text: `checkpoint ${folder}/${name} is damaged` });
+  if (checkpoint === null) {
+    // A shard writes its first checkpoint before anything else: without one it never began.
+    if (corrupt.length === 0 && !names.some((name) => checkpointSequence(name) >= 0 || journalNumber(name) >= 0)) return null;
+    throw new RecoveryError(`${folder} has no intact checkpoint; restore the data folder from a backup or from a replica`);
+  }
+  const journal = readJournal(disk, folder, generation, checkpoint.sequence);
+  if (corrupt.length > 0 && journal.missing.length > 0)
+    throw new RecoveryError(
+      `the newest checkpoint of ${folder} is damaged and its journal does not reach back to the one before ` +
+        `(${journal.missing.length} groups missing); restore the data folder from a backup or from a replica`,
+    );
+  for (const sequence of journal.missing)
+    notes.push({ kind: 'corruption', text: `journal group ${sequence} of ${folder} was durable and is damaged; what it held is refused, what is behind it kept` });
+  if (journal.behindTail.length > 0)
+    notes.push({ kind: 'torn-tail', text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log` });
+  const replay = new Replay(checkpoint.partitions);
+  for (const group of journal.groups) replay.apply(group);
+  for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
+  const clean = checkpoint.clean && corrupt.length === 0 && journal.groups.length === 0 && journal.missing.length === 0;
+  return { replay, clean, syncedThrough: journal.syncedThrough, missing: journal.missing, groups: journal.groups.length };
+}

@@ -1,0 +1,170 @@
+/** The second half of recovery: makes the bytes of one partition be what its replayed state says, or says where they are not. */
+import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
+import { DiskError, isSpaceError, type Disk } from './disk.ts';
+import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
+import type { SegmentState } from './partition-state.ts';
+import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
+import type { RecoveryNote } from './recovery-note.ts';
+import { partitionKey, truncateReplayed, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
+
+/** What the redo of all partitions shares. */
+export interface RedoContext {
+  readonly disk: Disk;
+  readonly dataFolder: string;
+  readonly notes: RecoveryNote[];
+  rewrittenBytes: number;
+}
+
+/** Most bytes of a torn tail that are copied to quarantine. */
+const QUARANTINE_BYTES_MAX = 64 << 20;
+
+/** Files opened while one partition is redone. */
+class SegmentFiles {
+  private readonly context: RedoContext;
+  private readonly replayed: ReplayedPartition;
+  private readonly open = new Map<number, { fd: number; written: boolean }>();
+  private readonly journals = new Map<string, number>();
+
+  constructor(context: RedoContext, replayed: ReplayedPartition) {
+    this.context = context;
+    this.replayed = replayed;
+  }
+
+  segment(baseOffset: number): { fd: number; written: boolean } {
+    let file = this.open.get(baseOffset);
+    if (file === undefined) {
+      const { topicId, partition } = this.replayed.state;
+      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition))) this.context.disk.syncFolder(changed);
+      file = { fd: this.context.disk.open(segmentPath(this.context.dataFolder, topicId, partition, baseOffset), 'write'), written: false };
+      this.open.set(baseOffset, file);
+    }
+    return file;
+  }
+
+  journal(path: string): number {
+    let fd = this.journals.get(path);
+    if (fd === undefined) this.journals.set(path, (fd = this.context.disk.open(path, 'read')));
+    return fd;
+  }
+
+  /** Syncs what was written and the folder's names, and closes everything. */
+  finish(): void {
+    const { disk } = this.context;
+    let created = false;
+    for (const { fd, written } of this.open.values()) {
+      if (written) disk.fdatasync(fd);
+      created = true;
+      disk.close(fd);
+    }
+    for (const fd of this.journals.values()) disk.close(fd);
+    const { topicId, partition } = this.replayed.state;
+    if (created) disk.syncFolder(partitionFolder(this.context.dataFolder, topicId, partition));
+  }
+}
+
+/**
+ * Redoes inline appends, verifies and rewrites referenced ones. A bad batch at or below `syncedThrough` is corruption: its offsets are refused, what
+ * is behind it stays. Above it is a torn tail: copied to quarantine, cut.
+ */
+export function redoPartition(context: RedoContext, replayed: ReplayedPartition, syncedThrough: number, syncClass: boolean): void {
+  const files = new SegmentFiles(context, replayed);
+  const { state } = replayed;
+  const key = partitionKey(state.topicId, state.partition);
+  try {
+    for (const append of replayed.appends) {
+      const { entry } = append;
+      const file = files.segment(entry.segmentBase);
+      let batch = entry.inline ? readJournaled(context.disk, files, append) : null;
+      const vouchedFor = append.sequence <= syncedThrough;
+      let rewrite = batch !== null || !(syncClass && vouchedFor);
+      if (batch === null) {
+        batch = matching(readIntactBatch(context.disk, file.fd, entry.position, entry.batchBytes), append);
+        if (entry.inline) rewrite = true;
+      }
+      if (batch === null) {
+        const end = entry.baseOffset + entry.lastOffsetDelta + 1;
+        if (vouchedFor) {
+          state.damaged.push({ from: entry.baseOffset, to: end });
+          context.notes.push({ kind: 'corruption', text: `${key}: offsets ${entry.baseOffset} to ${end - 1} were durable and are damaged; reads of them are refused` });
+          continue;
+        }
+        quarantineTail(context, replayed, append, file.fd);
+        context.notes.push({ kind: 'torn-tail', text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)` });
+        truncateReplayed(replayed, entry.baseOffset, entry.position);
+        break;
+      }
+      if (!rewrite) continue;
+      context.disk.write(file.fd, [batch], entry.position);
+      file.written = true;
+      context.rewrittenBytes += batch.length;
+    }
+  } finally {
+    files.finish();
+  }
+  state.damaged.sort((a, b) => a.from - b.from);
+  noteMissingFiles(context, replayed, key);
+}
+
+function readJournaled(disk: Disk, files: SegmentFiles, append: ReplayedAppend): Buffer | null {
+  const { entry } = append;
+  const batch = Buffer.allocUnsafeSlow(entry.batchBytes);
+  if (disk.read(files.journal(append.journalPath), batch, 0, entry.batchBytes, append.payloadAt) < entry.batchBytes) return null;
+  return isIntactBatch(batch, entry.batchBytes) ? matching(batch, append) : null;
+}
+
+/** The batch, if it is the one the journal entry speaks of. */
+function matching(batch: Buffer | null, append: ReplayedAppend): Buffer | null {
+  if (batch === null) return null;
+  const { entry } = append;
+  const same = batch.readUInt32BE(CRC_POSITION) === entry.batchCrc && baseOffset(batch, 0) === entry.baseOffset && lastOffsetDelta(batch, 0) === entry.lastOffsetDelta;
+  return same ? batch : null;
+}
+
+function quarantineTail(context: RedoContext, replayed: ReplayedPartition, from: ReplayedAppend, fd: number): void {
+  const { disk, dataFolder } = context;
+  const { state } = replayed;
+  const segment = state.segments.find((candidate) => candidate.baseOffset === from.entry.segmentBase) as SegmentState;
+  const bytes = Buffer.alloc(Math.min(segment.endPosition - from.entry.position, QUARANTINE_BYTES_MAX));
+  const read = disk.read(fd, bytes, 0, bytes.length, from.entry.position);
+  const folder = quarantineFolder(dataFolder);
+  try {
+    disk.mkdir(folder);
+    const target = disk.open(`${folder}/${state.topicId}-${state.partition}-${from.entry.baseOffset}.tail`, 'write');
+    try {
+      disk.write(target, [bytes.subarray(0, read)], 0);
+    } finally {
+      disk.close(target);
+    }
+  } catch (error) {
+    // The copy is a courtesy to whoever investigates; without room for it recovery goes on.
+    if (!isSpaceError(error)) throw error;
+  }
+}
+
+/** A log with records but without their file does not start empty: the range is refused, the offsets stay taken. */
+function noteMissingFiles(context: RedoContext, replayed: ReplayedPartition, key: string): void {
+  const { state } = replayed;
+  for (const segment of state.segments) {
+    if (segment.endOffset === segment.baseOffset) continue;
+    const path = segmentPath(context.dataFolder, state.topicId, state.partition, segment.baseOffset);
+    const present = fileSize(context.disk, path);
+    if (present >= segment.endPosition) continue;
+    const what = present < 0 ? 'is missing' : `has ${present} bytes, its log ${segment.endPosition}`;
+    context.notes.push({ kind: 'missing-file', text: `${key}: ${path} ${what}; reads of what is not there are refused` });
+    if (present < 0) state.damaged.push({ from: segment.baseOffset, to: segment.endOffset });
+  }
+}
+
+function fileSize(disk: Disk, path: string): number {
+  try {
+    const fd = disk.open(path, 'read');
+    try {
+      return disk.size(fd);
+    } finally {
+      disk.close(fd);
+    }
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return -1;
+    throw error;
+  }
+}

@@ -1,0 +1,159 @@
+/** The first half of recovery: what checkpoint and journal of one shard say, before a byte of a segment is looked at. Pure bookkeeping. */
+import type { CheckpointPartition } from './checkpoint.ts';
+import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
+import type { FoundGroup } from './journal-reader.ts';
+import type { PartitionState, SegmentState } from './partition-state.ts';
+
+/** An append that is above the checkpoint. */
+export interface ReplayedAppend {
+  readonly entry: AppendEntry;
+  readonly sequence: number;
+  readonly journalPath: string;
+  /** Position of the inline bytes in the journal file. */
+  readonly payloadAt: number;
+}
+
+/** A partition after the replay of one shard's journal. */
+export interface ReplayedPartition {
+  state: PartitionState;
+  /** In offset order; all lie within `state`. */
+  appends: ReplayedAppend[];
+  /** It left this shard: another shard's record of the same move is the continuation. */
+  movedOut: boolean;
+  /** Sequence of the last group that had something of it. */
+  lastSequence: number;
+}
+
+/** A range of offsets that a damaged journal group took with it. */
+export interface ReplayNote {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly text: string;
+}
+
+export function partitionKey(topicId: string, partition: number): string {
+  return `${topicId}/${partition}`;
+}
+
+/** Replays journal groups over a checkpoint. */
+export class Replay {
+  readonly partitions = new Map<string, ReplayedPartition>();
+  readonly notes: ReplayNote[] = [];
+  private readonly byHandle = new Map<number, ReplayedPartition>();
+
+  constructor(partitions: readonly CheckpointPartition[]) {
+    for (const { handle, state } of partitions) {
+      const replayed: ReplayedPartition = { state, appends: [], movedOut: false, lastSequence: 0 };
+      this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
+      if (handle >= 0) this.byHandle.set(handle, replayed);
+    }
+  }
+
+  /** Applies one group; groups come in ascending order. */
+  apply(group: FoundGroup): void {
+    for (const entry of group.entries) {
+      if (entry.type === 'control') this.control(entry.handle, entry.body, group.sequence);
+      else this.append(entry, group);
+    }
+  }
+
+  private control(handle: number, body: ControlEntry, sequence: number): void {
+    if (body.type === EntryType.open) {
+      const { state } = body;
+      const replayed: ReplayedPartition = { state, appends: [], movedOut: false, lastSequence: sequence };
+      this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
+      this.byHandle.set(handle, replayed);
+      return;
+    }
+    if (body.type === EntryType.bind) {
+      const replayed = this.partitions.get(partitionKey(body.topicId, body.partition));
+      if (replayed !== undefined) this.byHandle.set(handle, replayed);
+      return;
+    }
+    const replayed = this.byHandle.get(handle);
+    if (replayed === undefined) return;
+    replayed.lastSequence = sequence;
+    const { state } = replayed;
+    switch (body.type) {
+      case EntryType.close:
+        this.partitions.delete(partitionKey(state.topicId, state.partition));
+        this.byHandle.delete(handle);
+        return;
+      case EntryType.movedOut:
+        // Everything was synced before the move was recorded: nothing is left to redo.
+        replayed.state = body.state;
+        replayed.appends = [];
+        replayed.movedOut = true;
+        return;
+      case EntryType.truncate:
+        truncateReplayed(replayed, body.endOffset, body.endPosition);
+        return;
+      case EntryType.logStart:
+        state.logStartOffset = body.offset;
+        while (state.segments.length > 1 && (state.segments[0] as SegmentState).endOffset <= body.offset) state.segments.shift();
+        replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));
+        return;
+      case EntryType.roll:
+        rollReplayed(state, body.baseOffset, body.capacity);
+        return;
+    }
+  }
+
+  private append(entry: AppendEntry, group: FoundGroup): void {
+    const replayed = this.byHandle.get(entry.handle);
+    if (replayed === undefined) return;
+    const { state } = replayed;
+    replayed.lastSequence = group.sequence;
+    if (entry.baseOffset < state.endOffset) {
+      this.note(state, `journal group ${group.sequence} repeats offset ${entry.baseOffset}, below the end ${state.endOffset}; ignored`);
+      return;
+    }
+    if (entry.baseOffset > state.endOffset) {
+      // Only a lost group leaves a gap: offsets are dense at append.
+      state.damaged.push({ from: state.endOffset, to: entry.baseOffset });
+      this.note(state, `offsets ${state.endOffset} to ${entry.baseOffset - 1} were in a journal group that is damaged`);
+    }
+    if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
+    const segment = state.segments[state.segments.length - 1] as SegmentState;
+    const end = entry.baseOffset + entry.lastOffsetDelta + 1;
+    state.endOffset = segment.endOffset = end;
+    segment.endPosition = entry.position + entry.batchBytes;
+    segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
+    const lastEpoch = state.epochs[state.epochs.length - 1];
+    if (lastEpoch === undefined || lastEpoch.epoch < entry.leaderEpoch) state.epochs.push({ epoch: entry.leaderEpoch, startOffset: entry.baseOffset });
+    replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
+  }
+
+  private note(state: PartitionState, text: string): void {
+    this.notes.push({ topicId: state.topicId, partition: state.partition, text });
+  }
+}
+
+/** Begins a segment, in place of an empty one with the same base offset. */
+function rollReplayed(state: PartitionState, baseOffset: number, capacity: number): void {
+  if (state.segments[state.segments.length - 1]?.baseOffset === baseOffset) state.segments.pop();
+  state.segments.push({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity });
+}
+
+/** Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. */
+export function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
+  const { state } = replayed;
+  while (state.segments.length > 0 && (state.segments[state.segments.length - 1] as SegmentState).baseOffset >= endOffset) {
+    const last = state.segments[state.segments.length - 1] as SegmentState;
+    if (last.baseOffset === endOffset && endPosition === 0) {
+      last.endOffset = endOffset;
+      last.endPosition = 0;
+      break;
+    }
+    state.segments.pop();
+  }
+  const last = state.segments[state.segments.length - 1];
+  if (last !== undefined && last.endOffset > endOffset) {
+    last.endOffset = endOffset;
+    last.endPosition = endPosition;
+  }
+  state.endOffset = endOffset;
+  state.epochs = state.epochs.filter((epoch) => epoch.startOffset < endOffset);
+  state.damaged = state.damaged.filter((range) => range.from < endOffset).map((range) => ({ from: range.from, to: Math.min(range.to, endOffset) }));
+  replayed.appends = replayed.appends.filter((append) => append.entry.baseOffset < endOffset);
+}

@@ -1,0 +1,57 @@
+/**
+ * The APIs this broker serves, and in which versions. What stands here is what ApiVersions answers.
+ *
+ * The upper ends are those of Kafka 4.2. The lower ends stay low on purpose: librdkafka up to 2.11.0 switches features
+ * on by exact versions inside the advertised range (Produce 3 and 7, Fetch 4 and 10, ListOffsets 1), and stops
+ * compressing unless Produce starts at 0. Produce 0-2 is therefore advertised and, as in Kafka 4, refused; see
+ * {@link PRODUCE_VERSION_MIN}.
+ */
+
+/** One served API. */
+export interface ServedApi {
+  readonly key: number;
+  readonly name: string;
+  /** Lowest advertised version. */
+  readonly min: number;
+  /** Highest advertised version. */
+  readonly max: number;
+  /** First flexible version: from here on request header 2 and response header 1 are used. -1: none. */
+  readonly flexible: number;
+}
+
+export const API_KEY_API_VERSIONS = 18;
+export const API_KEY_PRODUCE = 0;
+export const API_KEY_FETCH = 1;
+
+/** Produce requests below this version are advertised but refused: they carry message sets of magic 0 and 1. */
+export const PRODUCE_VERSION_MIN = 3;
+
+/** By ascending key. */
+export const SERVED_APIS: readonly ServedApi[] = [
+  { key: 0, name: 'Produce', min: 0, max: 13, flexible: 9 },
+  { key: 1, name: 'Fetch', min: 4, max: 18, flexible: 12 },
+  { key: 2, name: 'ListOffsets', min: 1, max: 11, flexible: 6 },
+  { key: 3, name: 'Metadata', min: 0, max: 13, flexible: 9 },
+  { key: 18, name: 'ApiVersions', min: 0, max: 4, flexible: 3 },
+  { key: 19, name: 'CreateTopics', min: 2, max: 7, flexible: 5 },
+  { key: 20, name: 'DeleteTopics', min: 1, max: 6, flexible: 4 },
+  { key: 32, name: 'DescribeConfigs', min: 1, max: 4, flexible: 4 },
+  { key: 44, name: 'IncrementalAlterConfigs', min: 0, max: 1, flexible: 1 },
+];
+
+/** Served APIs by key; holes are APIs that are not served. */
+const byKey: readonly (ServedApi | undefined)[] = SERVED_APIS.reduce<(ServedApi | undefined)[]>((all, api) => {
+  all[api.key] = api;
+  return all;
+}, new Array<ServedApi | undefined>(128).fill(undefined));
+
+/** The served API of that key, or undefined. */
+export function servedApi(key: number): ServedApi | undefined {
+  return key >= 0 && key < byKey.length ? byKey[key] : undefined;
+}
+
+/** Whether requests of that API and version are answered other than by refusal. */
+export function isServed(key: number, version: number): boolean {
+  const api = servedApi(key);
+  return api !== undefined && version >= api.min && version <= api.max;
+}

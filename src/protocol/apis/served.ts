@@ -1,0 +1,25 @@
+/** The tables that the broker loads: those of the APIs it serves. Every other table is in `all.ts`. */
+
+import type { Api } from '../schema.ts';
+import { produce } from './00-produce.ts';
+import { fetch } from './01-fetch.ts';
+import { listOffsets } from './02-list-offsets.ts';
+import { metadata } from './03-metadata.ts';
+import { apiVersions } from './18-api-versions.ts';
+import { createTopics } from './19-create-topics.ts';
+import { deleteTopics } from './20-delete-topics.ts';
+import { describeConfigs } from './32-describe-configs.ts';
+import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+
+/** Served tables by ascending key; a test holds them equal to `SERVED_APIS` in `api-versions.ts`. */
+export const SERVED_TABLES: readonly Api[] = [
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  describeConfigs,
+  incrementalAlterConfigs,
+];

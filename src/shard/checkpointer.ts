@@ -1,0 +1,173 @@
+/**
+ * When a checkpoint is due, what it holds, and what it frees. The content is taken at one moment, between two groups; the slow part (syncs, the
+ * file itself) is the keeper's. Only when that is durable does journal space return.
+ *
+ * Crash before the job is done: the checkpoint before is valid and the journal still reaches back to it.
+ */
+import { encodeCheckpoint } from '../log/checkpoint.ts';
+import type { Disk } from '../log/disk.ts';
+import { runKeeperWork } from '../log/keeper.ts';
+import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
+import { JobStatus, type KeeperWork } from '../log/messages.ts';
+import type { JobResults } from '../ring/job-results.ts';
+import type { Shard } from './shard.ts';
+
+/** After the disk refused room, this long until the next try. */
+const SPACE_RETRY_MS = 2000;
+/** First journal file of a shard that starts without any: small, so that starting is quick. */
+const FIRST_JOURNAL_BYTES = 8 << 20;
+
+interface UnderWay {
+  readonly job: number;
+  readonly sequence: number;
+  readonly closing: readonly number[];
+  readonly bytes: number;
+}
+
+/** See the file header. */
+export class Checkpointer {
+  /** Bytes written (journal or segments) since the last checkpoint was taken. */
+  bytesSince = 0;
+  /** Sequence that the newest durable checkpoint contains. */
+  durableSequence = 0;
+
+  private readonly shard: Shard;
+  private readonly disk: Disk;
+  private readonly folder: string;
+  private readonly generation: bigint;
+  private readonly results: JobResults;
+  private begun = false;
+  private jobs = 0;
+  private underWay: UnderWay | null = null;
+  private preparing: { job: number; path: string } | null = null;
+  private lastAtMs = 0;
+  private prepareAfterMs = 0;
+  private retryAfterMs = 0;
+
+  constructor(shard: Shard, disk: Disk, folder: string, generation: bigint, results: JobResults) {
+    this.shard = shard;
+    this.disk = disk;
+    this.folder = folder;
+    this.generation = generation;
+    this.results = results;
+  }
+
+  /** True while the keeper works on a checkpoint of this shard. */
+  get busy(): boolean {
+    return this.underWay !== null;
+  }
+
+  /** True while the outcome of any job is awaited. */
+  get waiting(): boolean {
+    return this.underWay !== null || this.preparing !== null;
+  }
+
+  /** All recovered partitions are open: checkpoints may be taken from now on. Prepares the first journal file if there is none. */
+  begin(nowMs: number): void {
+    this.begun = true;
+    this.lastAtMs = nowMs;
+    const { journal } = this.shard.journalWriter;
+    if (journal.totalBytes > 0) return;
+    const path = journal.nextPath();
+    const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
+    runKeeperWork(this.disk, { kind: 'prepareJournal', path, bytes });
+    journal.adopt(path);
+  }
+
+  /** Once per duty cycle: collects finished jobs, starts due ones. */
+  poll(nowMs: number): void {
+    if (this.preparing !== null) this.pollPrepared(nowMs);
+    if (this.underWay !== null) this.pollCheckpoint(nowMs);
+    if (!this.begun || this.shard.stopped) return;
+    const { settings } = this.shard;
+    const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
+    if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    this.maybePrepare(nowMs);
+  }
+
+  /** The journal is full: start a checkpoint now unless one is under way. */
+  demand(nowMs: number): void {
+    if (this.begun && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+  }
+
+  /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
+  finish(): void {
+    const dirty = this.shard.segments.lendDirty();
+    const status = runKeeperWork(this.disk, this.work(dirty.fds, dirty.folders, true));
+    this.shard.segments.takeBack(dirty.closing);
+    if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
+  }
+
+  private start(nowMs: number): void {
+    const dirty = this.shard.segments.lendDirty();
+    const job = ++this.jobs;
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, closing: dirty.closing, bytes: this.bytesSince };
+    this.bytesSince = 0;
+    this.lastAtMs = nowMs;
+    this.shard.reply({ kind: 'job', job, work: this.work(dirty.fds, dirty.folders, false) });
+  }
+
+  private work(syncFds: readonly number[], syncFolders: readonly string[], clean: boolean): KeeperWork {
+    const { sequence } = this.shard.journalWriter;
+    const partitions = [];
+    for (const partition of this.shard.partitions)
+      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state });
+    const older = this.disk
+      .list(this.folder)
+      .filter((name) => checkpointSequence(name) >= 0 && checkpointSequence(name) < sequence)
+      .sort();
+    return {
+      kind: 'checkpoint',
+      syncFds,
+      syncFolders,
+      folder: this.folder,
+      name: checkpointName(sequence),
+      bytes: encodeCheckpoint({ generation: this.generation, sequence, clean, partitions }),
+      remove: older.slice(0, -1).map((name) => `${this.folder}/${name}`),
+      reserve: reservePath(this.shard.settings.dataFolder),
+    };
+  }
+
+  private pollCheckpoint(nowMs: number): void {
+    const { job, sequence, closing, bytes } = this.underWay as UnderWay;
+    const status = this.results.statusOf('checkpoint', job);
+    if (status < 0) return;
+    this.underWay = null;
+    if (status === JobStatus.failed) {
+      this.shard.fail('a background sync failed while a checkpoint was written');
+      return;
+    }
+    this.shard.segments.takeBack(closing);
+    if (status === JobStatus.noSpace) {
+      // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
+      this.bytesSince += bytes;
+      this.retryAfterMs = nowMs + SPACE_RETRY_MS;
+      return;
+    }
+    this.durableSequence = sequence;
+    const writer = this.shard.journalWriter;
+    writer.journal.release(sequence);
+    if (writer.syncedThrough < sequence) writer.syncedThrough = sequence;
+  }
+
+  /** Grows the circle ahead of need, while it is below its maximum. */
+  private maybePrepare(nowMs: number): void {
+    const { journal } = this.shard.journalWriter;
+    const { journalBytesMax, journalFileBytes } = this.shard.settings;
+    if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
+    if (journal.totalBytes + journalFileBytes > journalBytesMax || journal.freeBytes > journal.totalBytes * 0.75) return;
+    const path = journal.nextPath();
+    const job = ++this.jobs;
+    this.preparing = { job, path };
+    this.shard.reply({ kind: 'job', job, work: { kind: 'prepareJournal', path, bytes: journalFileBytes } });
+  }
+
+  private pollPrepared(nowMs: number): void {
+    const { job, path } = this.preparing as { job: number; path: string };
+    const status = this.results.statusOf('prepareJournal', job);
+    if (status < 0) return;
+    this.preparing = null;
+    if (status === JobStatus.ok) this.shard.journalWriter.journal.adopt(path);
+    else this.prepareAfterMs = nowMs + SPACE_RETRY_MS;
+  }
+}

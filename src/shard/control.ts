@@ -1,0 +1,169 @@
+/**
+ * What main asks of a shard beside appends. Runs between groups: no batch is staged while a message is handled. Entries go into the next journal
+ * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
+ */
+import { DiskError, type Disk } from '../log/disk.ts';
+import { EntryType } from '../log/journal-layout.ts';
+import { segmentPath } from '../log/layout.ts';
+import type { ToShard } from '../log/messages.ts';
+import { planTruncation } from '../log/truncation.ts';
+import { unreachable } from '../lib/assert.ts';
+import { ShardPartition } from './partition.ts';
+import type { Shard } from './shard.ts';
+
+/** See the file header. */
+export class ShardControl {
+  private readonly shard: Shard;
+  private readonly disk: Disk;
+  private stopping = false;
+  /** Segment files that left the log with the group in work; removed once that group is secured. */
+  private doomed: string[] = [];
+
+  constructor(shard: Shard, disk: Disk) {
+    this.shard = shard;
+    this.disk = disk;
+  }
+
+  handle(message: ToShard, nowMs: number): void {
+    switch (message.kind) {
+      case 'open':
+        return this.open(message);
+      case 'begin':
+        this.shard.checkpointer.begin(nowMs);
+        return this.shard.reply({ kind: 'began' });
+      case 'close':
+        return this.close(message.handle);
+      case 'configure': {
+        const partition = this.shard.partitions[message.handle];
+        if (partition !== undefined) partition.config = message.config;
+        return this.shard.reply({ kind: 'configured', handle: message.handle });
+      }
+      case 'moveOut':
+        return this.moveOut(message.handle, message.moveNumber);
+      case 'truncate':
+        return this.truncate(message.handle, message.endOffset);
+      case 'setLogStart':
+        return this.setLogStart(message.handle, message.offset);
+      case 'stop':
+        this.stopping = true;
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** Removes files whose truncation is secured now. */
+  removeDoomed(): void {
+    for (const path of this.doomed) this.disk.unlink(path);
+    this.doomed = [];
+  }
+
+  /** Finishes a stop once no checkpoint is under way. */
+  maybeFinishStop(_nowMs: number): void {
+    if (!this.stopping || this.shard.checkpointer.busy) return;
+    let clean = true;
+    try {
+      this.shard.checkpointer.finish();
+    } catch {
+      clean = false;
+    }
+    this.shard.stopped = true;
+    this.shard.reply({ kind: 'stopped', clean });
+  }
+
+  private open(message: Extract<ToShard, { kind: 'open' }>): void {
+    const { handle, state, config, leaderEpoch, recovered } = message;
+    if (this.shard.failure !== null) return this.shard.reply({ kind: 'opened', handle, error: this.shard.failure });
+    this.shard.partitions[handle] = new ShardPartition(handle, state, config, leaderEpoch);
+    this.shard.journalWriter.addControl(
+      handle,
+      recovered ? { type: EntryType.bind, topicId: state.topicId, partition: state.partition } : { type: EntryType.open, state },
+    );
+    this.shard.noteWritten(1);
+    this.shard.reply({ kind: 'opened', handle, error: null });
+  }
+
+  private close(handle: number): void {
+    const partition = this.shard.partitions[handle];
+    if (partition === undefined) return this.shard.reply({ kind: 'closed', handle, state: null });
+    this.shard.segments.release(partition);
+    this.shard.partitions[handle] = undefined;
+    this.shard.journalWriter.addControl(handle, { type: EntryType.close });
+    this.shard.noteWritten(1);
+    this.shard.reply({ kind: 'closed', handle, state: partition.state });
+  }
+
+  /**
+   * Hands a partition on: everything it has is synced first, so what is secured is always a prefix, whichever of the two journals survives. Both
+   * record the whole state under the move's number and recovery believes the highest.
+   */
+  private moveOut(handle: number, moveNumber: number): void {
+    const partition = this.shard.partitions[handle];
+    if (partition === undefined || this.shard.failure !== null) {
+      const error = this.shard.failure ?? `no partition with handle ${handle}`;
+      return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
+    }
+    try {
+      this.shard.segments.syncAll(partition);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.shard.fail(`${error.message} while a partition moved to another shard`);
+      return this.shard.reply({ kind: 'movedOut', handle, state: null, error: error.message });
+    }
+    partition.state.moveNumber = moveNumber;
+    this.shard.segments.release(partition);
+    this.shard.partitions[handle] = undefined;
+    this.shard.journalWriter.addControl(handle, { type: EntryType.movedOut, state: partition.state });
+    this.shard.noteWritten(1);
+    this.shard.reply({ kind: 'movedOut', handle, state: partition.state, error: null });
+  }
+
+  private truncate(handle: number, endOffset: number): void {
+    const partition = this.shard.partitions[handle];
+    const refuse = (error: string): void => this.shard.reply({ kind: 'truncated', handle, state: null, error });
+    if (partition === undefined || this.shard.failure !== null) return refuse(this.shard.failure ?? `no partition with handle ${handle}`);
+    const { state } = partition;
+    if (endOffset < state.logStartOffset) return refuse(`cannot truncate to ${endOffset}: the log starts at ${state.logStartOffset}`);
+    if (endOffset >= state.endOffset) return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
+    let plan;
+    try {
+      plan = planTruncation(this.disk, this.shard.settings.dataFolder, state, endOffset);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return refuse(error.message);
+    }
+    // The journal entry comes first, the files go after it is secured: a crash in between leaves files that no log names.
+    for (const removed of plan.removed)
+      this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
+    if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
+    Object.assign(state, plan.state);
+    partition.stagedEnd = state.endOffset;
+    const active = partition.activeSegment();
+    this.shard.journalWriter.addControl(handle, {
+      type: EntryType.truncate,
+      endOffset: state.endOffset,
+      segmentBase: active?.baseOffset ?? -1,
+      endPosition: active?.endPosition ?? 0,
+    });
+    this.shard.noteWritten(1);
+    this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
+  }
+
+  private setLogStart(handle: number, offset: number): void {
+    const partition = this.shard.partitions[handle];
+    const refuse = (error: string): void =>
+      this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: partition?.state.logStartOffset ?? -1, retired: [], error });
+    if (partition === undefined || this.shard.failure !== null) return refuse(this.shard.failure ?? `no partition with handle ${handle}`);
+    const { state } = partition;
+    if (offset > state.endOffset) return refuse(`log start ${offset} is above the end ${state.endOffset}`);
+    if (offset <= state.logStartOffset)
+      return this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: state.logStartOffset, retired: [], error: null });
+    state.logStartOffset = offset;
+    const retired: number[] = [];
+    // The active segment stays, however old its records are.
+    while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset) retired.push(state.segments.shift()?.baseOffset as number);
+    this.shard.journalWriter.addControl(handle, { type: EntryType.logStart, offset });
+    this.shard.noteWritten(1);
+    this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: offset, retired, error: null });
+  }
+}

@@ -1,0 +1,58 @@
+/** The batches of one duty cycle as flat, preallocated arrays: no object per batch. Batches of one partition are linked in arrival order. */
+
+/** See the file header. Entries 0 … count − 1 are valid until {@link clear}. */
+export class Group {
+  readonly capacity: number;
+  count = 0;
+  bytes = 0;
+  readonly request: Int32Array;
+  readonly tag: Int32Array;
+  /** Place of the batch in the receive slab. */
+  readonly slabAt: Int32Array;
+  readonly length: Int32Array;
+  readonly handle: Int32Array;
+  readonly errorCode: Int32Array;
+  readonly baseOffset: Float64Array;
+  readonly lastOffsetDelta: Int32Array;
+  /** Place of the batch in its segment. */
+  readonly position: Float64Array;
+  readonly maxTimestamp: Float64Array;
+  readonly logAppendTime: Float64Array;
+  /** Next batch of the same partition in this group, or −1. */
+  readonly next: Int32Array;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.request = new Int32Array(capacity);
+    this.tag = new Int32Array(capacity);
+    this.slabAt = new Int32Array(capacity);
+    this.length = new Int32Array(capacity);
+    this.handle = new Int32Array(capacity);
+    this.errorCode = new Int32Array(capacity);
+    this.baseOffset = new Float64Array(capacity);
+    this.lastOffsetDelta = new Int32Array(capacity);
+    this.position = new Float64Array(capacity);
+    this.maxTimestamp = new Float64Array(capacity);
+    this.logAppendTime = new Float64Array(capacity);
+    this.next = new Int32Array(capacity);
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.bytes = 0;
+  }
+
+  /** Adds a batch as it was submitted; the caller stages or refuses it. */
+  add(request: number, tag: number, slabAt: number, length: number, handle: number): number {
+    const i = this.count++;
+    this.request[i] = request;
+    this.tag[i] = tag;
+    this.slabAt[i] = slabAt;
+    this.length[i] = length;
+    this.handle[i] = handle;
+    this.errorCode[i] = 0;
+    this.next[i] = -1;
+    this.bytes += length;
+    return i;
+  }
+}

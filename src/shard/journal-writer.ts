@@ -1,0 +1,126 @@
+/**
+ * Builds and writes one journal group per duty cycle: first the control entries that waited, then an append entry per batch, then the bytes of the
+ * batches that go inline.
+ */
+import { assert } from '../lib/assert.ts';
+import {
+  APPEND_ENTRY_BYTES,
+  encodeControlEntry,
+  GROUP_HEADER_BYTES,
+  sealGroup,
+  writeAppendEntry,
+  type ControlEntry,
+} from '../log/journal-layout.ts';
+import type { Journal } from '../log/journal.ts';
+import type { Group } from './group.ts';
+import type { ShardPartition } from './partition.ts';
+
+/** Control entries wait in memory until the next group; a cycle stops taking control messages once they pass this many bytes. */
+export const CONTROL_BYTES_MAX = 512 * 1024;
+
+/** See the file header. Sequences count groups from 1. */
+export class JournalWriter {
+  readonly journal: Journal;
+  private readonly generation: bigint;
+  private metadata: Buffer;
+  private control: Buffer[] = [];
+  private controlBytes = 0;
+  /** Sequence of the last group written. */
+  sequence = 0;
+  /** Every group up to this one is durable. */
+  syncedThrough = 0;
+
+  constructor(journal: Journal, generation: bigint, groupBatchesMax: number) {
+    this.journal = journal;
+    this.generation = generation;
+    this.metadata = Buffer.allocUnsafeSlow(GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + 4096);
+  }
+
+  /** Adds a control entry to the next group. */
+  addControl(handle: number, body: ControlEntry): void {
+    const entry = encodeControlEntry(handle, body);
+    this.control.push(entry);
+    this.controlBytes += entry.length;
+  }
+
+  /** Bytes of control entries that wait for the next group. */
+  get waitingControlBytes(): number {
+    return this.controlBytes;
+  }
+
+  /** Most bytes that the next group can need. */
+  static worstCase(groupBytesMax: number, groupBatchesMax: number, referenceBytesMin: number): number {
+    return GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + groupBytesMax + referenceBytesMin + CONTROL_BYTES_MAX * 2;
+  }
+
+  /** Writes the group's journal record; returns false when there was nothing to record. Not durable yet. Room was checked before. */
+  write(group: Group, partitions: readonly (ShardPartition | undefined)[], slab: Buffer, nowMs: number): boolean {
+    let appends = 0;
+    for (let i = 0; i < group.count; i++) if (group.errorCode[i] === 0) appends++;
+    if (appends === 0 && this.control.length === 0) return false;
+
+    const entriesBytes = this.controlBytes + appends * APPEND_ENTRY_BYTES;
+    if (GROUP_HEADER_BYTES + entriesBytes > this.metadata.length) this.metadata = Buffer.allocUnsafeSlow(GROUP_HEADER_BYTES + entriesBytes);
+    const metadata = this.metadata;
+    let at = GROUP_HEADER_BYTES;
+    for (const entry of this.control) at += entry.copy(metadata, at);
+
+    const payload: Uint8Array[] = [];
+    let payloadBytes = 0;
+    // Batches that follow each other in the slab become one piece.
+    let runStart = -1;
+    let runEnd = -1;
+    for (let i = 0; i < group.count; i++) {
+      if (group.errorCode[i] !== 0) continue;
+      const partition = partitions[group.handle[i] as number] as ShardPartition;
+      const segment = partition.activeSegment();
+      assert(segment !== undefined, 'journaled batch without a segment');
+      const slabAt = group.slabAt[i] as number;
+      const length = group.length[i] as number;
+      const inline = !partition.byReference;
+      at = writeAppendEntry(
+        metadata,
+        at,
+        inline,
+        partition.handle,
+        group.baseOffset[i] as number,
+        group.lastOffsetDelta[i] as number,
+        segment.baseOffset,
+        group.position[i] as number,
+        slab,
+        slabAt,
+        length,
+        inline ? payloadBytes : 0,
+        group.maxTimestamp[i] as number,
+        partition.leaderEpoch,
+      );
+      if (!inline) continue;
+      payloadBytes += length;
+      if (slabAt === runEnd) runEnd += length;
+      else {
+        if (runStart >= 0) payload.push(slab.subarray(runStart, runEnd));
+        runStart = slabAt;
+        runEnd = slabAt + length;
+      }
+    }
+    if (runStart >= 0) payload.push(slab.subarray(runStart, runEnd));
+
+    const bytes = GROUP_HEADER_BYTES + entriesBytes + payloadBytes;
+    const sequence = this.sequence + 1;
+    sealGroup(metadata, this.generation, sequence, this.syncedThrough, this.control.length + appends, entriesBytes, payloadBytes, nowMs);
+    const room = this.journal.reserve(bytes);
+    assert(room, 'journal: a group was taken without room for it');
+    payload.unshift(metadata.subarray(0, GROUP_HEADER_BYTES + entriesBytes));
+    this.journal.write(sequence, payload, bytes);
+    this.sequence = sequence;
+    this.control = [];
+    this.controlBytes = 0;
+    return true;
+  }
+
+  /** Makes every written group durable. */
+  sync(): void {
+    this.journal.sync();
+    this.syncedThrough = this.sequence;
+  }
+}

@@ -1,0 +1,55 @@
+/** A partition as its shard sees it. Everything here is owned by the shard's thread. */
+import type { PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
+
+/** The file of a segment that still takes bytes or still has bytes the disk may not have. */
+export interface OpenSegment {
+  readonly fd: number;
+  readonly path: string;
+  readonly folder: string;
+  /** Bytes were written since the last sync that covered them: the descriptor must not be closed. */
+  dirty: boolean;
+  /** The file's name is durable: the journal may refer to bytes that are only here. */
+  nameSynced: boolean;
+}
+
+/**
+ * Always: `state.endOffset` is what is committed; `stagedEnd` ≥ it includes the group in work and equals it between groups.
+ * `state.segments` is empty or its last element is the active segment, whose file is `active` (opened at first use).
+ */
+export class ShardPartition {
+  readonly handle: number;
+  readonly state: PartitionState;
+  config: PartitionConfig;
+  leaderEpoch: number;
+  active: OpenSegment | null = null;
+
+  /** The group in work: first and last batch index (−1: none), bytes and end. */
+  firstInGroup = -1;
+  lastInGroup = -1;
+  stagedBytes = 0;
+  stagedEnd: number;
+  stagedPosition = 0;
+  stagedMaxTimestamp = -1;
+  /** The group's bytes of this partition go into the segment only. */
+  byReference = false;
+  /** Its last group had enough bytes for that: a recycled segment would pay off. */
+  bulk = false;
+
+  /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
+  stopped = false;
+  /** Log-append time never goes backwards within a partition. */
+  lastAppendTime = -1;
+
+  constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number) {
+    this.handle = handle;
+    this.state = state;
+    this.config = config;
+    this.leaderEpoch = leaderEpoch;
+    this.stagedEnd = state.endOffset;
+  }
+
+  /** The active segment's description, or undefined while the log never had one. */
+  activeSegment(): SegmentState | undefined {
+    return this.state.segments[this.state.segments.length - 1];
+  }
+}

@@ -1,0 +1,44 @@
+/** What a shard is told when it starts. Plain data: it crosses a thread boundary. */
+import type { MessagePort } from 'node:worker_threads';
+import type { RingMemory } from '../ring/ring.ts';
+
+/** Numbers that shape a shard's duty cycle. */
+export interface ShardSettings {
+  readonly dataFolder: string;
+  /** `sync`: a group is acknowledged when it is durable. `buffered`: when it is written. */
+  readonly class: 'sync' | 'buffered';
+  /** Most bytes of record batches in one group. */
+  readonly groupBytesMax: number;
+  /** Most batches in one group. */
+  readonly groupBatchesMax: number;
+  /** A partition with at least this much in a group has its bytes written once: the journal only refers to them. */
+  readonly referenceBytesMin: number;
+  /** Most bytes that the journal files may take together. */
+  readonly journalBytesMax: number;
+  /** Size of a journal file that the keeper prepares. */
+  readonly journalFileBytes: number;
+  /** A checkpoint is due after this many bytes were written … */
+  readonly checkpointIntervalBytes: number;
+  /** … or this long after the last one, if anything changed. */
+  readonly checkpointIntervalMs: number;
+  /** How long the shard looks for work before it sleeps, microseconds. */
+  readonly spinUs: number;
+}
+
+/** `workerData` of a shard worker. */
+export interface ShardWorkerData {
+  readonly index: number;
+  readonly slab: SharedArrayBuffer;
+  readonly submissions: RingMemory;
+  readonly completions: RingMemory;
+  readonly doorbell: SharedArrayBuffer;
+  readonly control: MessagePort;
+  /** Where the keeper's outcomes appear (ring/job-results.ts). */
+  readonly jobResults: SharedArrayBuffer;
+  /** The shard's folder within the current generation: journal and checkpoints. */
+  readonly folder: string;
+  readonly generation: bigint;
+  readonly settings: ShardSettings;
+  /** Counts disk operations over all threads and kills the process at one of them; tests only. */
+  readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
+}

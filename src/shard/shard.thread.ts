@@ -1,0 +1,57 @@
+/** Entry of a shard worker: builds a shard from its workerData and runs its duty cycle until main asks it to stop. */
+import { workerData } from 'node:worker_threads';
+import { CountingDisk } from '../log/counting-disk.ts';
+import { Journal } from '../log/journal.ts';
+import type { FromShard, ToShard } from '../log/messages.ts';
+import { NodeDisk } from '../log/node-disk.ts';
+import { PortControl } from '../ring/control.ts';
+import { DoorbellRinger } from '../ring/doorbell.ts';
+import { OperationCounter } from '../ring/operation-counter.ts';
+import { JobResults } from '../ring/job-results.ts';
+import { Nap, RingConsumer, RingProducer } from '../ring/ring.ts';
+import { Shard, Worked } from './shard.ts';
+import type { ShardWorkerData } from './settings.ts';
+
+/** An idle shard looks this often whether a checkpoint is due or a job is done; work wakes it at once. */
+const IDLE_SLEEP_MS = 100;
+/** With a job under way its outcome is looked for this often. */
+const JOB_SLEEP_MS = 5;
+
+const data = workerData as ShardWorkerData;
+const disk = data.crashPoint === null ? new NodeDisk() : countingDisk(data.crashPoint);
+const submissions = new RingConsumer(data.submissions);
+const doorbell = new DoorbellRinger(data.doorbell);
+const nap = new Nap();
+const control = new PortControl<FromShard, ToShard>(data.control);
+const journal = new Journal(disk, data.folder);
+const shard = new Shard(data.settings, data.folder, data.generation, {
+  disk,
+  submissions,
+  completions: new RingProducer(data.completions),
+  control,
+  jobResults: new JobResults(data.jobResults),
+  slab: Buffer.from(data.slab),
+  journal,
+  ring: () => doorbell.ring(),
+  waitForMain: () => {
+    doorbell.ring();
+    nap.sleep(1);
+  },
+});
+
+const spinMs = data.settings.spinUs / 1000;
+let busyUntil = 0;
+while (!shard.stopped) {
+  const outcome = shard.doWork(Date.now());
+  if (outcome === Worked.stalled) nap.sleep(1);
+  else if (outcome === Worked.something) {
+    if (spinMs > 0) busyUntil = performance.now() + spinMs;
+  } else if (spinMs === 0 || performance.now() >= busyUntil) submissions.sleep(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
+}
+journal.close();
+control.close();
+
+function countingDisk(crashPoint: NonNullable<ShardWorkerData['crashPoint']>): CountingDisk {
+  const counter = new OperationCounter(crashPoint.counter);
+  return new CountingDisk(new NodeDisk(), () => counter.next(), crashPoint.at);
+}

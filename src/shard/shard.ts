@@ -1,0 +1,406 @@
+/**
+ * The duty cycle of a shard: take what waits (that is the group), stage, write segments, journal, sync, publish. While the disk works the next
+ * group gathers in the ring: the sync is the linger, no timer is needed.
+ *
+ * Synchronous and free of clock and random source: the worker's entry and the simulator call the same {@link Shard.doWork}.
+ *
+ * Order of a cycle, and what a crash between two steps leaves:
+ *   1 segment writes      space errors strike here, before anything is journalled, and hurt one partition;
+ *                         a crash leaves bytes behind the end of the log, which nothing reads
+ *   2 journal write       a crash leaves a group that recovery keeps or cuts whole per batch; nobody was answered yet
+ *   3 sync (class sync)   of referenced segments, then of the journal; after a failure nothing more is acknowledged by this shard
+ *   4 commit, publish     only now offsets are final, answers go out and readers may see the bytes
+ * `memory` topics answer before step 1 and become readable in step 4.
+ */
+import { assert } from '../lib/assert.ts';
+import { DiskError, type Disk } from '../log/disk.ts';
+import { EntryType } from '../log/journal-layout.ts';
+import type { Journal } from '../log/journal.ts';
+import type { FromShard, ToShard } from '../log/messages.ts';
+import { SegmentPool } from '../log/pool.ts';
+import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
+import { ErrorCode } from '../protocol/errors.ts';
+import { checkBatchHeader, lastOffsetDelta, maxTimestamp, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
+import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
+import type { ControlPort } from '../ring/control.ts';
+import type { JobResults } from '../ring/job-results.ts';
+import type { RingConsumer, RingProducer } from '../ring/ring.ts';
+import { Submission, SubmissionKind } from '../ring/submission.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { ShardControl } from './control.ts';
+import { Group } from './group.ts';
+import { CONTROL_BYTES_MAX, JournalWriter } from './journal-writer.ts';
+import type { ShardPartition } from './partition.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import type { ShardSettings } from './settings.ts';
+
+/** What a shard is given to work with. */
+export interface ShardPorts {
+  readonly disk: Disk;
+  readonly submissions: RingConsumer;
+  readonly completions: RingProducer;
+  readonly control: ControlPort<FromShard, ToShard>;
+  readonly jobResults: JobResults;
+  /** The receive slab. */
+  readonly slab: Buffer;
+  readonly journal: Journal;
+  /** Wakes main. */
+  readonly ring: () => void;
+  /** Gives main time to drain the completion ring; only called when it is full. */
+  readonly waitForMain: () => void;
+}
+
+/** What one call of {@link Shard.doWork} did, for the thread to decide how to wait. */
+export const Worked = { nothing: 0, something: 1, stalled: 2 } as const;
+
+/** See the file header. */
+export class Shard {
+  readonly settings: ShardSettings;
+  /** Indexed by handle. */
+  readonly partitions: (ShardPartition | undefined)[] = [];
+  readonly segments: SegmentWriter;
+  readonly journalWriter: JournalWriter;
+  readonly checkpointer: Checkpointer;
+  readonly pool: SegmentPool;
+  /** Why nothing is acknowledged any more, or null. */
+  failure: string | null = null;
+  stopped = false;
+
+  private readonly ports: ShardPorts;
+  private readonly control: ShardControl;
+  private readonly group: Group;
+  private readonly touched: ShardPartition[] = [];
+  private readonly replies: FromShard[] = [];
+  private readonly worstCaseGroupBytes: number;
+
+  constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
+    this.settings = settings;
+    this.ports = ports;
+    this.pool = new SegmentPool(ports.disk, settings.dataFolder);
+    this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
+    this.group = new Group(settings.groupBatchesMax);
+    this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
+    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
+    this.control = new ShardControl(this, ports.disk);
+    this.worstCaseGroupBytes = JournalWriter.worstCase(settings.groupBytesMax, settings.groupBatchesMax, settings.referenceBytesMin);
+  }
+
+  /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
+  doWork(nowMs: number): number {
+    if (this.failure === null) this.checkpointer.poll(nowMs);
+    let outcome: number = Worked.nothing;
+    if (this.failure === null && !this.ports.journal.hasRoom(this.worstCaseGroupBytes)) {
+      // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main.
+      this.checkpointer.demand(nowMs);
+      outcome = Worked.stalled;
+    } else if (this.gather(nowMs)) {
+      this.commit(nowMs);
+      outcome = Worked.something;
+    }
+    if (this.failure === null && !this.stopped) this.control.maybeFinishStop(nowMs);
+    this.flushReplies();
+    return outcome;
+  }
+
+  /** Queues a message to main; it goes out after the group in work is secured. */
+  reply(message: FromShard): void {
+    this.replies.push(message);
+  }
+
+  /** A sync failed: nothing written since is acknowledged, now or later; what is below the watermark stays readable (by main). */
+  fail(reason: string): void {
+    if (this.failure !== null) return;
+    this.failure = reason;
+    this.reply({ kind: 'failed', reason });
+  }
+
+  /** Bytes were written that a checkpoint would make unnecessary to redo. */
+  noteWritten(bytes: number): void {
+    this.checkpointer.bytesSince += bytes;
+  }
+
+  /** Takes submissions into the group. A control message ends the group if appends came before it. */
+  private gather(nowMs: number): boolean {
+    const { submissions } = this.ports;
+    const group = this.group;
+    group.clear();
+    this.touched.length = 0;
+    const available = submissions.available();
+    let taken = 0;
+    let controls = 0;
+    while (taken < available && group.count < group.capacity && group.bytes < this.settings.groupBytesMax) {
+      const at = submissions.at(taken);
+      const words = submissions.words;
+      if (words[at + Submission.kind] === SubmissionKind.control) {
+        if (group.count > 0 || this.journalWriter.waitingControlBytes > CONTROL_BYTES_MAX) break;
+        this.control.handle(this.ports.control.receive(), nowMs);
+        controls++;
+        taken++;
+        continue;
+      }
+      assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
+      const i = group.add(
+        words[at + Submission.request] as number,
+        words[at + Submission.tag] as number,
+        words[at + Submission.position] as number,
+        words[at + Submission.length] as number,
+        words[at + Submission.handle] as number,
+      );
+      const code = this.stage(i, nowMs);
+      if (code === MUST_ROLL_FIRST) {
+        group.count--;
+        group.bytes -= group.length[i] as number;
+        break;
+      }
+      group.errorCode[i] = code;
+      if (code !== ErrorCode.NONE) group.next[i] = NEVER_STAGED;
+      taken++;
+    }
+    if (taken > 0) submissions.release(taken);
+    return taken > 0 || controls > 0 || this.journalWriter.waitingControlBytes > 0;
+  }
+
+  /** Validates batch `i` of the group and gives it offsets and a place; returns Kafka's error code. */
+  private stage(i: number, nowMs: number): number {
+    const group = this.group;
+    const slab = this.ports.slab;
+    const partition = this.partitions[group.handle[i] as number];
+    if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (this.failure !== null || partition.stopped) return ErrorCode.KAFKA_STORAGE_ERROR;
+    const at = group.slabAt[i] as number;
+    const length = group.length[i] as number;
+    const { config } = partition;
+    if (length > config.maxMessageBytes) return ErrorCode.MESSAGE_TOO_LARGE;
+    const malformed = checkBatchHeader(slab, at, length);
+    if (malformed !== ErrorCode.NONE) return malformed;
+    if (!isBatchCrcValid(slab, at)) return ErrorCode.CORRUPT_MESSAGE;
+    if (length > config.segmentBytes) return ErrorCode.RECORD_LIST_TOO_LARGE;
+
+    const first = partition.firstInGroup < 0;
+    if (first) {
+      partition.stagedEnd = partition.state.endOffset;
+      partition.stagedPosition = partition.activeSegment()?.endPosition ?? 0;
+      partition.stagedMaxTimestamp = partition.activeSegment()?.maxTimestamp ?? -1;
+      partition.stagedBytes = 0;
+    }
+    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition))) {
+      if (!first) return MUST_ROLL_FIRST;
+      const rolled = this.roll(partition);
+      if (rolled !== ErrorCode.NONE) return rolled;
+      if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
+    }
+
+    stampBatch(slab, at, partition.stagedEnd, partition.leaderEpoch);
+    let appendTime = -1;
+    if (config.timestampType === 'LogAppendTime') {
+      appendTime = Math.max(nowMs, partition.lastAppendTime);
+      partition.lastAppendTime = appendTime;
+      setLogAppendTime(slab, at, appendTime, crc32cAt);
+    }
+    const delta = lastOffsetDelta(slab, at);
+    const timestamp = maxTimestamp(slab, at);
+    group.baseOffset[i] = partition.stagedEnd;
+    group.lastOffsetDelta[i] = delta;
+    group.position[i] = partition.stagedPosition;
+    group.maxTimestamp[i] = timestamp;
+    group.logAppendTime[i] = appendTime;
+    partition.stagedEnd += delta + 1;
+    partition.stagedPosition += length;
+    partition.stagedBytes += length;
+    if (timestamp > partition.stagedMaxTimestamp) partition.stagedMaxTimestamp = timestamp;
+    if (first) {
+      partition.firstInGroup = i;
+      this.touched.push(partition);
+    } else group.next[partition.lastInGroup] = i;
+    partition.lastInGroup = i;
+    return ErrorCode.NONE;
+  }
+
+  /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
+  private wantsPoolSegment(partition: ShardPartition): boolean {
+    if (!partition.bulk) return false;
+    const segment = partition.activeSegment();
+    if (segment === undefined || segment.capacity > 0 || segment.endPosition > partition.config.segmentBytes / 8) return false;
+    return this.pool.has(partition.config.segmentBytes);
+  }
+
+  private roll(partition: ShardPartition): number {
+    const before = partition.activeSegment();
+    const previousEndPosition = before === undefined ? -1 : before.endPosition;
+    try {
+      // The first segment of a log grows: most partitions stay small. Later ones come from the pool if it has any.
+      const segment = this.segments.roll(partition, before !== undefined);
+      this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
+      this.reply({
+        kind: 'rolled',
+        handle: partition.handle,
+        baseOffset: segment.baseOffset,
+        capacity: segment.capacity,
+        previousEndPosition,
+      });
+      return ErrorCode.NONE;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return ErrorCode.KAFKA_STORAGE_ERROR;
+    }
+  }
+
+  /** Steps 1 to 4 of the file header. */
+  private commit(nowMs: number): void {
+    // What rolled in this cycle must reach main before the batches that lie in the new segment.
+    this.flushReplies((message) => message.kind === 'rolled');
+    for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
+    for (const partition of this.touched) this.writeSegment(partition);
+    if (this.failure === null) this.writeJournal(nowMs);
+    if (this.failure !== null) this.refuseGroup();
+    for (const partition of this.touched) this.commitPartition(partition);
+    this.publishGroup();
+    this.group.clear();
+  }
+
+  /** Step 1 for one partition. */
+  private writeSegment(partition: ShardPartition): void {
+    const { group } = this;
+    const slab = this.ports.slab;
+    const buffered = this.settings.class === 'buffered';
+    partition.bulk = partition.stagedBytes >= this.settings.referenceBytesMin;
+    partition.byReference = buffered || partition.bulk;
+    try {
+      const segment = this.segments.active(partition);
+      if (partition.byReference && !buffered) this.segments.secureName(partition);
+      const pieces: Uint8Array[] = [];
+      let runStart = -1;
+      let runEnd = -1;
+      for (let i = partition.firstInGroup; i >= 0; i = group.next[i] as number) {
+        const at = group.slabAt[i] as number;
+        if (at !== runEnd) {
+          if (runStart >= 0) pieces.push(slab.subarray(runStart, runEnd));
+          runStart = runEnd = at;
+        }
+        runEnd += group.length[i] as number;
+      }
+      pieces.push(slab.subarray(runStart, runEnd));
+      segment.dirty = true;
+      this.ports.disk.write(segment.fd, pieces, group.position[partition.firstInGroup] as number);
+      this.noteWritten(partition.stagedBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (error.operation.startsWith('sync')) this.fail(`${error.message} while preparing a segment`);
+      this.refusePartition(partition);
+    }
+  }
+
+  /** Steps 2 and 3. */
+  private writeJournal(nowMs: number): void {
+    try {
+      const wrote = this.journalWriter.write(this.group, this.partitions, this.ports.slab, nowMs);
+      if (!wrote || this.settings.class === 'buffered') return;
+      for (const partition of this.touched) {
+        if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
+        this.ports.disk.fdatasync(partition.active.fd);
+        partition.active.dirty = false;
+      }
+      this.journalWriter.sync();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.fail(`${error.message}; the journal or a segment could not be made durable`);
+    }
+  }
+
+  /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
+  private refusePartition(partition: ShardPartition): void {
+    for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number) this.group.errorCode[i] = ErrorCode.KAFKA_STORAGE_ERROR;
+    if (partition.config.durability === 'memory') {
+      // Already acknowledged: the offsets are burnt and the partition stops.
+      partition.stopped = true;
+      partition.state.damaged.push({ from: partition.state.endOffset, to: partition.stagedEnd });
+      partition.state.endOffset = partition.stagedEnd;
+    }
+    partition.firstInGroup = partition.lastInGroup = -1;
+  }
+
+  private refuseGroup(): void {
+    for (const partition of this.touched) if (partition.firstInGroup >= 0) this.refusePartition(partition);
+  }
+
+  /** Step 4 for one partition: staged becomes committed. */
+  private commitPartition(partition: ShardPartition): void {
+    if (partition.firstInGroup < 0) return;
+    const { state } = partition;
+    const segment = partition.activeSegment();
+    assert(segment !== undefined, 'committed batch without a segment');
+    const lastEpoch = state.epochs[state.epochs.length - 1];
+    if (lastEpoch === undefined || lastEpoch.epoch < partition.leaderEpoch)
+      state.epochs.push({ epoch: partition.leaderEpoch, startOffset: state.endOffset });
+    state.endOffset = segment.endOffset = partition.stagedEnd;
+    segment.endPosition = partition.stagedPosition;
+    segment.maxTimestamp = partition.stagedMaxTimestamp;
+    partition.firstInGroup = partition.lastInGroup = -1;
+  }
+
+  private publishPartition(partition: ShardPartition, flags: number): void {
+    for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number) this.publish(i, flags);
+    this.ports.completions.publish();
+    this.ports.ring();
+  }
+
+  private publishGroup(): void {
+    const { group, partitions } = this;
+    if (group.count === 0) return;
+    for (let i = 0; i < group.count; i++) {
+      const partition = partitions[group.handle[i] as number];
+      const answered = partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
+      if (group.errorCode[i] !== ErrorCode.NONE) {
+        if (!answered) this.publish(i, CompletionFlag.answer);
+      } else this.publish(i, answered ? CompletionFlag.readable : CompletionFlag.answer | CompletionFlag.readable);
+    }
+    this.ports.completions.publish();
+    this.ports.ring();
+  }
+
+  private publish(i: number, flags: number): void {
+    const { group } = this;
+    const { completions } = this.ports;
+    while (completions.free(1) < 1) this.ports.waitForMain();
+    const at = completions.claim();
+    const words = completions.words;
+    words[at + Completion.kind] = CompletionKind.append;
+    words[at + Completion.request] = group.request[i] as number;
+    words[at + Completion.tag] = group.tag[i] as number;
+    words[at + Completion.errorCode] = group.errorCode[i] as number;
+    words[at + Completion.handle] = group.handle[i] as number;
+    words[at + Completion.flags] = flags;
+    if (group.errorCode[i] !== ErrorCode.NONE) return;
+    setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
+    words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
+    words[at + Completion.position] = group.position[i] as number;
+    words[at + Completion.length] = group.length[i] as number;
+    words[at + Completion.leaderEpoch] = this.partitions[group.handle[i] as number]?.leaderEpoch ?? -1;
+    setLong(words, at + Completion.maxTimestamp, group.maxTimestamp[i] as number);
+    setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
+  }
+
+  /** Sends the queued messages to main, or only those that `which` picks. */
+  private flushReplies(which: ((message: FromShard) => boolean) | null = null): void {
+    if (this.replies.length === 0) return;
+    const kept: FromShard[] = [];
+    for (const message of this.replies) {
+      if (which !== null && !which(message)) {
+        kept.push(message);
+        continue;
+      }
+      while (this.ports.completions.free(1) < 1) this.ports.waitForMain();
+      this.ports.control.post(message);
+      offerControl(this.ports.completions, CompletionKind.control);
+    }
+    this.replies.length = 0;
+    for (const message of kept) this.replies.push(message);
+    this.ports.completions.publish();
+    this.ports.ring();
+  }
+}
+
+/** Internal answer of staging: the group must be committed before this batch's partition can roll. */
+const MUST_ROLL_FIRST = -1000;
+/** Marks a batch that was refused before it was staged. */
+const NEVER_STAGED = -2;
