@@ -67,7 +67,8 @@ export class Dispatcher {
     if (status === HeaderStatus.MALFORMED) return 'malformed request header';
     if (status === HeaderStatus.UNKNOWN_API) return `unknown api ${apiKey}`;
     const tooOld = apiKey === API_KEY_PRODUCE && apiVersion < PRODUCE_VERSION_MIN;
-    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== API_KEY_API_VERSIONS)) return `unsupported version ${apiVersion} of api ${apiKey}`;
+    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== API_KEY_API_VERSIONS))
+      return `unsupported version ${apiVersion} of api ${apiKey}`;
     return null;
   }
 

@@ -78,7 +78,13 @@ export class ShardLink {
   private slotsInFlight = 0;
   private worker: Worker | null = null;
 
-  constructor(index: number, shardClass: ShardClass, submissions: RingMemory, completions: RingMemory, port: ControlPort<ToShard, FromShard>) {
+  constructor(
+    index: number,
+    shardClass: ShardClass,
+    submissions: RingMemory,
+    completions: RingMemory,
+    port: ControlPort<ToShard, FromShard>,
+  ) {
     const forAppends = completions.slots - Math.ceil(completions.slots / CONTROL_PART);
     this.appendsMax = Math.min(Math.floor(forAppends / SLOTS_PER_APPEND), submissions.slots - SUBMISSION_SLOTS_KEPT);
     assert(this.appendsMax > 0, 'rings too small');

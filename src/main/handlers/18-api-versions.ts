@@ -16,8 +16,15 @@ const OWN_RANGE = SERVED.filter(({ apiKey }) => apiKey === API_KEY_API_VERSIONS)
 /** Answers with everything that is served. */
 export function handleApiVersions(request: Request): void {
   const { apiVersion, correlationId } = request;
-  const { clientSoftwareName, clientSoftwareVersion } = decodeRequest(apiVersions, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-  const nameless = apiVersion >= SOFTWARE_VERSION && !(SOFTWARE_PATTERN.test(clientSoftwareName) && SOFTWARE_PATTERN.test(clientSoftwareVersion));
+  const { clientSoftwareName, clientSoftwareVersion } = decodeRequest(
+    apiVersions,
+    apiVersion,
+    request.bytes,
+    request.bodyStart,
+    request.bodyEnd,
+  );
+  const nameless =
+    apiVersion >= SOFTWARE_VERSION && !(SOFTWARE_PATTERN.test(clientSoftwareName) && SOFTWARE_PATTERN.test(clientSoftwareVersion));
   const body = nameless ? { errorCode: ErrorCode.INVALID_REQUEST, apiKeys: [] } : { errorCode: ErrorCode.NONE, apiKeys: SERVED };
   request.respond([encodeResponseFrame(apiVersions, apiVersion, correlationId, body)]);
 }
