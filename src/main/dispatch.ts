@@ -1,7 +1,7 @@
 /**
  * From frames to handlers: parses the header, decides what is refused, and starts requests when their connection says that it is their turn. Main only.
  */
-import type { Logger } from '../telemetry/logger.ts';
+import type { Logger } from './logging.ts';
 import { API_KEY_API_VERSIONS, API_KEY_PRODUCE, PRODUCE_VERSION_MIN } from '../protocol/api-versions.ts';
 import { clientIdOf, HeaderStatus, parseRequestHeader, RequestHeader } from '../protocol/frame.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';

@@ -98,11 +98,17 @@ export class Locator {
       const entry = index === null ? -1 : index.findTimestamp(timestamp);
       const position = entry === -1 ? 0 : (index as SparseIndex).position(entry);
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
-      this.scan(view, segment, position, base, Infinity, timestamp, ATTEMPTS_MAX, (place) => {
-        if (place.outcome !== 'none') return done(place);
-        // What had the time is damaged: the next segment may have a later one.
-        this.locateTimestamp(view, timestamp, view.segments.indexOf(segment) + 1 || view.segments.length, done);
-      });
+      this.locateTimestampFrom(view, timestamp, segment, position, base, done);
+    });
+  }
+
+  /** The same, from the batch of base offset `base` at `position` of `segment` on. */
+  locateTimestampFrom(view: PartitionView, timestamp: number, segment: SegmentView, position: number, base: number, done: (place: Place) => void): void {
+    this.scan(view, segment, position, base, Infinity, timestamp, ATTEMPTS_MAX, (place) => {
+      if (place.outcome !== 'none') return done(place);
+      // What had the time lies before that place or is damaged: the next segment may have a later one.
+      const next = view.segments.indexOf(segment) + 1;
+      this.locateTimestamp(view, timestamp, next === 0 ? view.segments.length : next, done);
     });
   }
 

@@ -23,29 +23,18 @@ const CONTROL_PART = 16;
 /** Submission slots that appends never take, so that control messages rarely wait. */
 const SUBMISSION_SLOTS_KEPT = 64;
 
-/** What a shard worker is born with. `Settings` is the shard's own; main passes it through. */
-export interface ShardWorkerData<Settings = unknown> {
-  readonly index: number;
-  readonly class: ShardClass;
-  readonly slab: SharedArrayBuffer;
+/** What main adds to the `workerData` of a shard; everything else in it is between the composition root and the shard. */
+interface LinkWorkerData {
   readonly submissions: RingMemory;
   readonly completions: RingMemory;
-  readonly doorbell: SharedArrayBuffer;
   readonly control: MessagePort;
-  /** This generation's folder of the shard. */
-  readonly folder: string;
-  readonly generation: number;
-  readonly settings: Settings;
 }
 
 export interface ShardStartOptions {
   readonly index: number;
   readonly class: ShardClass;
-  readonly slab: SharedArrayBuffer;
-  readonly doorbell: SharedArrayBuffer;
-  readonly folder: string;
-  readonly generation: number;
-  readonly settings: unknown;
+  /** `workerData` without what main adds: rings and control port. */
+  readonly data: object;
   /** The worker died though nobody stopped it: the broker must go down. */
   readonly onDeath: (reason: string, link: ShardLink) => void;
   /** Another worker entry, for tests. */
@@ -100,18 +89,8 @@ export class ShardLink {
     const submissions = createRing(SUBMISSION_SLOTS, SUBMISSION_WORDS);
     const completions = createRing(COMPLETION_SLOTS, COMPLETION_WORDS);
     const { port1, port2 } = new MessageChannel();
-    const workerData: ShardWorkerData = {
-      index: options.index,
-      class: options.class,
-      slab: options.slab,
-      submissions,
-      completions,
-      doorbell: options.doorbell,
-      control: port2,
-      folder: options.folder,
-      generation: options.generation,
-      settings: options.settings,
-    };
+    const added: LinkWorkerData = { submissions, completions, control: port2 };
+    const workerData = { index: options.index, ...options.data, ...added };
     const link = new ShardLink(options.index, options.class, submissions, completions, new PortControl<ToShard, FromShard>(port1));
     const entry = options.entry ?? new URL('../shard/shard.thread.js', import.meta.url);
     link.watch(new Worker(entry, { workerData, transferList: [port2], name: `shard-${options.index}-${options.class}` }), options.onDeath);
