@@ -3,7 +3,7 @@
  * listens. Main only; called once per cycle.
  */
 import { Completion, CompletionFlag, CompletionKind, getLong } from '../ring/completion.ts';
-import type { PendingTable } from './produce.ts';
+import type { PendingProduce, PendingTable } from './produce.ts';
 import type { ShardLink } from './shard-link.ts';
 
 /** Slots of one link that one drain takes, so that sockets get their turn. */
@@ -62,7 +62,9 @@ export class Completions {
     const errorCode = words[at + Completion.errorCode] as number;
     const isReadable = (flags & CompletionFlag.readable) !== 0;
     const isAnswer = (flags & CompletionFlag.answer) !== 0;
-    link.onSlot(isAnswer, isReadable || errorCode !== 0);
+    // An append ends with its error, or with the batch being readable: the shard does not touch its bytes any more.
+    const isLast = isReadable || errorCode !== 0;
+    link.onSlot(isAnswer, isLast);
     if (isReadable && errorCode === 0) {
       // A deleted partition has no view any more; its last batches are nobody's.
       this.views
@@ -75,16 +77,16 @@ export class Completions {
           getLong(words, at + Completion.maxTimestamp),
         );
     }
-    if (isAnswer) this.answer(words, at, errorCode);
+    const pending = this.pending.at(words[at + Completion.request] as number);
+    if (isAnswer) this.answer(pending, words, at, errorCode);
+    if (isLast) this.pending.onAppendEnded(pending);
   }
 
-  private answer(words: Int32Array, at: number, errorCode: number): void {
-    const pending = this.pending.at(words[at + Completion.request] as number);
-    const baseOffset = getLong(words, at + Completion.baseOffset);
-    const logAppendTimeMs = getLong(words, at + Completion.logAppendTime);
-    if (!pending.onOutcome(words[at + Completion.tag] as number, errorCode, baseOffset, logAppendTimeMs)) return;
-    // The connection may be gone: then the slot was only waiting for this.
-    if (pending.owner === null) this.pending.release(pending);
-    else pending.owner.onAnswered();
+  private answer(pending: PendingProduce, words: Int32Array, at: number, errorCode: number): void {
+    const slot = words[at + Completion.tag] as number;
+    if (errorCode === 0)
+      pending.onOutcome(slot, 0, getLong(words, at + Completion.baseOffset), getLong(words, at + Completion.logAppendTime));
+    else pending.onOutcome(slot, errorCode, -1, -1);
+    if (pending.done && pending.owner !== null) pending.owner.onAnswered();
   }
 }

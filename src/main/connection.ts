@@ -78,7 +78,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     socket.on('error', (error: NodeJS.ErrnoException) => this.close(error.code ?? error.message));
     socket.on('end', () => this.close('end of stream'));
     socket.on('close', () => this.close('closed'));
-    socket.on('drain', () => this.proceed());
+    socket.on('drain', () => this.wake());
     this.reading = true;
     socket.resume();
   }
@@ -127,7 +127,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   isReady(): boolean {
     if (!this.open || this.queue.length >= UNANSWERED_MAX || this.queue.length > this.started) return false;
     if ((this.socket as Socket).writableNeedDrain) return false;
-    if (this.host.pending.free > 0) return true;
+    if (this.host.pending.available > 0) return true;
     this.host.pending.line.add(this);
     return false;
   }
@@ -152,16 +152,11 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   enqueue(entry: Entry): void {
     assert(this.queue.length === this.started, 'two requests wait for their turn');
     this.queue.push(entry);
-    this.startNext();
+    this.tryStart(null);
     if (this.hasQueued) this.notifyRunning();
   }
 
   // Turns: from the queue to the handlers and back.
-
-  /** Starts the waiting request if there is one and its turn has come. */
-  startNext(): void {
-    this.tryStart(null);
-  }
 
   onRingRoom(link: ShardLink): boolean {
     const entry = this.queue[this.started];
@@ -169,12 +164,17 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     entry.waiting = false;
     if (!this.tryStart(link)) return !this.open || entry.waitsFor !== link;
     // Not here: what comes next may have to join this very line, behind the others.
-    this.onAnswered();
+    this.wake();
     return true;
   }
 
   /** An entry of the queue has its answer. */
   onAnswered(): void {
+    this.wake();
+  }
+
+  /** Something this connection waited for has happened: it goes on in main's next turn, which also publishes what it submits. */
+  wake(): void {
     if (this.open) this.host.onDirty(this);
   }
 
@@ -197,15 +197,13 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
       this.host.writer.flush(socket);
       this.active = true;
     }
-    this.startNext();
     this.proceed();
   }
 
-  /** Deals with what was held and reads on, if that is allowed now. */
+  /** Starts what waits for its turn, deals with what was held and reads on, as far as that is allowed now. */
   proceed(): void {
     if (!this.open) return;
-    // Also called when a client took its answers: what waited for that may start.
-    if (this.hasQueued) this.startNext();
+    if (this.hasQueued) this.tryStart(null);
     if (!this.reading) this.reader.proceed();
     if (this.reading || !this.mayRead()) return;
     this.reading = true;
@@ -284,7 +282,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
       written = () => {
         if (!undrained.delete(onDrained)) return;
         onDrained();
-        if (this.open && !this.reading) this.proceed();
+        this.wake();
       };
     }
     if (pieces.length > 1) socket.cork();
@@ -297,13 +295,8 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   }
 
   private abandon(entry: Entry): void {
-    if (entry instanceof ApiRequest) {
-      entry.becomeClosed();
-      return;
-    }
-    entry.owner = null;
-    // Shards still work on it: the last completion releases it.
-    if (entry.owed === 0) this.host.pending.release(entry);
+    if (entry instanceof ApiRequest) entry.becomeClosed();
+    else this.host.pending.release(entry);
   }
 
   private releaseUndrained(): void {

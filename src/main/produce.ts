@@ -7,7 +7,7 @@
 import { assert } from '../lib/assert.ts';
 import { ProduceResults } from '../protocol/produce-response.ts';
 import { ProduceView } from '../protocol/produce-view.ts';
-import { Area, Grant, type ReceiveRegions } from './regions.ts';
+import { Grant, type ReceiveRegions } from './regions.ts';
 import type { ShardLink } from './shard-link.ts';
 
 /** Most partitions in one request; one with more closes its connection. A shard may take fewer at once: see ShardLink.appendsMax. */
@@ -20,8 +20,8 @@ export const PENDING_PRODUCES_MAX = 8192;
 export interface ProduceOwner {
   readonly open: boolean;
   close(reason: string): void;
-  /** The request at the end of the queue can be tried again. */
-  startNext(): void;
+  /** What its last request waited for has happened: it is tried again soon. */
+  wake(): void;
   /** An answer is ready. */
   onAnswered(): void;
 }
@@ -36,7 +36,7 @@ export interface ProduceTarget {
 export class PendingProduce {
   /** Number of its slot. */
   readonly id: number;
-  /** Null once the connection is gone; the slot then only waits for its completions. */
+  /** Null once it was answered, or its connection is gone; the slot then only waits for its completions. */
   owner: ProduceOwner | null = null;
   readonly grant = new Grant();
   correlationId = 0;
@@ -50,8 +50,9 @@ export class PendingProduce {
   /** Whether the view holds this request. */
   parsed = false;
   /** Partitions submitted and not answered. */
-  owed = 0;
-  submitted = false;
+  answersOwed = 0;
+  /** Partitions whose bytes a shard may still read. Of `memory` topics that is so after the answer, until the batch is written. */
+  appendsOwed = 0;
   /** The answer may be written. */
   done = false;
   /** Its turn came and could not be used: it stands in the line of a link, or waits for a partition that is moving. */
@@ -67,15 +68,21 @@ export class PendingProduce {
     return this.view.acks;
   }
 
-  /** Outcome of one partition. Returns whether it was the last one. */
-  onOutcome(slot: number, errorCode: number, baseOffset: number, logAppendTimeMs: number): boolean {
-    assert(this.owed > 0 && slot < this.view.partitionCount, 'outcome for nothing');
+  /** All its partitions that were not refused went to their shards. */
+  becomeSubmitted(count: number): void {
+    this.waiting = false;
+    this.answersOwed = count;
+    this.appendsOwed = count;
+    this.done = count === 0;
+  }
+
+  /** Outcome of one partition. */
+  onOutcome(slot: number, errorCode: number, baseOffset: number, logAppendTimeMs: number): void {
+    assert(this.answersOwed > 0 && slot < this.view.partitionCount, 'outcome for nothing');
     if (errorCode === 0) this.results.succeed(slot, baseOffset, logAppendTimeMs, (this.targets[slot] as ProduceTarget).logStartOffset);
     else this.results.fail(slot, errorCode);
-    this.owed--;
-    if (this.owed > 0) return false;
-    this.done = true;
-    return true;
+    this.answersOwed--;
+    this.done = this.answersOwed === 0;
   }
 
   /** Whether any partition was refused. Meaningful when done. */
@@ -101,7 +108,7 @@ export class PendingTable {
   }
 
   /** Slots that can be taken. */
-  get free(): number {
+  get available(): number {
     return this.spare.length + this.slotsMax - this.slots.length;
   }
 
@@ -116,11 +123,9 @@ export class PendingTable {
     grant.moveTo(pending.grant);
     pending.owner = owner;
     pending.parsed = false;
-    pending.submitted = false;
     pending.done = false;
     pending.waiting = false;
     pending.waitsFor = null;
-    pending.owed = 0;
     return pending;
   }
 
@@ -131,25 +136,36 @@ export class PendingTable {
     return pending;
   }
 
-  /** Frees the slot and the bytes of its request: nothing refers to them any more. */
+  /** A shard is done with one partition of `pending`. */
+  onAppendEnded(pending: PendingProduce): void {
+    assert(pending.appendsOwed > 0, 'more completions than appends');
+    pending.appendsOwed--;
+    if (pending.appendsOwed === 0 && pending.owner === null) this.free(pending);
+  }
+
+  /** Its owner is done with `pending`: slot and bytes are free as soon as no shard reads them. */
   release(pending: PendingProduce): void {
-    assert(pending.owed === 0 && pending.grant.area !== Area.none, 'request released while a shard has it, or twice');
-    this.regions.release(pending.grant);
+    assert(pending.owner !== null, 'request released twice');
     pending.owner = null;
+    if (pending.appendsOwed === 0) this.free(pending);
+  }
+
+  /** Lets those go on who wait for a slot. */
+  serve(): void {
+    for (const waiter of this.line) {
+      if (this.available === 0) return;
+      this.line.delete(waiter);
+      waiter.onSlotFree();
+    }
+  }
+
+  private free(pending: PendingProduce): void {
+    this.regions.release(pending.grant);
     if (pending.targets.length > KEPT_PARTITIONS_MAX || pending.view.partitionCapacity > KEPT_PARTITIONS_MAX) {
       pending.view = new ProduceView(PRODUCE_PARTITIONS_MAX);
       pending.results = new ProduceResults();
       pending.targets = [];
     }
     this.spare.push(pending);
-  }
-
-  /** Lets those go on who wait for a slot. */
-  serve(): void {
-    for (const waiter of this.line) {
-      if (this.free === 0) return;
-      this.line.delete(waiter);
-      waiter.onSlotFree();
-    }
   }
 }

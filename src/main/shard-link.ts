@@ -20,6 +20,8 @@ export const COMPLETION_SLOTS = 16384;
 const SLOTS_PER_APPEND = 2;
 /** Part of the completion slots that appends never take: one of 16. */
 const CONTROL_PART = 16;
+/** Waking a sleeping shard costs a system call: appends gather up to this many before it is woken within one poll of the sockets. */
+const GATHERED_MAX = 16;
 /** Submission slots that appends never take, so that control messages rarely wait. */
 const SUBMISSION_SLOTS_KEPT = 64;
 
@@ -65,6 +67,7 @@ export class ShardLink {
   /** Control messages that wait for a slot; appends wait behind them. */
   private queued: ToShard[] = [];
   private slotsInFlight = 0;
+  private unpublished = 0;
   private worker: Worker | null = null;
 
   constructor(
@@ -115,10 +118,23 @@ export class ShardLink {
     return this.submissions.free(count + SUBMISSION_SLOTS_KEPT) >= count + SUBMISSION_SLOTS_KEPT;
   }
 
-  /** Submits one record batch, after {@link hasRoom}; {@link RingProducer.publish} makes it visible. */
+  /** Submits one record batch, after {@link hasRoom}; {@link publish} makes it visible. */
   append(position: number, length: number, request: number, tag: number, handle: number): void {
+    this.unpublished++;
     this.slotsInFlight += SLOTS_PER_APPEND;
     offerAppend(this.submissions, position, length, request, tag, handle, 0);
+  }
+
+  /** Makes what was submitted visible to the shard and wakes it. */
+  publish(): void {
+    if (this.unpublished === 0) return;
+    this.unpublished = 0;
+    this.submissions.publish();
+  }
+
+  /** The same, if it is worth a system call by now. */
+  maybePublish(): void {
+    if (this.unpublished >= GATHERED_MAX) this.publish();
   }
 
   /** A completion slot came. `last`: no other slot follows for the same append. */
@@ -159,6 +175,7 @@ export class ShardLink {
     }
     if (sent === 0) return;
     this.queued = this.queued.slice(sent);
+    this.unpublished = 0;
     this.submissions.publish();
   }
 

@@ -23,7 +23,10 @@ export const COMPLETION_WORDS = 16;
 
 export const CompletionKind = { append: 1, control: 2 } as const;
 
-/** Bits of word 5. A `memory` topic sends `answer` before and `readable` after its write; all others send both at once. */
+/**
+ * Bits of word 5. A `memory` topic sends `answer` before and `readable` after its write; all others send both at once. The slot that has `readable`, or an
+ * error code, is the last one of its append: until then the shard may read the batch's bytes. (An error after the answer has no flags.)
+ */
 export const CompletionFlag = {
   /** The request's partition `tag` has its outcome. */
   answer: 1,

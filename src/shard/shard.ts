@@ -351,7 +351,8 @@ export class Shard {
       const partition = partitions[group.handle[i] as number];
       const answered = partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
       if (group.errorCode[i] !== ErrorCode.NONE) {
-        if (!answered) this.publish(i, CompletionFlag.answer);
+        // Answered before and failed now: main only learns that its bytes are free.
+        this.publish(i, answered ? 0 : CompletionFlag.answer);
       } else this.publish(i, answered ? CompletionFlag.readable : CompletionFlag.answer | CompletionFlag.readable);
     }
     this.ports.completions.publish();

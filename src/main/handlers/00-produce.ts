@@ -40,7 +40,7 @@ export interface ProduceTopics {
 export const StartOutcome = {
   /** Submitted, or all partitions refused; the answer follows. */
   started: 0,
-  /** Not now: `owner.startNext` will be called. */
+  /** Not now: `owner.wake` will be called, or the line moves on. */
   waiting: 1,
   /** Not a Produce request: the connection was closed. */
   closed: 2,
@@ -79,13 +79,12 @@ export class ProduceHandler {
         // The slot may serve another request by now, if the connection has closed meanwhile.
         if (owner === null || !owner.open || pending.owner !== owner) return;
         pending.waiting = false;
-        owner.startNext();
+        owner.wake();
       });
       return StartOutcome.waiting;
     }
     const full = this.findFull(inLine);
     if (full === null) {
-      pending.waiting = false;
       this.submit(pending);
       return StartOutcome.started;
     }
@@ -181,15 +180,13 @@ export class ProduceHandler {
   private submit(pending: PendingProduce): void {
     const { view, targets } = pending;
     const slots = view.partitionCount;
-    let owed = 0;
+    let count = 0;
     for (let slot = 0; slot < slots; slot++) {
       const target = targets[slot] as ProducePartition | undefined;
       if (target === undefined) continue;
-      owed++;
+      count++;
       target.link.append(view.recordsPosition[slot] as number, view.recordsLength[slot] as number, pending.id, slot, target.handle);
     }
-    pending.owed = owed;
-    pending.submitted = true;
-    pending.done = owed === 0;
+    pending.becomeSubmitted(count);
   }
 }
