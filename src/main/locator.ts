@@ -103,7 +103,14 @@ export class Locator {
   }
 
   /** The same, from the batch of base offset `base` at `position` of `segment` on. */
-  locateTimestampFrom(view: PartitionView, timestamp: number, segment: SegmentView, position: number, base: number, done: (place: Place) => void): void {
+  locateTimestampFrom(
+    view: PartitionView,
+    timestamp: number,
+    segment: SegmentView,
+    position: number,
+    base: number,
+    done: (place: Place) => void,
+  ): void {
     this.scan(view, segment, position, base, Infinity, timestamp, ATTEMPTS_MAX, (place) => {
       if (place.outcome !== 'none') return done(place);
       // What had the time lies before that place or is damaged: the next segment may have a later one.

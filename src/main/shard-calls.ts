@@ -58,7 +58,10 @@ export class ShardCalls {
   onReply(answer: Answer): boolean {
     const queue = this.waiting.get(answer.handle);
     const first = queue?.shift();
-    assert(queue !== undefined && first !== undefined && first.kind === answer.kind, `unexpected ${answer.kind} of partition handle ${answer.handle}`);
+    assert(
+      queue !== undefined && first !== undefined && first.kind === answer.kind,
+      `unexpected ${answer.kind} of partition handle ${answer.handle}`,
+    );
     if (queue.length === 0) this.waiting.delete(answer.handle);
     first.resolve(answer);
     return true;

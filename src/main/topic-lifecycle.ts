@@ -138,13 +138,18 @@ export class TopicLifecycle {
   }
 
   /** Changes settings of a topic; answered once they are in force, moves between shards included. */
-  alterTopicConfigs(name: string, changes: readonly ConfigChange[], options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+  alterTopicConfigs(
+    name: string,
+    changes: readonly ConfigChange[],
+    options: { validateOnly?: boolean } = {},
+  ): Promise<CatalogResult<TopicMetadata>> {
     if (options.validateOnly === true) return this.parts.catalog.alterTopicConfigs(name, changes, options);
     return this.inTurn(name, async () => {
       const result = await this.parts.catalog.alterTopicConfigs(name, changes);
       if (!result.ok) return result;
       const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
-      const problem = topic === undefined ? null : await this.applyConfig(topic, resolveTopicConfig(result.value.configs, this.parts.broker));
+      const problem =
+        topic === undefined ? null : await this.applyConfig(topic, resolveTopicConfig(result.value.configs, this.parts.broker));
       return problem === null ? result : refuse('KAFKA_STORAGE_ERROR', problem);
     });
   }
@@ -237,7 +242,10 @@ export class TopicLifecycle {
       await this.parts.jobs.submit({ kind: 'removeTopic', dataFolder: this.parts.broker.dataDir, topicId: tombstone.topicId });
       await this.parts.catalog.removeTombstone(tombstone.topicId);
     } catch (error) {
-      this.parts.onProblem(`files of deleted topic ${tombstone.name} (${tombstone.topicId}) could not be removed; the next start tries again`, error);
+      this.parts.onProblem(
+        `files of deleted topic ${tombstone.name} (${tombstone.topicId}) could not be removed; the next start tries again`,
+        error,
+      );
     }
   }
 
@@ -285,7 +293,9 @@ export class TopicLifecycle {
     this.parts.reader.retireAll(dropped, () => undefined);
     // Index files of segments that ended elsewhere when they were written.
     const stale = [...dropped, ...view.segments.slice(-1)].map((segment) => this.parts.reader.pathOf(view, segment, 'index'));
-    this.parts.jobs.submit({ kind: 'removeFiles', paths: stale }).catch((error: unknown) => this.parts.jobs.onFailure('removing stale indexes', error));
+    this.parts.jobs
+      .submit({ kind: 'removeFiles', paths: stale })
+      .catch((error: unknown) => this.parts.jobs.onFailure('removing stale indexes', error));
   }
 
   private onLogStartSet(message: Extract<FromShard, { kind: 'logStartSet' }>): void {
@@ -294,10 +304,15 @@ export class TopicLifecycle {
     const retired = view.onLogStartSet(message.logStartOffset, message.retired);
     for (const segment of retired) this.parts.indexes.forget(segment);
     if (retired.length === 0) return;
-    const paths = retired.flatMap((segment) => [this.parts.reader.pathOf(view, segment, 'log'), this.parts.reader.pathOf(view, segment, 'index')]);
+    const paths = retired.flatMap((segment) => [
+      this.parts.reader.pathOf(view, segment, 'log'),
+      this.parts.reader.pathOf(view, segment, 'index'),
+    ]);
     // Nobody reads them any more, and no start needs them: the log start is durable.
     this.parts.reader.retireAll(retired, () => {
-      this.parts.jobs.submit({ kind: 'removeFiles', paths }).catch((error: unknown) => this.parts.jobs.onFailure('removing retired segments', error));
+      this.parts.jobs
+        .submit({ kind: 'removeFiles', paths })
+        .catch((error: unknown) => this.parts.jobs.onFailure('removing retired segments', error));
     });
   }
 }

@@ -65,7 +65,8 @@ async function answerOne(topic: Topic | undefined, asked: Asked, apiVersion: num
   if (timestamp < 0n && apiVersion < (VERSION_OF.get(timestamp) ?? Infinity)) return failed(asked, ErrorCode.UNSUPPORTED_VERSION);
   // Without transactions the last stable offset is the watermark, so isolation makes no difference.
   if (timestamp === LATEST) return answer(asked, view.highWatermark, -1n, view.leaderEpoch);
-  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL) return answer(asked, view.logStartOffset, -1n, view.epochOf(view.logStartOffset));
+  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL)
+    return answer(asked, view.logStartOffset, -1n, view.epochOf(view.logStartOffset));
   // Nothing is tiered here.
   if (timestamp === LATEST_TIERED || timestamp === EARLIEST_PENDING_UPLOAD) return answer(asked, -1, -1n, -1);
   return byTime(view, asked, timestamp, search);

@@ -88,7 +88,9 @@ async function answerOne(
   if ((isById || asked.name === null) && apiVersion < BY_ID_VERSION) return refused(ErrorCode.INVALID_REQUEST);
   if (isById) {
     const topic = router.topicById(asked.topicId);
-    return topic === undefined ? { ...refused(ErrorCode.UNKNOWN_TOPIC_ID, asked.topicId), name: null } : describe(topic, broker.nodeId, operations);
+    return topic === undefined
+      ? { ...refused(ErrorCode.UNKNOWN_TOPIC_ID, asked.topicId), name: null }
+      : describe(topic, broker.nodeId, operations);
   }
   if (asked.name === null) return refused(ErrorCode.INVALID_REQUEST);
   const name = asked.name;

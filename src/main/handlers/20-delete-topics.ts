@@ -27,7 +27,9 @@ export function deleteTopicsHandler(lifecycle: TopicLifecycle): Handler {
     const namedTwice = duplicates(asked.map(({ name, topicId }) => name ?? topicId));
     const responses = await Promise.all(
       // A topic named twice is answered once: the answer is a map.
-      asked.filter((topic, i) => asked.findIndex((other) => same(other, topic)) === i).map((topic) => deleteOne(lifecycle, topic, namedTwice)),
+      asked
+        .filter((topic, i) => asked.findIndex((other) => same(other, topic)) === i)
+        .map((topic) => deleteOne(lifecycle, topic, namedTwice)),
     );
     request.respond([encodeResponseFrame(deleteTopics, request.apiVersion, request.correlationId, { responses })]);
   };
@@ -37,7 +39,8 @@ async function deleteOne(lifecycle: TopicLifecycle, asked: Asked, namedTwice: Re
   const { name, topicId } = asked;
   const answer = (error: ElementError, found: Asked = asked): Answer => ({ name: found.name, topicId: found.topicId, ...error });
   if (namedTwice.has(name ?? topicId)) return answer(invalidRequest('Duplicate topic name or id.'));
-  if (name !== null && topicId !== ZERO_TOPIC_ID) return answer(invalidRequest('Either the name or the id of a topic may be given, not both.'));
+  if (name !== null && topicId !== ZERO_TOPIC_ID)
+    return answer(invalidRequest('Either the name or the id of a topic may be given, not both.'));
   if (name === null && topicId === ZERO_TOPIC_ID) return answer(invalidRequest('Neither name nor id of a topic is given.'));
   const result = await attempt(() => lifecycle.deleteTopic(name !== null ? { name } : { topicId }));
   return result.ok ? answer(NO_ERROR, { name: result.value.name, topicId: result.value.topicId }) : answer(errorOf(result));

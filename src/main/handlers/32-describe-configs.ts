@@ -27,7 +27,9 @@ export function describeConfigsHandler(parts: DescribeConfigsParts): Handler {
       const found = entriesOf(parts, resource);
       const entries = Array.isArray(found) ? found : [];
       const error = Array.isArray(found) ? NO_ERROR : found;
-      const configs = entries.filter(({ name }) => isAskedFor(resource, name)).map((entry) => describe(entry, body.includeSynonyms, body.includeDocumentation));
+      const configs = entries
+        .filter(({ name }) => isAskedFor(resource, name))
+        .map((entry) => describe(entry, body.includeSynonyms, body.includeDocumentation));
       return { ...error, resourceType: resource.resourceType, resourceName: resource.resourceName, configs };
     });
     request.respond([encodeResponseFrame(describeConfigs, request.apiVersion, request.correlationId, { throttleTimeMs: 0, results })]);

@@ -32,7 +32,9 @@ export function incrementalAlterConfigsHandler(lifecycle: TopicLifecycle): Handl
           return { ...error, resourceType, resourceName };
         }),
     );
-    request.respond([encodeResponseFrame(incrementalAlterConfigs, request.apiVersion, request.correlationId, { throttleTimeMs: 0, responses })]);
+    request.respond([
+      encodeResponseFrame(incrementalAlterConfigs, request.apiVersion, request.correlationId, { throttleTimeMs: 0, responses }),
+    ]);
   };
 }
 
@@ -42,7 +44,10 @@ function keyOf({ resourceType, resourceName }: Asked): string {
 
 async function alterOne(lifecycle: TopicLifecycle, asked: Asked, validateOnly: boolean): Promise<ElementError> {
   if (asked.resourceType === ResourceType.broker) {
-    return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage: 'Settings of the broker cannot be changed while it runs: set them in its configuration and restart it.' };
+    return {
+      errorCode: ErrorCode.INVALID_REQUEST,
+      errorMessage: 'Settings of the broker cannot be changed while it runs: set them in its configuration and restart it.',
+    };
   }
   if (asked.resourceType !== ResourceType.topic) return invalidRequest(`Resource type ${asked.resourceType} has no settings here.`);
   const changes: ConfigChange[] = [];
