@@ -19,14 +19,21 @@ export function createSlab(bytes: number): SharedArrayBuffer {
 export class SlabAllocator {
   /** All bytes of the slab. */
   readonly bytes: Buffer;
-  private readonly starts: number[] = [0];
+  private readonly starts: number[];
   private readonly lengths: number[];
+  private readonly from: number;
+  private readonly to: number;
   private freeTotal: number;
 
-  constructor(memory: SharedArrayBuffer) {
+  /** Manages the bytes `from` to `to` of the slab (both multiples of {@link SLAB_UNIT}); positions stay those of the whole slab. */
+  constructor(memory: SharedArrayBuffer, from = 0, to = memory.byteLength) {
+    assert(from >= 0 && from <= to && to <= memory.byteLength && from % SLAB_UNIT === 0 && to % SLAB_UNIT === 0, 'slab: range out of place');
     this.bytes = Buffer.from(memory);
-    this.lengths = [memory.byteLength];
-    this.freeTotal = memory.byteLength;
+    this.from = from;
+    this.to = to;
+    this.starts = from < to ? [from] : [];
+    this.lengths = from < to ? [to - from] : [];
+    this.freeTotal = to - from;
   }
 
   /** Bytes not allocated. */
@@ -72,7 +79,10 @@ export class SlabAllocator {
     const before = low - 1;
     const beforeEnd = before >= 0 ? (this.starts[before] as number) + (this.lengths[before] as number) : -1;
     const after = low < this.starts.length ? (this.starts[low] as number) : Infinity;
-    assert(position >= 0 && position + size <= this.bytes.length && beforeEnd <= position && position + size <= after, `slab: freed twice or out of range at ${position}`);
+    assert(
+      position >= this.from && position + size <= this.to && beforeEnd <= position && position + size <= after,
+      `slab: freed twice or out of range at ${position}`,
+    );
     this.freeTotal += size;
     if (beforeEnd === position) {
       this.lengths[before] = (this.lengths[before] as number) + size;

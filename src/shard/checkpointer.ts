@@ -87,7 +87,8 @@ export class Checkpointer {
   poll(nowMs: number): void {
     if (this.preparing !== null) this.pollPrepared(nowMs);
     if (this.underWay !== null) this.pollCheckpoint(nowMs);
-    if (!this.begun || this.shard.stopped) return;
+    // After a failed sync no checkpoint may claim what that sync left out.
+    if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
     const { settings } = this.shard;
     const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
@@ -101,8 +102,9 @@ export class Checkpointer {
 
   /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
   finish(): void {
+    if (this.shard.failure !== null) throw new Error(this.shard.failure);
     const dirty = this.shard.segments.lendDirty();
-    const status = runKeeperWork(this.disk, this.work(dirty.fds, dirty.folders, true));
+    const status = runKeeperWork(this.disk, this.work(dirty.paths, dirty.folders, true));
     this.shard.segments.takeBack();
     if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
   }
@@ -113,10 +115,10 @@ export class Checkpointer {
     this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince };
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: this.work(dirty.fds, dirty.folders, false) });
+    this.shard.reply({ kind: 'job', job, work: this.work(dirty.paths, dirty.folders, false) });
   }
 
-  private work(syncFds: readonly number[], syncFolders: readonly string[], clean: boolean): KeeperWork {
+  private work(syncPaths: readonly string[], syncFolders: readonly string[], clean: boolean): KeeperWork {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
@@ -128,7 +130,7 @@ export class Checkpointer {
       .sort();
     return {
       kind: 'checkpoint',
-      syncFds,
+      syncPaths,
       syncFolders,
       folder: this.folder,
       name: checkpointName(sequence),

@@ -29,7 +29,7 @@ export class SegmentWriter {
   private retiring: Retiring[] = [];
   /** Folders with names the disk may not have. */
   private unsyncedFolders: Set<string> = new Set();
-  /** A checkpoint job holds descriptor numbers: none may be closed, or the job would sync a stranger's file. */
+  /** A checkpoint job is syncing files of ours: until it is done no descriptor closes. */
   private lending = false;
   private lentRetiring: Retiring[] = [];
   private lentFolders: string[] = [];
@@ -62,8 +62,7 @@ export class SegmentWriter {
   roll(partition: ShardPartition, fromPool: boolean): SegmentState {
     const { topicId, partition: number, endOffset } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
-    this.disk.mkdir(folder);
-    this.noteFolders(partition);
+    this.ensureFolder(partition);
     const before = partition.activeSegment();
     // An empty active segment has the name the new one takes: its descriptor must not outlive the name.
     if (before !== undefined && before.baseOffset === endOffset) this.dropActive(partition);
@@ -105,12 +104,15 @@ export class SegmentWriter {
     }
   }
 
-  /** Descriptors and folders a checkpoint has to sync; they stay open until {@link takeBack}. */
-  lendDirty(): { fds: number[]; folders: string[] } {
-    const fds: number[] = [];
+  /**
+   * Files and folders a checkpoint has to sync. Their descriptors stay open until {@link takeBack}: the kernel tells a failed writeback to whoever
+   * has the file open, and may forget it once nobody has.
+   */
+  lendDirty(): { paths: string[]; folders: string[] } {
+    const paths: string[] = [];
     const lend = (segment: OpenSegment): void => {
       if (!segment.dirty) return;
-      fds.push(segment.fd);
+      paths.push(segment.path);
       segment.dirty = false;
       segment.lent = true;
     };
@@ -122,7 +124,7 @@ export class SegmentWriter {
     this.unsyncedFolders = new Set();
     this.lentFolders = folders;
     this.lending = true;
-    return { fds, folders };
+    return { paths, folders };
   }
 
   /** The checkpoint job is done and everything lent is durable: retired descriptors close. */
@@ -152,12 +154,17 @@ export class SegmentWriter {
     partition.active = null;
   }
 
-  /** Before its first file of this process life, a partition's whole chain of folders counts as unsynced: a killed process may have left it in the cache only. */
-  private noteFolders(partition: ShardPartition): void {
-    if (partition.foldersNoted) return;
-    partition.foldersNoted = true;
+  /**
+   * Before its first file of this process life a partition's folder is made, and the whole chain above counts as unsynced, even where it exists: a
+   * process that was killed may have left it in the cache only.
+   */
+  private ensureFolder(partition: ShardPartition): void {
+    if (partition.folderReady) return;
+    const { topicId, partition: number } = partition.state;
+    this.disk.mkdir(partitionFolder(this.dataFolder, topicId, number));
     const topics = `${this.dataFolder}/topics`;
-    for (const folder of [this.dataFolder, topics, `${topics}/${partition.state.topicId}`]) this.unsyncedFolders.add(folder);
+    for (const folder of [this.dataFolder, topics, `${topics}/${topicId}`]) this.unsyncedFolders.add(folder);
+    partition.folderReady = true;
   }
 
   private syncFile(segment: OpenSegment): void {
@@ -174,6 +181,7 @@ export class SegmentWriter {
     const { topicId, partition: number } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
     const path = segmentPath(this.dataFolder, topicId, number, baseOffset);
+    this.ensureFolder(partition);
     const fd = this.disk.open(path, 'write');
     if (!nameSynced) this.unsyncedFolders.add(folder);
     return { fd, path, folder, dirty: false, lent: false, nameSynced };

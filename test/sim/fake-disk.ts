@@ -20,6 +20,9 @@ class Inode {
   durableSize = 0;
   /** Sectors written since the last sync that covered them. */
   readonly unsynced = new Set<number>();
+  /** Writeback errors so far, and how many of them somebody was told of: each open descriptor is told once (errseq_t of Linux). */
+  errors = 0;
+  errorsTold = 0;
 }
 
 type PendingName =
@@ -38,7 +41,7 @@ export class FakeDisk implements Disk {
   private durableFiles = new Map<string, Inode>();
   private durableFolders = new Set<string>(['/']);
   private pending: PendingName[] = [];
-  private open_ = new Map<number, { inode: Inode; path: string }>();
+  private open_ = new Map<number, { inode: Inode; path: string; errorsSeen: number }>();
   private nextFd = 100;
 
   /** Changing operations so far. */
@@ -70,7 +73,7 @@ export class FakeDisk implements Disk {
       this.pending.push({ kind: 'link', path, inode });
     }
     const fd = this.nextFd++;
-    this.open_.set(fd, { inode, path });
+    this.open_.set(fd, { inode, path, errorsSeen: inode.errorsTold });
     return fd;
   }
 
@@ -106,11 +109,16 @@ export class FakeDisk implements Disk {
   }
 
   fdatasync(fd: number): void {
-    const { inode, path } = this.handle(fd, 'fdatasync');
+    const handle = this.handle(fd, 'fdatasync');
+    const { inode, path } = handle;
     this.step('fdatasync', path);
     if (this.failSync?.(path) === true) {
-      // Marked clean, not on disk: a later sync reports success without storing these bytes.
+      // Marked clean, not on disk: a later sync stores nothing of these bytes, and says so once to each descriptor that was open.
       inode.unsynced.clear();
+      inode.errors++;
+    }
+    if (handle.errorsSeen < inode.errors) {
+      handle.errorsSeen = inode.errorsTold = inode.errors;
       throw new DiskError('EIO', 'fdatasync', path);
     }
     if (this.lieAboutSync?.(path) === true) return;
@@ -260,7 +268,7 @@ export class FakeDisk implements Disk {
     if (this.operations === this.crashAt) throw new SimulatedCrash(`${operation} ${path}`);
   }
 
-  private handle(fd: number, operation: string): { inode: Inode; path: string } {
+  private handle(fd: number, operation: string): { inode: Inode; path: string; errorsSeen: number } {
     const entry = this.open_.get(fd);
     if (entry === undefined) throw new DiskError('EBADF', operation, `fd ${fd}`);
     return entry;

@@ -1,0 +1,316 @@
+/**
+ * One client connection: frames come out of its reader, requests go in order through its queue, answers leave in that order. Main only.
+ *
+ *   queue   ┌─ started ──────────────────┬─ at most one, not started ─┐
+ *           │ Produce Produce Produce    │ Produce or another API     │     or: one other API, running alone, and one behind it
+ *           └────────────────────────────┴────────────────────────────┘
+ *
+ * Only Produce overlaps; any other request runs alone. Reading stops while a request waits for its turn, while 16 are unanswered, while memory or ring room
+ * is waited for, and while the client does not take its answers; it goes on when that is over, never by polling.
+ *
+ * Always: started ≤ queue length ≤ started + 1; queue length ≤ {@link UNANSWERED_MAX} + 1.
+ */
+import type { Socket } from 'node:net';
+import { assert } from '../lib/assert.ts';
+import { FrameReader, type FrameSink } from './framing.ts';
+import type { Landing, LandingSink } from './landing.ts';
+import { PendingProduce, type PendingTable, type ProduceOwner } from './produce.ts';
+import type { Grant, ReceiveRegions } from './regions.ts';
+import { ApiRequest, type ApiRequestOwner } from './requests.ts';
+import type { ResponseWriter } from './response-writer.ts';
+import type { ShardLink } from './shard-link.ts';
+
+/** Requests of one connection that may be unanswered before reading stops. */
+export const UNANSWERED_MAX = 16;
+
+type Entry = PendingProduce | ApiRequest;
+
+/** What all connections share. */
+export interface ConnectionHost {
+  readonly regions: ReceiveRegions;
+  readonly landing: Landing;
+  readonly pending: PendingTable;
+  readonly links: readonly ShardLink[];
+  readonly requestBytesMax: number;
+  readonly writer: ResponseWriter;
+  /** A frame: parses its header and enqueues a request, or closes the connection. */
+  accept(connection: Connection, bytes: Buffer, start: number, end: number, grant: Grant | null): void;
+  /** Starts a request. False: not now. */
+  start(connection: Connection, entry: Entry, inLine: ShardLink | null): boolean;
+  /** The connection has answers to write: `flush` is called soon. */
+  onDirty(connection: Connection): void;
+  /** Bytes were read: rings are published and looked at soon. */
+  onLanded(): void;
+  onClosed(connection: Connection, reason: string): void;
+}
+
+/** See the file header. */
+export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequestOwner {
+  readonly id: number;
+  open = true;
+  /** Whether `flush` is due. */
+  dirty = false;
+  /** Set whenever bytes land or answers leave; the owner's coarse timer clears it. */
+  active = true;
+  /** Coarse ticks without activity. */
+  idleTicks = 0;
+  /** Coarse ticks for which the sender owed the rest of a frame without enough progress. */
+  owedTicks = 0;
+  readonly reader: FrameReader;
+  private readonly host: ConnectionHost;
+  private socket: Socket | null = null;
+  private readonly queue: Entry[] = [];
+  private started = 0;
+  private reading = false;
+  /** Answers given to the socket whose `onDrained` did not run yet. */
+  private undrained: Set<() => void> | null = null;
+
+  constructor(id: number, host: ConnectionHost) {
+    this.id = id;
+    this.host = host;
+    this.reader = new FrameReader(this, host.regions, host.landing, host.requestBytesMax);
+  }
+
+  /** Takes over its socket and begins to read. */
+  begin(socket: Socket): void {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.on('error', (error: NodeJS.ErrnoException) => this.close(error.code ?? error.message));
+    socket.on('end', () => this.close('end of stream'));
+    socket.on('close', () => this.close('closed'));
+    socket.on('drain', () => this.wake());
+    this.reading = true;
+    socket.resume();
+  }
+
+  get localAddress(): string {
+    return plainAddress(this.socket?.localAddress ?? '');
+  }
+
+  get localPort(): number {
+    return this.socket?.localPort ?? 0;
+  }
+
+  get remoteAddress(): string {
+    return plainAddress(this.socket?.remoteAddress ?? '');
+  }
+
+  get unanswered(): number {
+    return this.queue.length;
+  }
+
+  get isReading(): boolean {
+    return this.reading;
+  }
+
+  /** Whether another request waits behind the one that runs alone. */
+  get hasQueued(): boolean {
+    return this.queue.length > this.started;
+  }
+
+  // Landing: from the socket to the reader.
+
+  view(): Buffer {
+    return this.reader.view();
+  }
+
+  landed(view: Buffer, count: number): boolean {
+    this.active = true;
+    this.reader.landed(view, count);
+    this.host.onLanded();
+    this.reading = this.mayRead();
+    return this.reading;
+  }
+
+  // Frames: from the reader to the queue.
+
+  isReady(): boolean {
+    if (!this.open || this.queue.length >= UNANSWERED_MAX || this.queue.length > this.started) return false;
+    if ((this.socket as Socket).writableNeedDrain) return false;
+    if (this.host.pending.available > 0) return true;
+    this.host.pending.line.add(this);
+    return false;
+  }
+
+  onFrame(bytes: Buffer, start: number, end: number, grant: Grant | null): void {
+    this.host.accept(this, bytes, start, end, grant);
+  }
+
+  onBadSize(bytes: number): void {
+    this.close(`frame of ${bytes} bytes announced`);
+  }
+
+  onGranted(): void {
+    this.proceed();
+  }
+
+  onSlotFree(): void {
+    this.proceed();
+  }
+
+  /** A request was parsed; it starts if it is its turn. */
+  enqueue(entry: Entry): void {
+    assert(this.queue.length === this.started, 'two requests wait for their turn');
+    this.queue.push(entry);
+    this.tryStart(null);
+    if (this.hasQueued) this.notifyRunning();
+  }
+
+  // Turns: from the queue to the handlers and back.
+
+  onRingRoom(link: ShardLink): boolean {
+    const entry = this.queue[this.started];
+    if (!this.open || !(entry instanceof PendingProduce) || !entry.waiting) return true;
+    entry.waiting = false;
+    if (!this.tryStart(link)) return !this.open || entry.waitsFor !== link;
+    // Not here: what comes next may have to join this very line, behind the others.
+    this.wake();
+    return true;
+  }
+
+  /** An entry of the queue has its answer. */
+  onAnswered(): void {
+    this.wake();
+  }
+
+  /** Something this connection waited for has happened: it goes on in main's next turn, which also publishes what it submits. */
+  wake(): void {
+    if (this.open) this.host.onDirty(this);
+  }
+
+  /** Writes the answers that are ready and whose turn it is; starts what waited for them. */
+  flush(): void {
+    this.dirty = false;
+    const socket = this.socket;
+    let answered = false;
+    while (this.started > 0) {
+      const entry = this.queue[0] as Entry;
+      if (!entry.done) break;
+      this.queue.shift();
+      this.started--;
+      answered = true;
+      if (entry instanceof PendingProduce) this.writeProduce(entry);
+      else this.writeApi(entry);
+    }
+    if (!this.open || socket === null) return;
+    if (answered) {
+      this.host.writer.flush(socket);
+      this.active = true;
+    }
+    this.proceed();
+  }
+
+  /** Starts what waits for its turn, deals with what was held and reads on, as far as that is allowed now. */
+  proceed(): void {
+    if (!this.open) return;
+    if (this.hasQueued) this.tryStart(null);
+    if (!this.reading) this.reader.proceed();
+    if (this.reading || !this.mayRead()) return;
+    this.reading = true;
+    (this.socket as Socket).resume();
+  }
+
+  close(reason: string): void {
+    if (!this.open) return;
+    this.open = false;
+    this.reading = false;
+    this.reader.close();
+    for (const link of this.host.links) link.line.delete(this);
+    this.host.pending.line.delete(this);
+    for (const entry of this.queue) this.abandon(entry);
+    this.queue.length = 0;
+    this.started = 0;
+    const socket = this.socket;
+    if (socket !== null) {
+      // What the kernel may still read from (the pieces of answers) is released only once the socket is closed.
+      if (socket.closed) this.releaseUndrained();
+      else socket.once('close', () => this.releaseUndrained());
+      socket.destroy();
+    }
+    this.host.onClosed(this, reason);
+  }
+
+  private mayRead(): boolean {
+    return this.open && this.reader.canLand && this.isReady();
+  }
+
+  /** True if nothing waits any more. */
+  private tryStart(inLine: ShardLink | null): boolean {
+    while (this.open && this.queue.length > this.started) {
+      const entry = this.queue[this.started] as Entry;
+      if (entry instanceof PendingProduce) {
+        if (entry.waiting || (this.started > 0 && this.queue[0] instanceof ApiRequest)) return false;
+      } else if (this.started > 0 || this.isUndrained) return false;
+      // Counted before it starts: a handler may answer at once.
+      this.started++;
+      if (!this.host.start(this, entry, inLine)) {
+        if (this.open) this.started--;
+        return false;
+      }
+      if (entry.done) this.onAnswered();
+    }
+    return true;
+  }
+
+  private get isUndrained(): boolean {
+    return (this.undrained !== null && this.undrained.size > 0) || (this.socket as Socket).writableNeedDrain;
+  }
+
+  private notifyRunning(): void {
+    const running = this.queue[0];
+    if (this.started > 0 && running instanceof ApiRequest) running.notifyQueued();
+  }
+
+  private writeProduce(entry: PendingProduce): void {
+    if (entry.acks !== 0) this.host.writer.produce(this.socket as Socket, entry);
+    // The only way to tell a client that wants no answers.
+    else if (entry.hasError) this.close('produce with acks=0 failed');
+    this.host.pending.release(entry);
+  }
+
+  private writeApi(entry: ApiRequest): void {
+    const socket = this.socket as Socket;
+    this.host.writer.flush(socket);
+    const pieces = entry.pieces as Buffer[];
+    const onDrained = entry.onDrained;
+    entry.pieces = null;
+    entry.onDrained = null;
+    let written: (() => void) | undefined;
+    if (onDrained !== null) {
+      const undrained = (this.undrained ??= new Set());
+      undrained.add(onDrained);
+      written = () => {
+        if (!undrained.delete(onDrained)) return;
+        onDrained();
+        this.wake();
+      };
+    }
+    if (pieces.length > 1) socket.cork();
+    for (let index = 0; index < pieces.length; index++) {
+      const piece = pieces[index] as Buffer;
+      if (index === pieces.length - 1 && written !== undefined) socket.write(piece, written);
+      else socket.write(piece);
+    }
+    if (pieces.length > 1) socket.uncork();
+  }
+
+  private abandon(entry: Entry): void {
+    if (entry instanceof ApiRequest) entry.becomeClosed();
+    else this.host.pending.release(entry);
+  }
+
+  private releaseUndrained(): void {
+    const undrained = this.undrained;
+    this.undrained = null;
+    if (undrained === null) return;
+    for (const onDrained of undrained) {
+      undrained.delete(onDrained);
+      onDrained();
+    }
+  }
+}
+
+/** IPv4 addresses look like themselves, also on a socket of both families. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}

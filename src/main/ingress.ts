@@ -1,0 +1,110 @@
+/**
+ * Everything between the sockets and the shards, put together: what the composition root makes, and what tests make without threads. Main only.
+ *
+ *   listener → connection (landing, framing) → dispatcher → handlers
+ *                     ▲                            └─ produce → shard links ─┐
+ *                     └───────── cycle ◄── completions ◄─────────────────────┘
+ */
+import { createDoorbell, DoorbellListener } from '../ring/doorbell.ts';
+import { Completions, type ReadableView } from './completions.ts';
+import type { Connection, ConnectionHost } from './connection.ts';
+import { Cycle } from './cycle.ts';
+import { Dispatcher } from './dispatch.ts';
+import { ProduceHandler, type ProduceTopics } from './handlers/00-produce.ts';
+import { handleApiVersions } from './handlers/18-api-versions.ts';
+import { Landing } from './landing.ts';
+import { Listener, type ListenerSettings } from './listener.ts';
+import type { Logger } from './logging.ts';
+import { PendingTable } from './produce.ts';
+import { ReceiveRegions, type Grant } from './regions.ts';
+import type { ApiRequest, Handler } from './requests.ts';
+import type { PendingProduce } from './produce.ts';
+import { ResponseWriter } from './response-writer.ts';
+import type { ShardLink } from './shard-link.ts';
+import { API_KEY_API_VERSIONS } from '../protocol/api-versions.ts';
+
+export interface IngressSettings extends ListenerSettings {
+  readonly receiveMemoryBytes: number;
+  readonly socketRequestBytesMax: number;
+}
+
+/** Topics and views by what requests and completions carry; the Router is one. */
+export interface IngressRouter extends ProduceTopics {
+  view(handle: number): ReadableView | undefined;
+}
+
+/** See the file header. */
+export class Ingress implements ConnectionHost {
+  readonly regions: ReceiveRegions;
+  readonly landing = new Landing();
+  readonly pending: PendingTable;
+  readonly links: ShardLink[] = [];
+  readonly requestBytesMax: number;
+  readonly writer: ResponseWriter;
+  readonly listener: Listener;
+  readonly cycle: Cycle;
+  /** For the shards to ring. */
+  readonly doorbell = createDoorbell();
+  private readonly dispatcher: Dispatcher;
+  private readonly bell: DoorbellListener;
+
+  /** @param onDrained called after completions were drained, in the middle of main's turn: waiting fetches are woken there */
+  constructor(settings: IngressSettings, router: IngressRouter, logger: Logger, onDrained: () => void) {
+    this.requestBytesMax = settings.socketRequestBytesMax;
+    this.regions = new ReceiveRegions({
+      budgetBytes: settings.receiveMemoryBytes,
+      requestBytesMax: settings.socketRequestBytesMax,
+      onRoom: () => this.cycle.schedule(),
+    });
+    this.writer = new ResponseWriter(this.regions.bytes);
+    this.pending = new PendingTable(this.regions);
+    const completions = new Completions(this.links, this.pending, router, onDrained);
+    this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
+    const produce = new ProduceHandler(router, this.links, this.regions.bytes);
+    this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
+    this.dispatcher.handlers.set(API_KEY_API_VERSIONS, handleApiVersions);
+    this.listener = new Listener(settings, this, logger);
+    this.bell = new DoorbellListener(this.doorbell, () => this.cycle.run());
+  }
+
+  /** The receive slab, for `workerData`. */
+  get memory(): SharedArrayBuffer {
+    return this.regions.memory;
+  }
+
+  /** Registers the handler of an API. */
+  handle(apiKey: number, handler: Handler): void {
+    this.dispatcher.handlers.set(apiKey, handler);
+  }
+
+  /** Makes a shard known, before any partition of it is. */
+  addLink(link: ShardLink): void {
+    this.links.push(link);
+  }
+
+  /** Ends all connections and listens to no shard any more. */
+  stop(): void {
+    this.listener.stop();
+    this.bell.stop();
+  }
+
+  accept(connection: Connection, bytes: Buffer, start: number, end: number, grant: Grant | null): void {
+    this.dispatcher.accept(connection, bytes, start, end, grant);
+  }
+
+  start(connection: Connection, entry: PendingProduce | ApiRequest, inLine: ShardLink | null): boolean {
+    return this.dispatcher.start(connection, entry, inLine);
+  }
+
+  onDirty(connection: Connection): void {
+    this.cycle.add(connection);
+  }
+
+  onLanded(): void {
+    this.cycle.onLanded();
+  }
+
+  onClosed(connection: Connection, reason: string): void {
+    this.listener.onClosed(connection, reason);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Accepts connections and ends those that are useless: idle ones, and ones that hold memory without sending. Main only.
+ *
+ * Keeps its own count, because sockets leave `net`'s when landing.ts takes their handle.
+ */
+import net from 'node:net';
+import type { Logger } from './logging.ts';
+import { Connection, type ConnectionHost } from './connection.ts';
+import { openLandingSocket } from './landing.ts';
+
+/** Answers that a client may leave unread before its requests are not read any more. */
+const UNREAD_ANSWER_BYTES_MAX = 64 * 1024;
+const BACKLOG = 1024;
+const TICK_MS_MAX = 1000;
+/** After accept() found no descriptor free, nobody is accepted for this long. */
+const NO_DESCRIPTOR_PAUSE_MS = 200;
+/** While others wait for memory, whoever has it must get on at this pace … */
+const CONTENDED_BYTES_MIN = 4096;
+/** … in each period of this length. */
+const CONTENDED_STALL_MS = 1000;
+
+export interface ListenerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly connectionIdleMsMax: number;
+  readonly grantStallMs: number;
+}
+
+/** Plain numbers for whoever shows them. */
+export class ConnectionCounters {
+  accepted = 0;
+  refused = 0;
+  closed = 0;
+  closedIdle = 0;
+  closedStalled = 0;
+  acceptErrors = 0;
+}
+
+/** See the file header. */
+export class Listener {
+  readonly counters = new ConnectionCounters();
+  private readonly settings: ListenerSettings;
+  private readonly host: ConnectionHost;
+  private readonly logger: Logger;
+  private readonly connections = new Set<Connection>();
+  private server: net.Server | null = null;
+  private bound: { host: string; port: number } | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private pause: NodeJS.Timeout | null = null;
+  private readonly tickMs: number;
+  private nextId = 1;
+  private stopping = false;
+
+  constructor(settings: ListenerSettings, host: ConnectionHost, logger: Logger) {
+    this.settings = settings;
+    this.host = host;
+    this.logger = logger;
+    const shortest = Math.min(settings.connectionIdleMsMax, settings.grantStallMs, CONTENDED_STALL_MS);
+    this.tickMs = Math.max(10, Math.min(TICK_MS_MAX, Math.floor(shortest / 4)));
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.connections.size;
+  }
+
+  /** Where clients reach it, once started. */
+  get address(): { host: string; port: number } {
+    return this.bound ?? { host: this.settings.host, port: this.settings.port };
+  }
+
+  /** Begins to listen. Rejects if the address cannot be had. */
+  async start(): Promise<void> {
+    await this.listen(this.settings.port);
+    this.timer = setInterval(() => this.tick(), this.tickMs);
+    // What keeps the process up is the listening socket.
+    this.timer.unref();
+  }
+
+  /** Accepts nobody any more; open connections go on. */
+  stopAccepting(): void {
+    this.stopping = true;
+    if (this.pause !== null) clearTimeout(this.pause);
+    this.pause = null;
+    this.server?.close();
+    this.server = null;
+  }
+
+  /** Ends everything. */
+  stop(): void {
+    this.stopAccepting();
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    for (const connection of this.connections) connection.close('broker stops');
+  }
+
+  /** Called by the host when a connection is gone. */
+  onClosed(connection: Connection, reason: string): void {
+    if (!this.connections.delete(connection)) return;
+    this.counters.closed++;
+    this.logger.debug('connection closed', { connection: connection.id, reason });
+  }
+
+  private async listen(port: number): Promise<void> {
+    const server = net.createServer({ pauseOnConnect: true }, (socket) => this.accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: this.settings.host, port, backlog: BACKLOG }, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+    server.on('error', (error: NodeJS.ErrnoException) => this.onServerError(error));
+    const address = server.address() as net.AddressInfo;
+    this.bound = { host: address.address, port: address.port };
+    this.server = server;
+    if (this.stopping) this.stopAccepting();
+  }
+
+  private accept(accepted: net.Socket): void {
+    if (this.stopping || this.connections.size >= this.settings.connectionsMax) {
+      this.counters.refused++;
+      accepted.on('error', () => {});
+      accepted.destroy();
+      return;
+    }
+    const connection = new Connection(this.nextId++, this.host);
+    const socket = openLandingSocket(accepted, connection, UNREAD_ANSWER_BYTES_MAX);
+    if (socket === null) return;
+    this.counters.accepted++;
+    this.connections.add(connection);
+    connection.begin(socket);
+  }
+
+  /** Out of descriptors: the kernel keeps those who wait, and asking again at once would only burn the processor. */
+  private onServerError(error: NodeJS.ErrnoException): void {
+    this.counters.acceptErrors++;
+    const server = this.server;
+    if (server === null || this.pause !== null) return;
+    this.logger.warn('cannot accept connections', { code: error.code });
+    this.server = null;
+    server.close();
+    this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
+  }
+
+  private async listenAgain(): Promise<void> {
+    this.pause = null;
+    if (this.stopping) return;
+    try {
+      await this.listen(this.address.port);
+    } catch (error) {
+      this.logger.warn('cannot listen', { code: (error as NodeJS.ErrnoException).code });
+      this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
+    }
+  }
+
+  private tick(): void {
+    const contended = this.host.regions.waiting > 0;
+    for (const connection of this.connections) {
+      this.checkOwed(connection, contended);
+      if (connection.open) this.checkIdle(connection);
+    }
+  }
+
+  /** A frame has memory and its sender owes the rest: it must get on, and faster when others wait for that memory. */
+  private checkOwed(connection: Connection, contended: boolean): void {
+    const { reader } = connection;
+    // A sender that we do not read from owes nothing.
+    if (!reader.isOwed || !connection.isReading) {
+      connection.owedTicks = 0;
+      return;
+    }
+    const stallMs = contended ? Math.min(CONTENDED_STALL_MS, this.settings.grantStallMs) : this.settings.grantStallMs;
+    const bytesMin = contended ? CONTENDED_BYTES_MIN : 1;
+    if (reader.landedBytes >= bytesMin) {
+      reader.landedBytes = 0;
+      connection.owedTicks = 0;
+      return;
+    }
+    connection.owedTicks++;
+    if (connection.owedTicks * this.tickMs < stallMs) return;
+    this.counters.closedStalled++;
+    this.logger.warn('connection closed: its request stopped in the middle', {
+      connection: connection.id,
+      remote: connection.remoteAddress,
+    });
+    connection.close('request stopped in the middle');
+  }
+
+  private checkIdle(connection: Connection): void {
+    if (connection.active || connection.unanswered > 0) {
+      connection.active = false;
+      connection.idleTicks = 0;
+      return;
+    }
+    connection.idleTicks++;
+    if (connection.idleTicks * this.tickMs < this.settings.connectionIdleMsMax) return;
+    this.counters.closedIdle++;
+    connection.close('idle');
+  }
+}

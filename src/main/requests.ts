@@ -1,0 +1,176 @@
+/**
+ * What a connection still owes an answer for. Main only.
+ *
+ * A Produce is a {@link PendingProduce} (produce.ts), recycled; any other request is an {@link ApiRequest}, which its handler may keep as long as it
+ * likes. Both wait in the queue of their connection, where answers leave in the order of the requests.
+ */
+import { assert } from '../lib/assert.ts';
+import { Area, Grant, type ReceiveRegions } from './regions.ts';
+
+/** What a handler may know of the connection a request came on. */
+export interface RequestConnection {
+  readonly id: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly open: boolean;
+  /** Closes the connection, whatever it still owes. */
+  close(reason: string): void;
+}
+
+/** What a handler of any API but Produce gets. */
+export interface Request {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+  /** Holds the body from `bodyStart` to `bodyEnd`, until `respond` or `abort`. */
+  readonly bytes: Buffer;
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+  readonly connection: RequestConnection;
+  /**
+   * Answers, exactly once. The pieces, together one whole frame, are written in order; `onDrained` runs when the kernel took them all or the socket died.
+   * The request's own bytes are freed.
+   */
+  respond(pieces: Buffer[], onDrained?: () => void): void;
+  /** Closes the connection without an answer. */
+  abort(reason: string): void;
+  /** Called when another request queues behind this one; at once (in a microtask) if that is so already. */
+  onQueued: (() => void) | null;
+  /** Called when the connection closes before the answer; at once (in a microtask) if that is so already. `respond` is allowed and does nothing then. */
+  onClosed: (() => void) | null;
+}
+
+/** Handles requests of one API. A MalformedError closes the connection; any other exception is a bug, logged, and closes it too. */
+export type Handler = (request: Request) => void | Promise<void>;
+
+/** What an {@link ApiRequest} needs of its connection. */
+export interface ApiRequestOwner extends RequestConnection {
+  onAnswered(): void;
+  readonly hasQueued: boolean;
+}
+
+/** A request of any API but Produce. */
+export class ApiRequest implements Request {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+  readonly bytes: Buffer;
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+  readonly connection: ApiRequestOwner;
+  /** Set by `respond`, until the connection writes them. */
+  pieces: Buffer[] | null = null;
+  onDrained: (() => void) | null = null;
+  /** The answer may be written. */
+  done = false;
+  /** An ApiVersions request of a version nobody knows. */
+  unsupported = false;
+  /** Its handler runs, or ran. */
+  started = false;
+  /** The handler will not touch the bytes any more unless its callbacks run. */
+  settled = false;
+  private readonly grant = new Grant();
+  private readonly regions: ReceiveRegions;
+  private queuedCallback: (() => void) | null = null;
+  private closedCallback: (() => void) | null = null;
+  private closed = false;
+
+  constructor(
+    connection: ApiRequestOwner,
+    header: { readonly apiKey: number; readonly apiVersion: number; readonly correlationId: number; readonly bodyStart: number },
+    clientId: string | null,
+    bytes: Buffer,
+    bodyEnd: number,
+    grant: Grant | null,
+    regions: ReceiveRegions,
+  ) {
+    this.connection = connection;
+    this.apiKey = header.apiKey;
+    this.apiVersion = header.apiVersion;
+    this.correlationId = header.correlationId;
+    this.clientId = clientId;
+    this.bytes = bytes;
+    this.bodyStart = header.bodyStart;
+    this.bodyEnd = bodyEnd;
+    this.regions = regions;
+    if (grant !== null) grant.moveTo(this.grant);
+  }
+
+  get onQueued(): (() => void) | null {
+    return this.queuedCallback;
+  }
+
+  set onQueued(callback: (() => void) | null) {
+    this.queuedCallback = callback;
+    if (callback !== null && !this.done && this.connection.hasQueued) queueMicrotask(() => this.notifyQueued());
+  }
+
+  get onClosed(): (() => void) | null {
+    return this.closedCallback;
+  }
+
+  set onClosed(callback: (() => void) | null) {
+    this.closedCallback = callback;
+    if (callback !== null && this.closed) queueMicrotask(() => this.notifyClosed());
+  }
+
+  respond(pieces: Buffer[], onDrained?: () => void): void {
+    assert(!this.done, 'answered twice');
+    this.done = true;
+    this.freeBytes();
+    if (this.closed) {
+      onDrained?.();
+      return;
+    }
+    this.pieces = pieces;
+    this.onDrained = onDrained ?? null;
+    this.connection.onAnswered();
+  }
+
+  abort(reason: string): void {
+    if (this.done) return;
+    this.connection.close(reason);
+  }
+
+  /** Another request queued behind this one. */
+  notifyQueued(): void {
+    if (this.done || this.closed) return;
+    const callback = this.queuedCallback;
+    this.queuedCallback = null;
+    callback?.();
+  }
+
+  /** The connection is gone. */
+  becomeClosed(): void {
+    this.closed = true;
+    if (this.done) {
+      // Answered, but the answer was not written.
+      this.onDrained?.();
+      this.onDrained = null;
+      this.pieces = null;
+      return;
+    }
+    this.notifyClosed();
+    if (!this.started || this.settled) this.freeBytes();
+  }
+
+  /** The handler returned, or its promise settled. */
+  becomeSettled(): void {
+    this.settled = true;
+    if (this.closed) this.freeBytes();
+  }
+
+  private notifyClosed(): void {
+    if (this.done) return;
+    const callback = this.closedCallback;
+    this.closedCallback = null;
+    callback?.();
+  }
+
+  private freeBytes(): void {
+    if (this.grant.area !== Area.none) this.regions.release(this.grant);
+  }
+}
