@@ -17,7 +17,7 @@ export function runKeeperWork(disk: Disk, work: KeeperWork): number {
 
 function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
   try {
-    for (const fd of work.syncFds) disk.fdatasync(fd);
+    for (const path of work.syncPaths) syncFile(disk, path);
     for (const folder of work.syncFolders) if (disk.exists(folder)) disk.syncFolder(folder);
   } catch (error) {
     if (error instanceof DiskError) return JobStatus.failed;
@@ -37,6 +37,22 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
     if (isSpaceError(error)) return JobStatus.noSpace;
     if (error instanceof DiskError) return JobStatus.failed;
     throw error;
+  }
+}
+
+/** A file that is gone left its log meanwhile: nothing of it is owed. */
+function syncFile(disk: Disk, path: string): void {
+  let fd: number;
+  try {
+    fd = disk.open(path, 'read');
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    disk.fdatasync(fd);
+  } finally {
+    disk.close(fd);
   }
 }
 

@@ -8,7 +8,8 @@ export function quarantineUnknownFolders(disk: Disk, dataFolder: string, topicSt
   const quarantine = quarantineFolder(dataFolder);
   for (const topicId of disk.list(topics)) {
     if (topicStatus(topicId) !== 'unknown') continue;
-    for (const changed of disk.mkdir(quarantine)) disk.syncFolder(changed);
+    disk.mkdir(quarantine);
+    disk.syncFolder(dataFolder);
     let target = `${quarantine}/${topicId}`;
     for (let n = 1; disk.exists(target); n++) target = `${quarantine}/${topicId}.${n}`;
     disk.rename(`${topics}/${topicId}`, target);

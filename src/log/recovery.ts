@@ -13,11 +13,11 @@ import { loadCheckpoint } from './checkpoint.ts';
 import { readJournal } from './journal-reader.ts';
 import { checkpointSequence, generationFolder, journalNumber, partitionFolder } from './layout.ts';
 import { isSpaceError, type Disk } from './disk.ts';
-import type { PartitionState } from './partition-state.ts';
+import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
 import { quarantineUnknownFolders } from './quarantine.ts';
 import { redoPartition, type RedoContext } from './redo.ts';
-import { partitionKey, Replay, type ReplayedPartition } from './replay.ts';
+import { Replay, type ReplayedPartition } from './replay.ts';
 import { extendOverLostTail } from './lost-tail.ts';
 
 /** What recovery hands to the broker. */
@@ -65,7 +65,7 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     }
   }
 
-  const context: RedoContext = { disk, dataFolder, notes, rewrittenBytes: 0 };
+  const context: RedoContext = { disk, dataFolder, notes, syncedFolders: new Set(), rewrittenBytes: 0 };
   const partitions = new Map<string, PartitionState>();
   for (const [key, { replayed, syncedThrough, syncClass }] of candidates) {
     if (topicStatus(replayed.state.topicId) !== 'known') continue;

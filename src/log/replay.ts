@@ -2,7 +2,7 @@
 import type { CheckpointPartition } from './checkpoint.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import type { PartitionState, SegmentState } from './partition-state.ts';
+import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -31,10 +31,6 @@ export interface ReplayNote {
   readonly text: string;
 }
 
-export function partitionKey(topicId: string, partition: number): string {
-  return `${topicId}/${partition}`;
-}
-
 /** Replays journal groups over a checkpoint. */
 export class Replay {
   readonly partitions = new Map<string, ReplayedPartition>();
@@ -42,8 +38,8 @@ export class Replay {
   private readonly byHandle = new Map<number, ReplayedPartition>();
 
   constructor(partitions: readonly CheckpointPartition[]) {
-    for (const { handle, state } of partitions) {
-      const replayed: ReplayedPartition = { state, appends: [], movedOut: false, lastSequence: 0 };
+    for (const { handle, state, movedOut } of partitions) {
+      const replayed: ReplayedPartition = { state, appends: [], movedOut, lastSequence: 0 };
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
       if (handle >= 0) this.byHandle.set(handle, replayed);
     }

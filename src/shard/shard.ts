@@ -17,6 +17,7 @@ import { DiskError, type Disk } from '../log/disk.ts';
 import { EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
+import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
@@ -29,7 +30,7 @@ import { Submission, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
-import { CONTROL_BYTES_MAX, JournalWriter } from './journal-writer.ts';
+import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
@@ -58,6 +59,8 @@ export class Shard {
   readonly settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[] = [];
+  /** Partitions that left this shard in this generation, by `topicId/partition`: checkpoints go on naming them (see log/checkpoint.ts). */
+  readonly movedOut = new Map<string, PartitionState>();
   readonly segments: SegmentWriter;
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
@@ -65,13 +68,18 @@ export class Shard {
   /** Why nothing is acknowledged any more, or null. */
   failure: string | null = null;
   stopped = false;
+  /** Set for the length of a cycle that can journal nothing: why appends and changes are refused. */
+  refusal: string | null = null;
 
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
+  /** `memory` batches of the group in work were answered before they were written. */
+  private answeredEarly = false;
   private readonly worstCaseGroupBytes: number;
+  private readonly controlBytesMax: number;
 
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
     this.settings = settings;
@@ -82,7 +90,9 @@ export class Shard {
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
     this.control = new ShardControl(this, ports.disk);
-    this.worstCaseGroupBytes = JournalWriter.worstCase(settings.groupBytesMax, settings.groupBatchesMax, settings.referenceBytesMin);
+    this.checkpointer.prepareFirst();
+    this.controlBytesMax = controlBytesMax(settings);
+    this.worstCaseGroupBytes = JournalWriter.worstCase(settings);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
@@ -90,9 +100,17 @@ export class Shard {
     if (this.failure === null) this.checkpointer.poll(nowMs);
     let outcome: number = Worked.nothing;
     if (this.failure === null && !this.ports.journal.hasRoom(this.worstCaseGroupBytes)) {
-      // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main.
+      // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
+      // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
+      this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
       outcome = Worked.stalled;
+      if (this.refusal !== null && this.gather(nowMs)) {
+        this.answeredEarly = false;
+        this.flushReplies();
+        this.publishGroup();
+      }
+      this.refusal = null;
     } else if (this.gather(nowMs)) {
       this.commit(nowMs);
       outcome = Worked.something;
@@ -132,10 +150,11 @@ export class Shard {
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
-        if (group.count > 0 || this.journalWriter.waitingControlBytes > CONTROL_BYTES_MAX) break;
+        if (group.count > 0 || this.journalWriter.waitingControlBytes > this.controlBytesMax) break;
         this.control.handle(this.ports.control.receive(), nowMs);
         controls++;
         taken++;
+        if (this.control.mustBeDurable) break;
         continue;
       }
       assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
@@ -166,7 +185,7 @@ export class Shard {
     const slab = this.ports.slab;
     const partition = this.partitions[group.handle[i] as number];
     if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-    if (this.failure !== null || partition.stopped) return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (this.failure !== null || this.refusal !== null || partition.stopped) return ErrorCode.KAFKA_STORAGE_ERROR;
     const at = group.slabAt[i] as number;
     const length = group.length[i] as number;
     const { config } = partition;
@@ -241,20 +260,25 @@ export class Shard {
       return ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      if (error.operation.startsWith('sync')) this.fail(`${error.message} while a segment was rolled`);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }
 
   /** Steps 1 to 4 of the file header. */
   private commit(nowMs: number): void {
-    // What rolled in this cycle must reach main before the batches that lie in the new segment.
-    this.flushReplies((message) => message.kind === 'rolled');
-    for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
+    // Answers of control messages in this group must come first and are not secured yet: then `memory` topics wait with the rest.
+    this.answeredEarly = this.replies.length === 0;
+    if (this.answeredEarly)
+      for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
     for (const partition of this.touched) this.writeSegment(partition);
     if (this.failure === null) this.writeJournal(nowMs);
     if (this.failure !== null) this.refuseGroup();
     for (const partition of this.touched) this.commitPartition(partition);
+    // Control messages came before the appends of their group: their answers (and rolls) reach main before the batches do.
+    this.flushReplies();
     this.publishGroup();
+    if (this.failure === null) this.control.removeFiles();
     this.group.clear();
   }
 
@@ -294,7 +318,12 @@ export class Shard {
   private writeJournal(nowMs: number): void {
     try {
       const wrote = this.journalWriter.write(this.group, this.partitions, this.ports.slab, nowMs);
-      if (!wrote || this.settings.class === 'buffered') return;
+      if (!wrote) return;
+      if (this.settings.class === 'buffered') {
+        // A journal that forgot a truncation would find other bytes, or none, where the checkpoint says the log is.
+        if (this.control.mustBeDurable) this.ports.journal.syncAll();
+        return;
+      }
       for (const partition of this.touched) {
         if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
         this.ports.disk.fdatasync(partition.active.fd);
@@ -310,7 +339,7 @@ export class Shard {
   /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
   private refusePartition(partition: ShardPartition): void {
     for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number) this.group.errorCode[i] = ErrorCode.KAFKA_STORAGE_ERROR;
-    if (partition.config.durability === 'memory') {
+    if (this.answeredEarly && partition.config.durability === 'memory') {
       // Already acknowledged: the offsets are burnt and the partition stops.
       partition.stopped = true;
       partition.state.damaged.push({ from: partition.state.endOffset, to: partition.stagedEnd });
@@ -349,11 +378,11 @@ export class Shard {
     if (group.count === 0) return;
     for (let i = 0; i < group.count; i++) {
       const partition = partitions[group.handle[i] as number];
-      const answered = partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
-      if (group.errorCode[i] !== ErrorCode.NONE) {
-        // Answered before and failed now: main only learns that its bytes are free.
-        this.publish(i, answered ? 0 : CompletionFlag.answer);
-      } else this.publish(i, answered ? CompletionFlag.readable : CompletionFlag.answer | CompletionFlag.readable);
+      const answered = this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
+      let flags: number = CompletionFlag.released;
+      if (!answered) flags |= CompletionFlag.answer;
+      if (group.errorCode[i] === ErrorCode.NONE) flags |= CompletionFlag.readable;
+      this.publish(i, flags);
     }
     this.ports.completions.publish();
     this.ports.ring();
@@ -381,21 +410,17 @@ export class Shard {
     setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
   }
 
-  /** Sends the queued messages to main, or only those that `which` picks. */
-  private flushReplies(which: ((message: FromShard) => boolean) | null = null): void {
+  /** Sends the queued messages to main. */
+  private flushReplies(): void {
     if (this.replies.length === 0) return;
-    const kept: FromShard[] = [];
-    for (const message of this.replies) {
-      if (which !== null && !which(message)) {
-        kept.push(message);
-        continue;
-      }
+    for (let message of this.replies) {
+      // A group that failed secured nothing: what was to be confirmed with it is refused.
+      if (this.failure !== null && 'error' in message && message.error === null) message = { ...message, error: this.failure };
       while (this.ports.completions.free(1) < 1) this.ports.waitForMain();
       this.ports.control.post(message);
       offerControl(this.ports.completions, CompletionKind.control);
     }
     this.replies.length = 0;
-    for (const message of kept) this.replies.push(message);
     this.ports.completions.publish();
     this.ports.ring();
   }
