@@ -39,11 +39,8 @@ export const SERVED_APIS: readonly ServedApi[] = [
   { key: 44, name: 'IncrementalAlterConfigs', min: 0, max: 1, flexible: 1 },
 ];
 
-/** Served APIs by key; holes are APIs that are not served. */
-const byKey: readonly (ServedApi | undefined)[] = SERVED_APIS.reduce<(ServedApi | undefined)[]>((all, api) => {
-  all[api.key] = api;
-  return all;
-}, new Array<ServedApi | undefined>(128).fill(undefined));
+/** Served APIs by key, so that a lookup is one index; undefined where no API is served. */
+const byKey: readonly (ServedApi | undefined)[] = Array.from({ length: 128 }, (_, key) => SERVED_APIS.find((api) => api.key === key));
 
 /** The served API of that key, or undefined. */
 export function servedApi(key: number): ServedApi | undefined {
