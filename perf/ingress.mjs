@@ -33,7 +33,7 @@ class CountingShard {
       completions.words[at + Completion.tag] = submissions.words[from + Submission.tag];
       completions.words[at + Completion.errorCode] = 0;
       completions.words[at + Completion.handle] = handle;
-      completions.words[at + Completion.flags] = CompletionFlag.answer | CompletionFlag.readable;
+      completions.words[at + Completion.flags] = CompletionFlag.answer | CompletionFlag.readable | CompletionFlag.released;
       setLong(completions.words, at + Completion.baseOffset, offset);
       completions.words[at + Completion.lastOffsetDelta] = 0;
       setLong(completions.words, at + Completion.logAppendTime, -1);

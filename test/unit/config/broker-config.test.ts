@@ -1,0 +1,131 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BROKER_CONFIGS } from '../../../src/config/broker-table.ts';
+import { resolveBrokerConfig } from '../../../src/config/broker-config.ts';
+import { ConfigError } from '../../../src/config/errors.ts';
+import { PROFILES } from '../../../src/config/profiles.ts';
+import { BROKER_CONFIG_BY_NAME, TOPIC_CONFIG_BY_NAME } from '../../../src/config/table.ts';
+import { TOPIC_CONFIGS } from '../../../src/config/topic-table.ts';
+import { parseValue } from '../../../src/config/values.ts';
+
+const set = (...assignments: string[]) => resolveBrokerConfig({ set: assignments });
+
+describe('the table of settings', () => {
+  it('has no name twice and only legal defaults', () => {
+    expect(new Set(BROKER_CONFIGS.map(({ name }) => name)).size).toBe(BROKER_CONFIGS.length);
+    expect(TOPIC_CONFIG_BY_NAME.size).toBe(TOPIC_CONFIGS.length);
+    for (const definition of [...BROKER_CONFIG_BY_NAME.values(), ...TOPIC_CONFIGS]) {
+      expect(parseValue(definition, definition.default), definition.name).toMatchObject({ ok: true });
+    }
+  });
+
+  it('says in one line what each setting does', () => {
+    for (const definition of [...BROKER_CONFIG_BY_NAME.values(), ...TOPIC_CONFIGS])
+      expect(definition.doc, definition.name).toMatch(/^[^\n]+\.$|…$/);
+  });
+
+  it('names only settings that exist in profiles, with legal values', () => {
+    for (const { values } of Object.values(PROFILES)) {
+      for (const [name, text] of Object.entries(values))
+        expect(parseValue(BROKER_CONFIG_BY_NAME.get(name)!, text), name).toMatchObject({ ok: true });
+    }
+  });
+});
+
+describe('broker settings', () => {
+  it('have documented defaults', () => {
+    expect(resolveBrokerConfig()).toMatchObject({
+      host: '127.0.0.1',
+      port: 9092,
+      advertised: undefined,
+      dataDir: resolve('data'),
+      durability: 'fsync',
+      autoCreateTopics: true,
+      defaultPartitions: 1,
+      socketRequestBytesMax: 104857600,
+      journalBytesMax: 512 * 1024 * 1024,
+      profile: 'balanced',
+    });
+  });
+
+  it('take flags over everything else', () => {
+    const config = resolveBrokerConfig({
+      port: 0,
+      host: '::1',
+      dataDir: '/x/y',
+      set: ['num.partitions=3', 'num.partitions=4', 'listeners=PLAINTEXT://10.0.0.1:1'],
+    });
+    expect(config).toMatchObject({ port: 0, host: '::1', dataDir: '/x/y', defaultPartitions: 4 });
+  });
+
+  it('take a later layer over an earlier one, and flags over layers', () => {
+    const layers = [
+      { origin: 'file', values: { 'num.partitions': '2', 'node.id': '7' } },
+      { origin: 'environment', values: { 'num.partitions': '3' } },
+    ] as const;
+    expect(resolveBrokerConfig({}, layers)).toMatchObject({ defaultPartitions: 3, nodeId: 7 });
+    expect(resolveBrokerConfig({ set: ['num.partitions=9'] }, layers)).toMatchObject({ defaultPartitions: 9, nodeId: 7 });
+  });
+
+  it('let whatever is set by itself win over the profile', () => {
+    expect(set('ringlog.profile=throughput')).toMatchObject({ groupBytesMax: 16 * 1024 * 1024, profile: 'throughput' });
+    expect(set('ringlog.profile=throughput', 'ringlog.group.bytes.max=1048576')).toMatchObject({
+      groupBytesMax: 1048576,
+      groupBatchesMax: 4000,
+    });
+    expect(set('ringlog.profile=latency').spinUs).toBeGreaterThan(0);
+  });
+
+  it('read listeners as Kafka writes them', () => {
+    expect(set('listeners=PLAINTEXT://:9093')).toMatchObject({ host: '0.0.0.0', port: 9093 });
+    expect(set('listeners=PLAINTEXT://[::1]:0')).toMatchObject({ host: '::1', port: 0 });
+    expect(set('advertised.listeners=PLAINTEXT://broker.example:9092').advertised).toEqual({ host: 'broker.example', port: 9092 });
+  });
+
+  it('take log.flush.interval.messages=1 as fsync', () => {
+    expect(set('log.flush.interval.messages=1').durability).toBe('fsync');
+    expect(() => set('log.flush.interval.messages=1', 'ringlog.durability=memory')).toThrow(/set one of them/);
+  });
+
+  it.each([
+    ['num.partition=2', 'Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
+    ['RINGLOG_SHARDS_SYNC=2', 'Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?'],
+    [
+      'segment.bytes=2000000',
+      'Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".',
+    ],
+    ['zzz=1', 'Unknown broker setting "zzz".'],
+    ['num.partitions=0', 'Invalid value "0" for num.partitions: it must be a whole number from 1 to 10000.'],
+    ['num.partitions=1.5', 'Invalid value "1.5" for num.partitions: it must be a whole number from 1 to 10000.'],
+    ['message.max.bytes=1MB', 'Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.'],
+    ['auto.create.topics.enable=yes', 'Invalid value "yes" for auto.create.topics.enable: it must be true or false.'],
+    ['ringlog.durability=disk', 'Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.'],
+    ['log.cleanup.policy=compact', 'log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.'],
+    ['listeners=SSL://h:1', 'Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).'],
+    ['listeners=9092', 'Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.'],
+    [
+      'listeners=PLAINTEXT://h:70000',
+      'Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.',
+    ],
+    [
+      'advertised.listeners=PLAINTEXT://:1',
+      'Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
+    ],
+    ['log.dirs=/a,/b', 'Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],
+    ['num.partitions', '--set num.partitions: it must be name=value, for example --set num.partitions=4.'],
+    [
+      'socket.request.max.bytes=65536',
+      'message.max.bytes (1048588) must be at most socket.request.max.bytes (65536): a larger batch could never arrive.',
+    ],
+    [
+      'ringlog.journal.bytes=134217728',
+      'ringlog.checkpoint.interval.bytes (268435456) must be at most ringlog.journal.bytes (134217728): the journal would be full before a checkpoint is due.',
+    ],
+  ])('refuse %s with the reason and what would be right', (assignment, message) => {
+    expect(() => set(assignment)).toThrow(new ConfigError(message));
+  });
+
+  it.each(['70000', '-1', 'abc', ''])('refuse port %j', (port) => {
+    expect(() => resolveBrokerConfig({ port })).toThrow(`Invalid port "${port}": it must be a whole number from 0 to 65535.`);
+  });
+});

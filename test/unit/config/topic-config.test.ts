@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { resolveBrokerConfig } from '../../../src/config/broker-config.ts';
+import { CONFIG_SOURCE, describeBrokerConfigs, describeTopicConfigs } from '../../../src/config/describe.ts';
+import { TOPIC_CONFIGS } from '../../../src/config/topic-table.ts';
+import { resolveTopicConfig, validateTopicConfig, validateTopicConfigs } from '../../../src/config/topic-config.ts';
+
+const broker = resolveBrokerConfig();
+
+describe('topic settings', () => {
+  it('come from the topic, else from the broker, else from the table', () => {
+    const configured = resolveBrokerConfig({ set: ['log.segment.bytes=2097152', 'message.max.bytes=5000'] });
+    expect(resolveTopicConfig({}, broker)).toMatchObject({
+      segmentBytes: 1073741824,
+      maxMessageBytes: 1048588,
+      durability: 'fsync',
+      minInsyncReplicas: 1,
+    });
+    expect(resolveTopicConfig({}, configured)).toMatchObject({ segmentBytes: 2097152, maxMessageBytes: 5000 });
+    expect(resolveTopicConfig({ 'segment.bytes': '1048576' }, configured)).toMatchObject({ segmentBytes: 1048576, maxMessageBytes: 5000 });
+  });
+
+  it('stand for no limit as Infinity', () => {
+    expect(resolveTopicConfig({}, broker)).toMatchObject({
+      messageTimestampBeforeMsMax: Infinity,
+      retentionBytes: Infinity,
+      retentionMs: 604800000,
+    });
+    expect(resolveTopicConfig({ 'retention.ms': '-1' }, broker).retentionMs).toBe(Infinity);
+  });
+
+  it('take flush.messages=1 as fsync, under the topic’s own durability', () => {
+    const fast = resolveBrokerConfig({ set: ['ringlog.durability=page-cache'] });
+    expect(resolveTopicConfig({}, fast).durability).toBe('page-cache');
+    expect(resolveTopicConfig({ 'flush.messages': '1' }, fast).durability).toBe('fsync');
+    expect(resolveTopicConfig({ 'ringlog.durability': 'memory' }, fast).durability).toBe('memory');
+    expect(validateTopicConfigs({ 'flush.messages': '1', 'ringlog.durability': 'fsync' })).toBeUndefined();
+    expect(validateTopicConfigs({ 'flush.messages': '1', 'ringlog.durability': 'memory' })).toMatch(/set one of them/);
+  });
+
+  it('count a stored value that is no longer legal as not set', () => {
+    expect(resolveTopicConfig({ 'segment.bytes': '3', 'ringlog.durability': 'later' }, broker)).toMatchObject({
+      segmentBytes: 1073741824,
+      durability: 'fsync',
+    });
+  });
+
+  it.each([
+    ['flush.messages', '100', /flush\.messages=100 is refused: a count between one and "never" is not there yet/],
+    ['flush.ms', '1000', /flush\.ms=1000 is refused: syncing by a timer is not there yet/],
+    ['cleanup.policy', 'compact', /compaction is not there yet/],
+    ['cleanup.policy', 'delete,delete', /without empty or repeated items/],
+    ['cleanup.policy', '', /comma-separated list of compact, delete/],
+    ['retention.ms', '1000', /retention is not there yet/],
+    ['retention.ms', '-2', /from -1 to 9223372036854775807/],
+    ['compression.type', 'gzip', /refused/],
+    ['min.insync.replicas', '0', /from 1 to 2147483647/],
+    ['min.cleanable.dirty.ratio', '1.5', /a number from 0 to 1/],
+    ['segment.bytes', '99999999999', /from 1048576 to 2147483647/],
+    ['segment.byte', '1', /Did you mean "segment.bytes"\?/],
+    ['log.segment.bytes', '1', /that is a broker setting; the topic setting is "segment.bytes"/],
+    ['retention.bytes', '9223372036854775808', /from -9223372036854775808 to 9223372036854775807/],
+  ])('refuse %s=%s', (name, value, reason) => {
+    expect(validateTopicConfig(name, value)).toMatch(reason);
+  });
+
+  it.each([
+    ['retention.ms', '-1'],
+    ['retention.ms', '604800000'],
+    ['cleanup.policy', 'delete'],
+    ['preallocate', 'TRUE'],
+    ['flush.messages', '1'],
+    ['flush.messages', '9223372036854775807'],
+    ['message.timestamp.type', 'LogAppendTime'],
+    ['segment.index.bytes', '4096'],
+  ])('accept %s=%s', (name, value) => {
+    expect(validateTopicConfig(name, value)).toBeUndefined();
+  });
+
+  it('never throw and always give one line, whatever a client sends', () => {
+    const names = fc.oneof(fc.constantFrom(...TOPIC_CONFIGS.map(({ name }) => name)), fc.string());
+    fc.assert(
+      fc.property(names, fc.oneof(fc.string(), fc.bigInt().map(String), fc.double().map(String)), (name, value) => {
+        const reason = validateTopicConfig(name, value);
+        if (reason === undefined) resolveTopicConfig({ [name]: value }, broker);
+        else expect(reason).not.toMatch(/[\r\n]/);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('describing settings', () => {
+  it('lists every topic setting with source and synonyms, the one in force first', () => {
+    const configured = resolveBrokerConfig({ set: ['log.segment.bytes=2097152'] });
+    const entries = describeTopicConfigs({ 'segment.bytes': '1048576' }, configured);
+    expect(entries.map(({ name }) => name)).toEqual(TOPIC_CONFIGS.map(({ name }) => name));
+    expect(entries.find(({ name }) => name === 'segment.bytes')).toMatchObject({
+      value: '1048576',
+      source: CONFIG_SOURCE.topic,
+      type: 3,
+      synonyms: [
+        { name: 'segment.bytes', value: '1048576', source: 1 },
+        { name: 'log.segment.bytes', value: '2097152', source: 4 },
+        { name: 'log.segment.bytes', value: '1073741824', source: 5 },
+      ],
+    });
+    expect(describeTopicConfigs({}, configured).find(({ name }) => name === 'segment.bytes')).toMatchObject({
+      value: '2097152',
+      source: 4,
+    });
+    expect(describeTopicConfigs({}, broker).find(({ name }) => name === 'segment.bytes')).toMatchObject({ value: '1073741824', source: 5 });
+  });
+
+  it('shows the durability a topic really has', () => {
+    const fast = resolveBrokerConfig({ set: ['ringlog.durability=memory'] });
+    const durability = (overrides: Record<string, string>) =>
+      describeTopicConfigs(overrides, fast).find(({ name }) => name === 'ringlog.durability')!.value;
+    expect(durability({})).toBe('memory');
+    expect(durability({ 'flush.messages': '1' })).toBe('fsync');
+  });
+
+  it('says which settings have no effect yet', () => {
+    const docs = new Map(describeTopicConfigs({}, broker).map(({ name, doc }) => [name, doc]));
+    expect(docs.get('retention.ms')).toMatch(/Not there yet/);
+    expect(docs.get('segment.index.bytes')).toMatch(/Without effect/);
+    expect(docs.get('segment.bytes')).not.toMatch(/\(/);
+  });
+
+  it('lists broker settings as read-only', () => {
+    const entries = describeBrokerConfigs(resolveBrokerConfig({ set: ['num.partitions=3'] }));
+    expect(entries.every(({ readOnly }) => readOnly)).toBe(true);
+    expect(entries.find(({ name }) => name === 'num.partitions')).toMatchObject({ value: '3', source: 4 });
+    expect(entries.find(({ name }) => name === 'log.retention.ms')).toMatchObject({ value: '604800000', source: 5 });
+  });
+});
