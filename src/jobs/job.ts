@@ -37,3 +37,9 @@ export type JobResult<J extends Job> = J extends { kind: 'keeper' }
   : J extends { kind: 'rebuildIndex' }
     ? IndexEntries
     : null;
+
+/** What a thread of the pool is given when it starts. */
+export interface KeeperWorkerData {
+  /** Counts disk operations over all threads and kills the process at one of them; tests only. */
+  readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
+}

@@ -8,7 +8,7 @@
  */
 
 import { decodeRequest, decodeResponse, encodingPlan } from './codec.ts';
-import { API_KEY_API_VERSIONS, servedApi } from './api-versions.ts';
+import { ApiKey, servedApi } from './api-versions.ts';
 import { STRING_BYTES_MAX } from './decode.ts';
 import { encode } from './encode.ts';
 import { readInt16, readInt32 } from './int64.ts';
@@ -83,7 +83,7 @@ export function clientIdOf(buffer: Buffer, header: RequestHeader): string | null
 
 /** Whether the response header of that API and version has a tag section. */
 export function hasResponseHeaderTags(key: number, flexible: boolean): boolean {
-  return flexible && key !== API_KEY_API_VERSIONS;
+  return flexible && key !== ApiKey.API_VERSIONS;
 }
 
 /**
