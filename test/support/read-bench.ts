@@ -101,7 +101,7 @@ export class FakeRequest implements Request {
   decode<A extends Api>(api: A): ResponseOf<A> {
     if (this.answer === null) throw new Error('not answered');
     if (this.answer.readInt32BE(0) !== this.answer.length - 4) throw new Error('frame size is wrong');
-    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body as ResponseOf<A>;
+    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body;
   }
 
   get decodedApi(): Api {
@@ -247,8 +247,7 @@ export class ReadBench {
       async () => runner,
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
-    const log = (message: string, fields?: object): void =>
-      void this.logged.push({ message, fields: (fields ?? {}) as Record<string, unknown> });
+    const log = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.logged.push({ message, fields });
     this.side = new ReadSide({
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
@@ -329,8 +328,8 @@ export class ReadBench {
       forgottenTopicsData: [],
       rackId: '',
     };
-    const request = new FakeRequest(fetch as Api, version, body);
-    void this.side.fetch.handle(request);
+    const request = new FakeRequest(fetch, version, body);
+    this.side.fetch.handle(request);
     return request;
   }
 
