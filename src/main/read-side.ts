@@ -56,7 +56,9 @@ export class ReadSide implements ViewHost {
     this.damage = new DamageFinder(this.reader, this.indexes, (view, from, to, segment, position) =>
       this.reportDamage(view, from, to, segment, position),
     );
-    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) => this.reportReadError(view, segment, error));
+    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) =>
+      this.reportReadError(view, segment, error),
+    );
     this.memory = new FetchMemory(createSlab(options.fetchMemoryBytes));
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
     this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage);

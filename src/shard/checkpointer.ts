@@ -92,7 +92,9 @@ export class Checkpointer {
     // After a failed sync no checkpoint may claim what that sync left out.
     if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
     const { settings } = this.shard;
-    const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
+    const due =
+      this.bytesSince >= settings.checkpointIntervalBytes ||
+      (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
     this.maybePrepare(nowMs);
   }
