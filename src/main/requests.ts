@@ -14,6 +14,8 @@ export interface RequestConnection {
   readonly localPort: number;
   readonly remoteAddress: string;
   readonly open: boolean;
+  /** Closes the connection, whatever it still owes. */
+  close(reason: string): void;
 }
 
 /** What a handler of any API but Produce gets. */
@@ -45,7 +47,6 @@ export type Handler = (request: Request) => void | Promise<void>;
 
 /** What an {@link ApiRequest} needs of its connection. */
 export interface ApiRequestOwner extends RequestConnection {
-  close(reason: string): void;
   onAnswered(): void;
   readonly hasQueued: boolean;
 }

@@ -19,9 +19,18 @@ export interface ServedApi {
   readonly flexible: number;
 }
 
-export const API_KEY_API_VERSIONS = 18;
-export const API_KEY_PRODUCE = 0;
-export const API_KEY_FETCH = 1;
+/** Keys of the APIs that code refers to by name. */
+export const ApiKey = {
+  PRODUCE: 0,
+  FETCH: 1,
+  LIST_OFFSETS: 2,
+  METADATA: 3,
+  API_VERSIONS: 18,
+  CREATE_TOPICS: 19,
+  DELETE_TOPICS: 20,
+  DESCRIBE_CONFIGS: 32,
+  INCREMENTAL_ALTER_CONFIGS: 44,
+} as const;
 
 /** Produce requests below this version are advertised but refused: they carry message sets of magic 0 and 1. */
 export const PRODUCE_VERSION_MIN = 3;

@@ -1,0 +1,45 @@
+/** What the job pool is asked to do: plain data, because it crosses a thread boundary. */
+import type { IndexEntries } from '../log/index-file.ts';
+import type { KeeperWork } from '../log/messages.ts';
+
+/** One job. */
+export type Job =
+  /** A shard's keeper work. Result: its JobStatus. */
+  | { readonly kind: 'keeper'; readonly work: KeeperWork }
+  /** Writes the index file of a rolled segment (temporary file, rename; no sync: it is rebuildable). */
+  | {
+      readonly kind: 'writeIndex';
+      readonly path: string;
+      readonly baseOffset: number;
+      readonly endPosition: number;
+      readonly entries: IndexEntries;
+    }
+  /** Follows the batch headers of a segment up to `endPosition`, and no further: what lies behind belongs to an earlier life of the file. Result: entries. */
+  | {
+      readonly kind: 'rebuildIndex';
+      readonly path: string;
+      readonly baseOffset: number;
+      readonly endPosition: number;
+      /** One past the last offset that may be in there. */
+      readonly endOffset: number;
+      readonly intervalBytes: number;
+      /** Where to write the index; null: nowhere, the segment is still growing. */
+      readonly writePath: string | null;
+    }
+  /** Removes single small files. */
+  | { readonly kind: 'removeFiles'; readonly paths: readonly string[] }
+  /** Removes the files of a deleted topic, durably: full segments go to the pool, other large ones shrink in steps. */
+  | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string; readonly poolBytesMax: number };
+
+/** What a job gives back. */
+export type JobResult<J extends Job> = J extends { kind: 'keeper' }
+  ? number
+  : J extends { kind: 'rebuildIndex' }
+    ? IndexEntries
+    : null;
+
+/** What a thread of the pool is given when it starts. */
+export interface KeeperWorkerData {
+  /** Counts disk operations over all threads and kills the process at one of them; tests only. */
+  readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
+}

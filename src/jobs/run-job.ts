@@ -1,0 +1,58 @@
+/** Does a job, synchronously, on whatever thread calls: the pool's worker, or a test. Throws DiskError. */
+import type { Disk } from '../log/disk.ts';
+import { randomBytes } from 'node:crypto';
+import { encodeIndexFile } from '../log/index-file.ts';
+import { runKeeperWork } from '../log/keeper.ts';
+import { POOL_SEGMENT_BYTES_MIN } from '../log/pool.ts';
+import { retireTopic, type PoolLimits } from '../log/retire.ts';
+import { unreachable } from '../lib/assert.ts';
+import type { Job, JobResult } from './job.ts';
+import { rebuildIndex } from './rebuild-index.ts';
+
+/** Between the steps in which a large file shrinks. */
+const RETIRE_PAUSE_MS = 10;
+
+/** `pause` waits that many ms; the simulator and tests do not wait. */
+export function runJob<J extends Job>(disk: Disk, job: J, pause: (ms: number) => void): JobResult<J> {
+  return run(disk, job, pause) as JobResult<J>;
+}
+
+function run(disk: Disk, job: Job, pause: (ms: number) => void): unknown {
+  switch (job.kind) {
+    case 'keeper':
+      return runKeeperWork(disk, job.work);
+    case 'writeIndex':
+      replaceFile(disk, job.path, encodeIndexFile(job.baseOffset, job.endPosition, job.entries));
+      return null;
+    case 'rebuildIndex': {
+      const entries = rebuildIndex(disk, job);
+      if (job.writePath !== null) replaceFile(disk, job.writePath, encodeIndexFile(job.baseOffset, job.endPosition, entries));
+      return entries;
+    }
+    case 'removeFiles':
+      for (const path of job.paths) disk.unlink(path);
+      return null;
+    case 'removeTopic':
+      retireTopic(disk, job.dataFolder, job.topicId, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
+      return null;
+    default:
+      return unreachable(job);
+  }
+}
+
+/** Whole or not at all for readers; not durable: an index that a crash loses or tears is rebuilt. */
+function replaceFile(disk: Disk, path: string, bytes: Buffer): void {
+  const temporary = `${path}.tmp`;
+  disk.unlink(temporary);
+  const fd = disk.open(temporary, 'write');
+  try {
+    disk.write(fd, [bytes], 0);
+  } finally {
+    disk.close(fd);
+  }
+  disk.rename(temporary, path);
+}
+
+function poolLimits(bytesMax: number): PoolLimits {
+  return { segmentBytesMin: POOL_SEGMENT_BYTES_MIN, bytesMax, random: () => randomBytes(6).toString('hex') };
+}

@@ -1,0 +1,95 @@
+/**
+ * Finds where a damaged stretch of a segment ends, refuses its offsets and remembers how to get past it. The end is, in this order: the batch that
+ * follows by the damaged batch's own length, if a fitting header of a later offset stands there; else the next entry of the segment's index; else the
+ * end of the segment. So what lies behind stays readable, and at most an index interval is lost to an unusable header.
+ */
+import { BATCH_HEADER_BYTES, baseOffset, batchBytes } from '../protocol/record-batch.ts';
+import { checkStoredHeader } from './batch-walk.ts';
+import type { IndexCache } from './index-cache.ts';
+import type { PartitionView } from './partition-view.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import type { SegmentView } from './segment-view.ts';
+import type { SparseIndex } from './sparse-index.ts';
+
+/** Told of every newly found damage: offsets [from, to) of the partition are refused from now on. */
+export type DamageReport = (view: PartitionView, from: number, to: number, segment: SegmentView, position: number) => void;
+
+/** See the file header. */
+export class DamageFinder {
+  /** Damaged stretches found in this life of the process. */
+  found = 0;
+  private readonly reader: SegmentReader;
+  private readonly indexes: IndexCache;
+  private readonly report: DamageReport;
+
+  constructor(reader: SegmentReader, indexes: IndexCache, report: DamageReport) {
+    this.reader = reader;
+    this.indexes = indexes;
+    this.report = report;
+  }
+
+  /** The batch of base offset `offset` should lie at `position` of `segment`, and does not. `done` runs once the damage is recorded (or the segment gone). */
+  resolve(view: PartitionView, segment: SegmentView, position: number, offset: number, done: () => void): void {
+    this.indexes.get(view, segment, (index) => {
+      if (segment.retired || position >= segment.endPosition) return done();
+      const entry = this.nextEntry(index, position, offset);
+      this.findFollower(
+        view,
+        segment,
+        position,
+        offset,
+        entry === null ? segment.endPosition : entry.position,
+        (followerPosition, followerOffset) => {
+          if (segment.retired) return done();
+          let toPosition = entry?.position ?? segment.endPosition;
+          let toOffset = entry?.offset ?? segment.endOffset;
+          if (followerPosition !== -1) {
+            toPosition = followerPosition;
+            toOffset = followerOffset;
+          }
+          const isNew = !view.damage.has(offset);
+          view.damage.all.addHole(offset, { segmentBase: segment.baseOffset, fromPosition: position, toPosition, toOffset });
+          if (isNew) {
+            this.found++;
+            this.report(view, offset, toOffset, segment, position);
+          }
+          done();
+        },
+      );
+    });
+  }
+
+  private nextEntry(index: SparseIndex | null, position: number, offset: number): { position: number; offset: number } | null {
+    if (index === null) return null;
+    for (let i = index.entryAfter(position); i < index.count; i++) {
+      if (index.offset(i) > offset) return { position: index.position(i), offset: index.offset(i) };
+    }
+    return null;
+  }
+
+  /** Looks for the next batch where the damaged one's length says; (−1, 0) when there is none that fits before `boundPosition`. */
+  private findFollower(
+    view: PartitionView,
+    segment: SegmentView,
+    position: number,
+    offset: number,
+    boundPosition: number,
+    found: (position: number, offset: number) => void,
+  ): void {
+    if (segment.endPosition - position < BATCH_HEADER_BYTES) return found(-1, 0);
+    const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+    this.reader.read(view, segment, header, 0, BATCH_HEADER_BYTES, position, (error, bytesRead) => {
+      if (error !== null || bytesRead < BATCH_HEADER_BYTES || segment.retired) return found(-1, 0);
+      const length = batchBytes(header, 0);
+      const next = position + length;
+      if (length < BATCH_HEADER_BYTES || next >= boundPosition || segment.endPosition - next < BATCH_HEADER_BYTES) return found(-1, 0);
+      this.reader.read(view, segment, header, 0, BATCH_HEADER_BYTES, next, (nextError, nextRead) => {
+        if (nextError !== null || nextRead < BATCH_HEADER_BYTES) return found(-1, 0);
+        const nextOffset = baseOffset(header, 0);
+        const fits = nextOffset > offset && nextOffset < segment.endOffset && checkStoredHeader(header, 0, next, nextOffset, segment) > 0;
+        if (fits) found(next, nextOffset);
+        else found(-1, 0);
+      });
+    });
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * The reading half of a fetch: goes through the partitions in request order and takes windows until the answer is full. A small state machine: each
+ * `advance` does one transition of the current partition (locate its batch → get memory → read a window → judge it) and either goes on, is done, or
+ * leaves a step under way that comes back through `resume`.
+ *
+ * Always: it waits for memory only while it holds no window, so two fetches never wait for each other; at its end every region is in a window kept for
+ * the answer, or freed.
+ */
+import { assert } from '../lib/assert.ts';
+import { ErrorCode } from '../protocol/errors.ts';
+import type { FetchView } from '../protocol/fetch-view.ts';
+import { BATCH_HEADER_BYTES } from '../protocol/record-batch.ts';
+import type { FetchEngine } from './fetch.ts';
+import type { MemoryWaiter, Region } from './fetch-memory.ts';
+import type { FetchWindow } from './fetch-windows.ts';
+import type { Place } from './locator.ts';
+import type { PartitionView } from './partition-view.ts';
+import type { SegmentView } from './segment-view.ts';
+
+/** What one transition leads to: the next one, a step whose callback resumes, or the end of all partitions. */
+type Progress = 'on' | 'pending' | 'done';
+
+/** See the file header. */
+export class FetchReading implements MemoryWaiter {
+  bytesWanted = 0;
+  /** Per partition of the request; the owner fills views and errors before `begin`. */
+  readonly views: (PartitionView | undefined)[] = [];
+  readonly errors: number[] = [];
+  readonly windows: (FetchWindow | null)[] = [];
+  /** Bytes of records to answer in all. */
+  recordsTotal = 0;
+  /** Bytes read for the answer, incomplete last batches included. */
+  bytesRead = 0;
+  /** Partitions have an error. */
+  failed = false;
+  /** A step is under way. */
+  pending = false;
+  /** The step under way is a wait for memory. */
+  waitingForMemory = false;
+  private readonly engine: FetchEngine;
+  private readonly request: FetchView;
+  private readonly onDone: () => void;
+  private abandoned = false;
+  private advancing = false;
+  private bytesLeft = 0;
+  private current = 0;
+  /** Of the current partition: the batch that holds its offset, once located. */
+  private segment: SegmentView | null = null;
+  private position = 0;
+  private base = 0;
+  private located = false;
+  /** Size of a first batch that did not fit into what was asked for. */
+  private firstBatchBytes = 0;
+  private region: Region | null = null;
+  private window: FetchWindow | null = null;
+  private readonly onStep = (): void => this.resume();
+  private readonly onPlace = (place: Place): void => this.placed(place);
+
+  constructor(engine: FetchEngine, request: FetchView, onDone: () => void) {
+    this.engine = engine;
+    this.request = request;
+    this.onDone = onDone;
+  }
+
+  /** Reads; calls `onDone` at the end, maybe before it returns. */
+  begin(): void {
+    assert(!this.pending, 'one reading at a time');
+    this.abandoned = false;
+    this.bytesRead = 0;
+    this.bytesLeft = Math.min(this.request.maxBytes, this.engine.responseBytesMax);
+    this.failed = this.errors.some((error) => error !== ErrorCode.NONE);
+    this.current = 0;
+    this.beginPartition();
+    this.run();
+  }
+
+  /** The region wanted is granted; see {@link MemoryWaiter}. */
+  onMemory(region: Region): void {
+    this.waitingForMemory = false;
+    this.region = region;
+    this.resume();
+  }
+
+  /** Gives up waiting for memory: ends with what there is, which is nothing. */
+  giveUpMemory(): void {
+    if (!this.waitingForMemory) return;
+    this.engine.memory.cancel(this);
+    this.waitingForMemory = false;
+    this.current = this.request.partitionCount;
+    this.resume();
+  }
+
+  /** Nobody wants the answer any more: ends as soon as the step under way does. */
+  abandon(): void {
+    this.abandoned = true;
+    this.giveUpMemory();
+  }
+
+  /** Drops the windows kept for the answer. */
+  releaseWindows(): void {
+    for (let i = 0; i < this.windows.length; i++) {
+      const window = this.windows[i];
+      if (window != null) this.engine.windows.release(window);
+      this.windows[i] = null;
+    }
+    this.recordsTotal = 0;
+  }
+
+  private resume(): void {
+    this.pending = false;
+    if (!this.advancing) this.run();
+  }
+
+  private run(): void {
+    this.advancing = true;
+    let progress: Progress = 'on';
+    while (progress === 'on' && !this.abandoned) {
+      progress = this.advance();
+      // Its callback has run already.
+      if (progress === 'pending' && !this.pending) progress = 'on';
+    }
+    this.advancing = false;
+    if (this.pending) return;
+    this.beginPartition();
+    if (this.region !== null) this.engine.memory.free(this.region);
+    this.region = null;
+    this.onDone();
+  }
+
+  private advance(): Progress {
+    if (this.current >= this.request.partitionCount) return 'done';
+    const view = this.views[this.current];
+    if (view === undefined || this.errors[this.current] !== ErrorCode.NONE) return this.next();
+    if (this.window !== null) return this.judgeWindow(view, this.window);
+    const offset = this.request.fetchOffset[this.current] as number;
+    // The view may have changed while a step was under way.
+    if (view.topic.deleted || offset >= view.highWatermark || offset < view.logStartOffset) return this.next();
+    if (view.damage.has(offset)) return this.fail(ErrorCode.CORRUPT_MESSAGE);
+    const limit = Math.min(this.bytesLeft, this.request.partitionMaxBytes[this.current] as number);
+    if (this.recordsTotal > 0 && limit < BATCH_HEADER_BYTES) return this.next();
+    if (!this.located) return this.locate(view, offset);
+    const segment = this.segment as SegmentView;
+    const available = segment.endPosition - this.position;
+    if (segment.retired || available <= 0) return this.next();
+    return this.openWindow(view, segment, Math.min(available, Math.max(limit, this.firstBatchBytes, BATCH_HEADER_BYTES)));
+  }
+
+  private next(): Progress {
+    this.current++;
+    this.beginPartition();
+    return 'on';
+  }
+
+  private beginPartition(): void {
+    if (this.window !== null) this.engine.windows.release(this.window);
+    this.window = null;
+    this.segment = null;
+    this.located = false;
+    this.firstBatchBytes = 0;
+  }
+
+  private fail(error: number): Progress {
+    this.errors[this.current] = error;
+    this.failed = true;
+    return this.next();
+  }
+
+  private locate(view: PartitionView, offset: number): Progress {
+    const locator = this.engine.locator;
+    if (locator.tryLocate(view, offset)) {
+      this.located = true;
+      this.segment = locator.segment;
+      this.position = locator.position;
+      this.base = locator.base;
+      return 'on';
+    }
+    this.pending = true;
+    locator.locate(view, offset, this.onPlace);
+    return 'pending';
+  }
+
+  private placed(place: Place): void {
+    if (place.outcome === 'found') {
+      this.located = true;
+      this.segment = place.segment;
+      this.position = place.position;
+      this.base = place.base;
+    } else if (place.outcome === 'damaged') this.fail(ErrorCode.CORRUPT_MESSAGE);
+    else if (place.outcome === 'error') this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
+    else this.next(); // The log changed under the lookup: no data this time, the next fetch is judged anew.
+    this.resume();
+  }
+
+  private openWindow(view: PartitionView, segment: SegmentView, length: number): Progress {
+    const { windows, memory } = this.engine;
+    this.window = windows.share(segment, this.position, length);
+    if (this.window === null) {
+      const region = this.takeRegion(length);
+      if (region === null) {
+        // What is read already is answered; waiting while holding it could wait for ever.
+        if (this.recordsTotal > 0) return this.next();
+        this.bytesWanted = length;
+        this.waitingForMemory = true;
+        this.pending = true;
+        memory.wait(this);
+        return 'pending';
+      }
+      this.window = windows.read(view, segment, this.position, length, this.base, view.damage.nextFrom(this.base), region);
+    }
+    if (this.window.ready) return 'on';
+    this.pending = true;
+    (this.window.callbacks ??= []).push(this.onStep);
+    return 'pending';
+  }
+
+  /** The region that was waited for, if it is large enough, else a new one; null: there is none. */
+  private takeRegion(length: number): Region | null {
+    const region = this.region;
+    this.region = null;
+    if (region !== null) {
+      if (region.length >= length) return region;
+      this.engine.memory.free(region);
+    }
+    return this.engine.memory.tryAllocate(length);
+  }
+
+  private judgeWindow(view: PartitionView, window: FetchWindow): Progress {
+    assert(window.ready, 'only a ready window is judged');
+    if (window.error !== null) {
+      this.engine.onReadError(view, window.segment, window.error);
+      return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
+    }
+    if (window.stale) return this.next();
+    if (window.validBytes > 0) {
+      this.keep(view, window);
+      return this.next();
+    }
+    this.window = null;
+    const { segment, position, damaged, firstBatchBytes, length } = window;
+    this.engine.windows.release(window);
+    if (!damaged) {
+      // It reaches into a range that is refused already.
+      if (firstBatchBytes <= length) return this.fail(ErrorCode.CORRUPT_MESSAGE);
+      if (this.recordsTotal > 0) return this.next();
+      // The first batch of an answer is given whole, however large, so that the consumer can go on.
+      this.firstBatchBytes = firstBatchBytes;
+      return 'on';
+    }
+    // Recorded as damage; the transition after that finds the offset refused.
+    this.pending = true;
+    this.engine.damage.resolve(view, segment, position, this.base, this.onStep);
+    return 'pending';
+  }
+
+  private keep(view: PartitionView, window: FetchWindow): void {
+    this.window = null;
+    this.windows[this.current] = window;
+    this.recordsTotal += window.validBytes;
+    this.bytesRead += window.length;
+    this.bytesLeft -= window.validBytes;
+    const nextPosition = window.position + window.validBytes;
+    const isSealedEnd = window.segment !== view.active && nextPosition >= window.segment.endPosition;
+    if (!isSealedEnd) view.hints.remember(window.nextOffset, nextPosition, window.nextOffset);
+  }
+}

@@ -1,0 +1,42 @@
+/** What the administrative handlers share: they turn refusals of catalog and store into the protocol's errors. */
+import { MetadataStoreError } from '../../cluster/metadata-store.ts';
+import type { CatalogRefusal, CatalogResult } from '../../cluster/topic-rules.ts';
+import { ErrorCode } from '../../protocol/errors.ts';
+
+/** ConfigResourceType of the protocol. */
+export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8 } as const;
+
+/** An error of one element of a request; code 0 stands for success. */
+export interface ElementError {
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+}
+
+export const NO_ERROR: ElementError = { errorCode: ErrorCode.NONE, errorMessage: null };
+
+/** The protocol's form of a refusal. */
+export function errorOf(refusal: CatalogRefusal): ElementError {
+  return { errorCode: ErrorCode[refusal.error], errorMessage: refusal.message };
+}
+
+export function invalidRequest(errorMessage: string): ElementError {
+  return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage };
+}
+
+/** Runs a change of metadata; a store that fails is a storage error of this element, not the end of the request. */
+export async function attempt<T>(run: () => Promise<CatalogResult<T>>): Promise<CatalogResult<T>> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof MetadataStoreError)) throw error;
+    return { ok: false, error: 'KAFKA_STORAGE_ERROR', message: error.message };
+  }
+}
+
+/** Values that occur more than once. */
+export function duplicates<T>(values: Iterable<T>): Set<T> {
+  const seen = new Set<T>();
+  const twice = new Set<T>();
+  for (const value of values) (seen.has(value) ? twice : seen).add(value);
+  return twice;
+}

@@ -1,0 +1,143 @@
+/**
+ * Follows batch headers through a segment from a known batch on, until one reaches an offset or a time. Only headers are looked at, never record bytes.
+ * Known holes are jumped over; a header that does not fit ends the scan.
+ */
+import { BATCH_HEADER_BYTES, lastOffsetDelta, maxTimestamp } from '../protocol/record-batch.ts';
+import { checkStoredHeader } from './batch-walk.ts';
+import { TAIL_READ_BYTES_MAX } from './fetch-windows.ts';
+import type { PartitionView } from './partition-view.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import type { SegmentView } from './segment-view.ts';
+
+const CHUNK_BYTES = 64 * 1024;
+/** Read where batches are so large that a chunk holds one header only. */
+const CHUNK_BYTES_LARGE_BATCHES = 4096;
+/** Scans at a time; others queue. Bounds memory to this many chunks. */
+const SCANS_MAX = 4;
+
+/** How a scan ended: at the batch asked for, at the segment's end, at a header that does not fit, or with a failed read. */
+export type ScanOutcome = 'found' | 'end' | 'damaged' | 'error' | 'gone';
+
+/** One scan, its bounds and its result. */
+export interface Scan {
+  readonly view: PartitionView;
+  readonly segment: SegmentView;
+  /** Where to begin, and at the end: the batch found or the place of the damage. */
+  position: number;
+  /** Base offset of the batch at {@link position}. */
+  offset: number;
+  /** Ends at the first batch whose last offset is this or more; Infinity: none. */
+  readonly targetOffset: number;
+  /** Ends at the first batch whose largest timestamp is this or more, ms; Infinity: none. */
+  readonly targetTimestamp: number;
+  outcome: ScanOutcome;
+  error: Error | null;
+  readonly done: (scan: Scan) => void;
+}
+
+/** Runs scans with a bounded number of buffers. */
+export class HeaderScanner {
+  private readonly reader: SegmentReader;
+  private readonly buffers: Buffer[] = [];
+  private readonly queue: Scan[] = [];
+  private running = 0;
+
+  constructor(reader: SegmentReader) {
+    this.reader = reader;
+  }
+
+  /** Begins a scan; `done` may be called at once. */
+  scan(
+    view: PartitionView,
+    segment: SegmentView,
+    position: number,
+    offset: number,
+    targetOffset: number,
+    targetTimestamp: number,
+    done: (scan: Scan) => void,
+  ): void {
+    const scan: Scan = { view, segment, position, offset, targetOffset, targetTimestamp, outcome: 'end', error: null, done };
+    if (this.running === SCANS_MAX) this.queue.push(scan);
+    else this.begin(scan);
+  }
+
+  private begin(scan: Scan): void {
+    this.running++;
+    const buffer = this.buffers.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.advance(scan, buffer, 0, 0, CHUNK_BYTES);
+  }
+
+  private end(scan: Scan, buffer: Buffer, outcome: ScanOutcome): void {
+    scan.outcome = outcome;
+    this.buffers.push(buffer);
+    this.running--;
+    const next = this.queue.shift();
+    if (next !== undefined) this.begin(next);
+    scan.done(scan);
+  }
+
+  /** Goes on with `buffer` holding `length` bytes of the segment from `chunkPosition` on. */
+  private advance(scan: Scan, buffer: Buffer, chunkPosition: number, length: number, wanted: number): void {
+    const { view, segment } = scan;
+    for (;;) {
+      if (segment.retired) return this.end(scan, buffer, 'gone');
+      if (scan.position >= segment.endPosition) return this.end(scan, buffer, 'end');
+      if (view.damage.any) {
+        const hole = view.damage.all.holeAt(segment.baseOffset, scan.position);
+        if (hole !== undefined) {
+          scan.position = hole.toPosition;
+          scan.offset = hole.toOffset;
+          continue;
+        }
+      }
+      if (segment.endPosition - scan.position < BATCH_HEADER_BYTES) return this.end(scan, buffer, 'damaged');
+      const at = scan.position - chunkPosition;
+      if (at + BATCH_HEADER_BYTES > length) {
+        if (this.readChunk(scan, buffer, wanted)) return;
+        // Read at once: the chunk begins at the position now.
+        if (scan.error !== null) return this.end(scan, buffer, 'error');
+        chunkPosition = scan.position;
+        length = this.chunkLength;
+        if (length < BATCH_HEADER_BYTES) return this.end(scan, buffer, 'damaged');
+        continue;
+      }
+      let size = checkStoredHeader(buffer, at, scan.position, scan.offset, segment);
+      // Offsets that were given out and never stored (a memory topic whose write failed): nothing lies between, the next batch follows in place.
+      if (size === 0 && view.damage.any) {
+        const next = view.damage.all.endOf(scan.offset);
+        size = checkStoredHeader(buffer, at, scan.position, next, segment);
+        if (size > 0) scan.offset = next;
+      }
+      if (size === 0) return this.end(scan, buffer, 'damaged');
+      const last = scan.offset + lastOffsetDelta(buffer, at);
+      if (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp) return this.end(scan, buffer, 'found');
+      scan.position += size;
+      scan.offset = last + 1;
+      wanted = size >= CHUNK_BYTES_LARGE_BATCHES * 4 ? CHUNK_BYTES_LARGE_BATCHES : CHUNK_BYTES;
+    }
+  }
+
+  private chunkLength = 0;
+
+  /** Reads the chunk at the scan's position. True: later, and {@link advance} goes on by itself; false: done, see `scan.error` and `chunkLength`. */
+  private readChunk(scan: Scan, buffer: Buffer, wanted: number): boolean {
+    const { view, segment, position } = scan;
+    const length = Math.min(wanted, segment.endPosition - position);
+    if (segment === view.active && segment.endPosition - position <= TAIL_READ_BYTES_MAX) {
+      try {
+        this.chunkLength = this.reader.readNow(view, segment, buffer, 0, length, position);
+      } catch (error) {
+        scan.error = error as Error;
+      }
+      return false;
+    }
+    this.reader.read(view, segment, buffer, 0, length, position, (error, bytesRead) => {
+      if (error !== null) {
+        scan.error = error;
+        this.end(scan, buffer, 'error');
+      } else if (bytesRead < BATCH_HEADER_BYTES) this.end(scan, buffer, 'damaged');
+      else this.advance(scan, buffer, position, bytesRead, wanted);
+    });
+    return true;
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Main's end of the job pool. The pool (one thread, a second under load) is started at the first job: a broker that starts with nothing to do pays neither
+ * its time nor its memory.
+ */
+import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
+
+/** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
+export interface JobRunner {
+  run(job: Job): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Hands jobs to a {@link JobRunner} that is made when the first one comes. */
+export class KeeperPool {
+  private readonly start: () => Promise<JobRunner>;
+  private readonly failed: (what: string, error: unknown) => void;
+  private runner: Promise<JobRunner> | null = null;
+  private closed = false;
+  private running = 0;
+
+  /** @param onFailure told of jobs whose failure nobody else handles */
+  constructor(start: () => Promise<JobRunner>, onFailure: (what: string, error: unknown) => void) {
+    this.start = start;
+    this.failed = onFailure;
+  }
+
+  /** Jobs submitted and not ended. */
+  get pending(): number {
+    return this.running;
+  }
+
+  /** Runs a job. Rejects with what it threw. */
+  async submit<J extends Job>(job: J): Promise<JobResult<J>> {
+    if (this.closed) throw new Error('the job pool is closed');
+    this.running++;
+    try {
+      const runner = await (this.runner ??= this.start());
+      return (await runner.run(job)) as JobResult<J>;
+    } finally {
+      this.running--;
+    }
+  }
+
+  /** Reports a failure that only matters to who reads the log. */
+  onFailure(what: string, error: unknown): void {
+    if (!this.closed) this.failed(what, error);
+  }
+
+  /** Lets running jobs end, starts no more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const runner = await this.runner;
+    await runner?.close();
+  }
+}
+
+/** Jobs on piscina's worker threads. */
+export async function startPiscina(
+  workerData: KeeperWorkerData,
+  entry = new URL('../jobs/keeper.thread.js', import.meta.url),
+): Promise<JobRunner> {
+  const { Piscina } = await import('piscina');
+  const pool = new Piscina({
+    filename: entry.href,
+    workerData,
+    minThreads: 1,
+    maxThreads: 2,
+    idleTimeout: 30_000,
+    concurrentTasksPerWorker: 1,
+  });
+  return { run: (job) => pool.run(job), close: () => pool.close() };
+}

@@ -1,0 +1,129 @@
+/**
+ * Finds records by time: the first one with a timestamp at or after a given one, and the one with the largest. Index and batch headers lead to the batch;
+ * it is read, checked and, if it is not compressed, opened. Main only; a bounded number of batches is in memory at a time.
+ */
+import { isBatchCrcValid } from '../protocol/crc32c.ts';
+import { BATCH_HEADER_BYTES, baseTimestamp, batchBytes, Compression, compression, lastOffsetDelta } from '../protocol/record-batch.ts';
+import { readRecords } from '../protocol/record.ts';
+import type { DamageFinder } from './damage-finder.ts';
+import type { Locator, Place } from './locator.ts';
+import type { PartitionView } from './partition-view.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import type { SegmentView } from './segment-view.ts';
+
+/** Batches in memory at a time. */
+const SEARCHES_MAX = 4;
+/** Damaged batches that one search jumps over. */
+const ATTEMPTS_MAX = 64;
+
+/** A record's place in log and time. For a compressed batch: those of its start. */
+export interface FoundRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+/** See the file header. */
+export class TimestampSearch {
+  private readonly locator: Locator;
+  private readonly reader: SegmentReader;
+  private readonly damage: DamageFinder;
+  private running = 0;
+  private readonly queue: (() => void)[] = [];
+
+  constructor(locator: Locator, reader: SegmentReader, damage: DamageFinder) {
+    this.locator = locator;
+    this.reader = reader;
+    this.damage = damage;
+  }
+
+  /** The first readable record with a timestamp (ms) at or after `timestamp`; null when there is none. Rejects with MalformedError. */
+  firstFrom(view: PartitionView, timestamp: number): Promise<FoundRecord | null | 'error'> {
+    return this.inTurn(() => this.search(view, timestamp, view.segmentIndexOf(view.logStartOffset)));
+  }
+
+  /** The first of the readable records with the largest timestamp; null for an empty log or one without timestamps. Rejects with MalformedError. */
+  largest(view: PartitionView): Promise<FoundRecord | null | 'error'> {
+    let best = -1;
+    let bestSegment = -1;
+    for (let i = Math.max(0, view.segmentIndexOf(view.logStartOffset)); i < view.segments.length; i++) {
+      const { maxTimestamp } = view.segments[i] as SegmentView;
+      if (maxTimestamp <= best) continue;
+      best = maxTimestamp;
+      bestSegment = i;
+    }
+    if (bestSegment === -1) return Promise.resolve(null);
+    return this.inTurn(() => this.search(view, best, bestSegment));
+  }
+
+  private async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    if (this.running === SEARCHES_MAX) await new Promise<void>((resolve) => this.queue.push(resolve));
+    this.running++;
+    try {
+      return await run();
+    } finally {
+      this.running--;
+      this.queue.shift()?.();
+    }
+  }
+
+  private async search(view: PartitionView, timestamp: number, fromSegment: number): Promise<FoundRecord | null | 'error'> {
+    let place = await this.locate(view, timestamp, Math.max(0, fromSegment));
+    for (let attempts = 0; attempts < ATTEMPTS_MAX && place.outcome === 'found'; attempts++) {
+      const segment = place.segment as SegmentView;
+      const batch = await this.readBatch(view, segment, place.position);
+      if (batch === 'error') return 'error';
+      if (batch === null) {
+        const damaged = place;
+        await new Promise<void>((resolve) => this.damage.resolve(view, segment, damaged.position, damaged.base, resolve));
+        place = await this.locateFrom(view, timestamp, segment, place.position, place.base);
+        continue;
+      }
+      const found = findIn(batch, place.base, timestamp, view.logStartOffset);
+      if (found !== null) return found;
+      // Its record of that time lies below the log start.
+      place = await this.locateFrom(view, timestamp, segment, place.position + batch.length, place.base + lastOffsetDelta(batch, 0) + 1);
+    }
+    return place.outcome === 'error' ? 'error' : null;
+  }
+
+  private locate(view: PartitionView, timestamp: number, fromSegment: number): Promise<Place> {
+    return new Promise((resolve) => this.locator.locateTimestamp(view, timestamp, fromSegment, resolve));
+  }
+
+  private locateFrom(view: PartitionView, timestamp: number, segment: SegmentView, position: number, base: number): Promise<Place> {
+    return new Promise((resolve) => this.locator.locateTimestampFrom(view, timestamp, segment, position, base, resolve));
+  }
+
+  /** The batch at `position`; null when it is not intact. */
+  private async readBatch(view: PartitionView, segment: SegmentView, position: number): Promise<Buffer | null | 'error'> {
+    const header = await this.read(view, segment, position, BATCH_HEADER_BYTES);
+    if (!Buffer.isBuffer(header)) return header;
+    const bytes = batchBytes(header, 0);
+    if (bytes < BATCH_HEADER_BYTES || position + bytes > segment.endPosition) return null;
+    const batch = await this.read(view, segment, position, bytes);
+    return !Buffer.isBuffer(batch) || isBatchCrcValid(batch, 0) ? batch : null;
+  }
+
+  private read(view: PartitionView, segment: SegmentView, position: number, length: number): Promise<Buffer | null | 'error'> {
+    if (segment.retired) return Promise.resolve('error');
+    const bytes = Buffer.allocUnsafeSlow(length);
+    return new Promise((resolve) => {
+      this.reader.read(view, segment, bytes, 0, length, position, (error, bytesRead) => {
+        if (error !== null) resolve('error');
+        else resolve(bytesRead < length ? null : bytes);
+      });
+    });
+  }
+}
+
+function findIn(batch: Buffer, base: number, timestamp: number, logStartOffset: number): FoundRecord | null {
+  if (compression(batch, 0) !== Compression.NONE) {
+    const offset = Math.max(base, logStartOffset);
+    return base + lastOffsetDelta(batch, 0) < logStartOffset ? null : { offset, timestamp: baseTimestamp(batch, 0) };
+  }
+  for (const record of readRecords(batch)) {
+    const offset = Number(record.offset);
+    if (offset >= logStartOffset && Number(record.timestamp) >= timestamp) return { offset, timestamp: Number(record.timestamp) };
+  }
+  return null;
+}

@@ -1,0 +1,318 @@
+/**
+ * Births, changes and deaths of topics on this broker: keeps metadata store, shards and router in step. Main only.
+ *
+ *   create   metadata commit (durable) → open in a shard → visible → answer
+ *            a crash after the commit: the next start finds the topic and opens it empty
+ *   delete   tombstone commit → no longer visible → answer … close in the shard → reads drained, descriptors closed → files removed → tombstone removed
+ *            a crash after the commit: the next start finds the tombstone and goes on with the files
+ *   alter    metadata commit → configure, or move between shard classes → answer
+ *            a crash in between: the next start opens every partition by what metadata says
+ *
+ * Operations on one topic run one after the other. A missing metadata entry never deletes data: only a tombstone does.
+ */
+import type { TopicCatalog } from '../cluster/topic-catalog.ts';
+import type { Tombstone, TopicMetadata } from '../cluster/metadata-image.ts';
+import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '../cluster/topic-rules.ts';
+import type { BrokerConfig } from '../config/broker-config.ts';
+import { resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
+import { assert } from '../lib/assert.ts';
+import type { FromShard } from '../log/messages.ts';
+import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
+import type { IndexCache } from './index-cache.ts';
+import type { KeeperPool } from './keeper-pool.ts';
+import { PartitionView, type ViewHost } from './partition-view.ts';
+import { partitionConfig, shardClassOf, ShardCalls } from './shard-calls.ts';
+import type { ShardClass, ShardLink } from './shard-link.ts';
+import type { MutableTopic, Router, Topic } from './router.ts';
+import type { SegmentReader } from './segment-reader.ts';
+
+/** What the lifecycle is given to work with. */
+export interface TopicLifecycleParts {
+  readonly catalog: TopicCatalog;
+  readonly broker: BrokerConfig;
+  readonly router: Router;
+  readonly viewHost: ViewHost;
+  readonly reader: SegmentReader;
+  readonly indexes: IndexCache;
+  readonly jobs: KeeperPool;
+  /** The shard of the class that owns a partition; starts the class at its first use. */
+  readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
+  /** Something went wrong that no client is told of. */
+  readonly onProblem: (text: string, error?: unknown) => void;
+}
+
+/** See the file header. */
+export class TopicLifecycle {
+  private readonly parts: TopicLifecycleParts;
+  private readonly calls = new ShardCalls();
+  /** The last operation on each topic, by name; the next one waits for it. */
+  private readonly running = new Map<string, Promise<unknown>>();
+  private nextHandle = 1;
+
+  constructor(parts: TopicLifecycleParts) {
+    this.parts = parts;
+  }
+
+  /** Control messages of shards about partitions. Returns false for those that are not about partitions. */
+  onControl(message: FromShard): boolean {
+    switch (message.kind) {
+      case 'rolled':
+        this.parts.router.view(message.handle)?.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
+        return true;
+      case 'truncated':
+        if (message.state !== null) this.onTruncated(message.handle, message.state);
+        return this.calls.onReply(message);
+      case 'logStartSet':
+        if (message.error === null) this.onLogStartSet(message);
+        return this.calls.onReply(message);
+      case 'opened':
+      case 'closed':
+      case 'configured':
+      case 'movedOut':
+        return this.calls.onReply(message);
+      default:
+        return false;
+    }
+  }
+
+  /**
+   * At start, before any traffic: opens every partition of the catalog with the state that recovery found, by {@link partitionKey}, and makes all topics
+   * visible. The caller then sends `begin` to the shards and calls {@link finishDeletions}.
+   */
+  async openRecovered(states: ReadonlyMap<string, PartitionState>): Promise<void> {
+    const opened: Promise<void>[] = [];
+    for (const metadata of this.parts.catalog.topics()) {
+      const topic = this.makeTopic(metadata);
+      for (let partition = 0; partition < metadata.partitionCount; partition++) {
+        const state = states.get(partitionKey(metadata.topicId, partition)) ?? emptyPartition(metadata.topicId, partition);
+        opened.push(this.open(topic, partition, state, true));
+      }
+      this.parts.router.addTopic(topic);
+    }
+    await Promise.all(opened);
+  }
+
+  /** Goes on with deletions that an earlier life began. Does not wait for them. */
+  finishDeletions(): void {
+    for (const tombstone of this.parts.catalog.tombstones()) void this.removeFiles(tombstone);
+  }
+
+  /** Creates a topic; answered once it is durable and open. Rejects with MetadataStoreError. */
+  createTopic(topic: NewTopic, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+    if (options.validateOnly === true) return this.parts.catalog.createTopic(topic, options);
+    return this.inTurn(topic.name, async () => {
+      const result = await this.parts.catalog.createTopic(topic);
+      if (result.ok) await this.openNew(result.value);
+      return result;
+    });
+  }
+
+  /** Creates a topic with the broker's defaults, or joins a creation under way. */
+  async autoCreateTopic(name: string): Promise<CatalogResult<TopicMetadata>> {
+    const result = await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: {} });
+    if (result.ok || result.error !== 'TOPIC_ALREADY_EXISTS') return result;
+    const existing = this.parts.catalog.topicByName(name);
+    return existing === undefined ? result : { ok: true, value: existing };
+  }
+
+  /** Deletes a topic; answered once nobody can see it any more and nothing can bring it back. Its files go in the background. */
+  async deleteTopic(which: { readonly name: string } | { readonly topicId: string }): Promise<CatalogResult<TopicMetadata>> {
+    const known = 'name' in which ? this.parts.catalog.topicByName(which.name) : this.parts.catalog.topicById(which.topicId);
+    return this.inTurn(known?.name ?? ('name' in which ? which.name : ''), async () => {
+      const result = await this.parts.catalog.deleteTopic(which);
+      if (!result.ok) return result;
+      const { topic: metadata, tombstone } = result.value;
+      const topic = this.parts.router.topicById(metadata.topicId) as MutableTopic | undefined;
+      if (topic === undefined) void this.removeFiles(tombstone);
+      else {
+        this.hide(topic);
+        void this.closeAndRemove(topic, tombstone);
+      }
+      return { ok: true, value: metadata };
+    });
+  }
+
+  /** Changes settings of a topic; answered once they are in force, moves between shards included. */
+  alterTopicConfigs(
+    name: string,
+    changes: readonly ConfigChange[],
+    options: { validateOnly?: boolean } = {},
+  ): Promise<CatalogResult<TopicMetadata>> {
+    if (options.validateOnly === true) return this.parts.catalog.alterTopicConfigs(name, changes, options);
+    return this.inTurn(name, async () => {
+      const result = await this.parts.catalog.alterTopicConfigs(name, changes);
+      if (!result.ok) return result;
+      const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
+      const problem =
+        topic === undefined ? null : await this.applyConfig(topic, resolveTopicConfig(result.value.configs, this.parts.broker));
+      return problem === null ? result : refuse('KAFKA_STORAGE_ERROR', problem);
+    });
+  }
+
+  /** Cuts a partition's log so that `endOffset` is its next offset (replication). Rejects when the shard refuses. */
+  async truncate(view: PartitionView, endOffset: number): Promise<void> {
+    const reply = await this.calls.call(view.link, { kind: 'truncate', handle: view.handle, endOffset });
+    if (reply.error !== null) throw new Error(reply.error);
+  }
+
+  /** Moves the start of a partition's log up to `offset`. Rejects when the shard refuses. */
+  async setLogStart(view: PartitionView, offset: number): Promise<void> {
+    const reply = await this.calls.call(view.link, { kind: 'setLogStart', handle: view.handle, offset });
+    if (reply.error !== null) throw new Error(reply.error);
+  }
+
+  private async inTurn<T>(name: string, run: () => Promise<T>): Promise<T> {
+    const before = this.running.get(name);
+    const turn = before === undefined ? run() : before.then(run, run);
+    this.running.set(name, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.running.get(name) === turn) this.running.delete(name);
+    }
+  }
+
+  private makeTopic(metadata: TopicMetadata): MutableTopic {
+    const config = resolveTopicConfig(metadata.configs, this.parts.broker);
+    return { name: metadata.name, id: metadata.topicId, config, partitions: [], deleted: false };
+  }
+
+  private async openNew(metadata: TopicMetadata): Promise<void> {
+    const topic = this.makeTopic(metadata);
+    const opened: Promise<void>[] = [];
+    for (let partition = 0; partition < metadata.partitionCount; partition++) {
+      opened.push(this.open(topic, partition, emptyPartition(metadata.topicId, partition), false));
+    }
+    await Promise.all(opened);
+    this.parts.router.addTopic(topic);
+  }
+
+  /** Opens a partition in a shard of its topic's class and makes its view online, or offline when the shard refuses. */
+  private async open(topic: MutableTopic, partition: number, state: PartitionState, recovered: boolean): Promise<void> {
+    const { router, viewHost, catalog } = this.parts;
+    const handle = this.nextHandle++;
+    const link = this.parts.getLink(shardClassOf(topic.config), topic.id, partition);
+    const view = new PartitionView(handle, partition, topic, link, catalog.leaderEpoch, topic.config.indexIntervalBytes, viewHost);
+    view.loadState(state);
+    topic.partitions[partition] = view;
+    router.addView(view);
+    await this.openIn(view, state, recovered);
+  }
+
+  private async openIn(view: PartitionView, state: PartitionState, recovered: boolean): Promise<void> {
+    const config = partitionConfig(view.topic.config);
+    const { handle, leaderEpoch } = view;
+    const reply = await this.calls.call(view.link, { kind: 'open', handle, state, config, leaderEpoch, recovered });
+    if (view.topic.deleted) return;
+    if (reply.error !== null) this.parts.onProblem(`partition ${view.topic.name}-${view.partition} is offline: ${reply.error}`);
+    view.becomeState(reply.error === null ? 'online' : 'offline');
+  }
+
+  private hide(topic: MutableTopic): void {
+    topic.deleted = true;
+    this.parts.router.removeTopic(topic);
+    for (const view of topic.partitions) view?.becomeState('offline');
+  }
+
+  private async closeAndRemove(topic: Topic, tombstone: Tombstone): Promise<void> {
+    const closed = topic.partitions.map(async (view) => {
+      if (view === undefined) return;
+      await this.calls.call(view.link, { kind: 'close', handle: view.handle });
+      this.parts.router.removeView(view.handle);
+      const segments = view.dropSegments();
+      for (const segment of segments) this.parts.indexes.forget(segment);
+      await new Promise<void>((resolve) => this.parts.reader.retireAll(segments, resolve));
+    });
+    try {
+      await Promise.all(closed);
+    } catch (error) {
+      this.parts.onProblem(`the shards did not close deleted topic ${topic.name}; its files stay until the next start`, error);
+      return;
+    }
+    await this.removeFiles(tombstone);
+  }
+
+  private async removeFiles(tombstone: Tombstone): Promise<void> {
+    try {
+      await this.parts.jobs.submit({
+        kind: 'removeTopic',
+        dataFolder: this.parts.broker.dataDir,
+        topicId: tombstone.topicId,
+        poolBytesMax: this.parts.broker.poolBytesMax,
+      });
+      await this.parts.catalog.removeTombstone(tombstone.topicId);
+    } catch (error) {
+      this.parts.onProblem(
+        `files of deleted topic ${tombstone.name} (${tombstone.topicId}) could not be removed; the next start tries again`,
+        error,
+      );
+    }
+  }
+
+  /** Puts a new configuration in force. Returns what went wrong, or null. */
+  private async applyConfig(topic: MutableTopic, config: TopicConfig): Promise<string | null> {
+    const before = topic.config;
+    topic.config = config;
+    const views = topic.partitions.filter((view) => view !== undefined);
+    if (shardClassOf(before) === shardClassOf(config)) {
+      const message = partitionConfig(config);
+      await Promise.all(views.map((view) => this.calls.call(view.link, { kind: 'configure', handle: view.handle, config: message })));
+      return null;
+    }
+    const problems = await Promise.all(views.map((view) => this.move(view, shardClassOf(config))));
+    return problems.find((problem) => problem !== null) ?? null;
+  }
+
+  /**
+   * Moves a partition to a shard of another class. Readers go on; appends wait. The old shard secures everything before it lets go, so what is secured
+   * stays a prefix. A crash in between leaves both journals with the whole state, and recovery believes the higher move number.
+   */
+  private async move(view: PartitionView, shardClass: ShardClass): Promise<string | null> {
+    if (view.link.class === shardClass || view.state === 'offline') return null;
+    view.becomeState('moving');
+    const left = await this.calls.call(view.link, { kind: 'moveOut', handle: view.handle, moveNumber: view.moveNumber + 1 });
+    if (left.state === null) {
+      // It stays where it is; if its shard has failed, that shard refuses its appends.
+      view.becomeState('online');
+      return left.error ?? 'the partition could not leave its shard';
+    }
+    view.loadState(left.state);
+    view.link = this.parts.getLink(shardClass, view.topic.id, view.partition);
+    assert(view.link.class === shardClass, 'a link of the class asked for');
+    await this.openIn(view, left.state, false);
+    return (view.state as string) === 'offline' ? 'the partition could not be opened in its new shard' : null;
+  }
+
+  private onTruncated(handle: number, state: PartitionState): void {
+    const view = this.parts.router.view(handle);
+    if (view === undefined) return;
+    const before = view.segments.slice();
+    view.onTruncated(state);
+    const dropped = before.filter((segment) => segment.retired);
+    for (const segment of dropped) this.parts.indexes.forget(segment);
+    this.parts.reader.retireAll(dropped, () => undefined);
+    // Index files of segments that ended elsewhere when they were written.
+    const stale = [...dropped, ...view.segments.slice(-1)].map((segment) => this.parts.reader.pathOf(view, segment, 'index'));
+    this.parts.jobs
+      .submit({ kind: 'removeFiles', paths: stale })
+      .catch((error: unknown) => this.parts.jobs.onFailure('removing stale indexes', error));
+  }
+
+  private onLogStartSet(message: Extract<FromShard, { kind: 'logStartSet' }>): void {
+    const view = this.parts.router.view(message.handle);
+    if (view === undefined) return;
+    const retired = view.onLogStartSet(message.logStartOffset, message.retired);
+    for (const segment of retired) this.parts.indexes.forget(segment);
+    if (retired.length === 0) return;
+    const paths = retired.flatMap((segment) => [
+      this.parts.reader.pathOf(view, segment, 'log'),
+      this.parts.reader.pathOf(view, segment, 'index'),
+    ]);
+    // Nobody reads them any more, and no start needs them: the log start is durable.
+    this.parts.reader.retireAll(retired, () => {
+      this.parts.jobs
+        .submit({ kind: 'removeFiles', paths })
+        .catch((error: unknown) => this.parts.jobs.onFailure('removing retired segments', error));
+    });
+  }
+}
