@@ -1,18 +1,26 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
+/** Where CI collects what was run; see `.ci/run`. */
+const reports = process.env['RINGLOG_CI_REPORTS'];
+
 /**
- * `npm test` runs the folders below that exist. Unit, golden and sim import `src/` and start no thread; integration runs the built `dist/` in processes of its own.
- * Stress, fuzz, crash and interop have verbs of their own.
+ * One project for each folder of test: `npx vitest run --project unit`. `npm test` runs the first four, the others have verbs of their own.
+ * Unit, golden, sim and fuzz import `src/` and start no thread; integration and what comes after it run the built `dist/`.
  */
+const FOLDERS = ['unit', 'golden', 'sim', 'integration', 'fuzz', 'stress', 'crash', 'interop'];
+
 export default defineConfig({
   test: {
-    include: ['test/{unit,golden,sim,integration}/**/*.test.ts'],
+    projects: FOLDERS.map((name) => ({
+      extends: true,
+      test: { name, include: [`test/${name}/**/*.test.ts`] },
+    })),
     pool: 'forks',
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
-    // A leftover process or handle is a bug of the test, and is told instead of waited for.
-    dangerouslyIgnoreUnhandledErrors: false,
     passWithNoTests: false,
+    ...(reports === undefined ? {} : { reporters: ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] }),
   },
 });

@@ -6,7 +6,7 @@
  *
  * The shard answers in this thread, so its cost is inside the figure; with --worker it is a thread of its own, as in the broker.
  */
-import { Worker, isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { parseArgs } from 'node:util';
 import { setLong, Completion, CompletionFlag, CompletionKind } from '../dist/ring/completion.js';
 import { DoorbellRinger } from '../dist/ring/doorbell.js';
@@ -33,7 +33,7 @@ class CountingShard {
       completions.words[at + Completion.tag] = submissions.words[from + Submission.tag];
       completions.words[at + Completion.errorCode] = 0;
       completions.words[at + Completion.handle] = handle;
-      completions.words[at + Completion.flags] = CompletionFlag.answer | CompletionFlag.readable;
+      completions.words[at + Completion.flags] = CompletionFlag.answer | CompletionFlag.readable | CompletionFlag.released;
       setLong(completions.words, at + Completion.baseOffset, offset);
       completions.words[at + Completion.lastOffsetDelta] = 0;
       setLong(completions.words, at + Completion.logAppendTime, -1);
@@ -62,7 +62,9 @@ const { ShardLink } = await import('../dist/main/shard-link.js');
 const { TopicNameCache } = await import('../dist/protocol/topic-name-cache.js');
 const { createRing } = await import('../dist/ring/ring.js');
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '9092' }, partitions: { type: 'string', default: '4' }, worker: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '9092' }, partitions: { type: 'string', default: '4' }, worker: { type: 'boolean' } },
+});
 const partitionCount = Number(values.partitions);
 const names = new TopicNameCache();
 names.set('kload', 0);
@@ -86,7 +88,15 @@ const ingress = new Ingress(settings, router, logger, () => {});
 let link;
 if (values.worker) {
   const data = { doorbell: ingress.doorbell };
-  link = ShardLink.start({ index: 0, class: 'sync', data, entry: new URL(import.meta.url), onDeath: (reason) => { throw new Error(reason); } });
+  link = ShardLink.start({
+    index: 0,
+    class: 'sync',
+    data,
+    entry: new URL(import.meta.url),
+    onDeath: (reason) => {
+      throw new Error(reason);
+    },
+  });
 } else {
   const submissions = createRing(8192, 8);
   const completions = createRing(16384, 16);
@@ -104,7 +114,15 @@ for (let handle = 0; handle < partitionCount; handle++) {
 }
 ingress.handle(3, (request) => {
   decodeRequest(metadata, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-  const partitions = topic.partitions.map((_, partitionIndex) => ({ errorCode: 0, partitionIndex, leaderId: 1, leaderEpoch: 0, replicaNodes: [1], isrNodes: [1], offlineReplicas: [] }));
+  const partitions = topic.partitions.map((_, partitionIndex) => ({
+    errorCode: 0,
+    partitionIndex,
+    leaderId: 1,
+    leaderEpoch: 0,
+    replicaNodes: [1],
+    isrNodes: [1],
+    offlineReplicas: [],
+  }));
   const body = {
     brokers: [{ nodeId: 1, host: '127.0.0.1', port: settings.port, rack: null }],
     clusterId: 'ingress',

@@ -1,13 +1,18 @@
 /**
- * Looks at an lmdb database file before lmdb does. lmdb maps the file and trusts it: a truncated or damaged one ends the process with a signal instead of an error. So every
- * page that can be reached is checked here first for what lmdb takes for granted. The layout is that of lmdb's data format 2 as lmdb-js writes it.
+ * Looks at an lmdb database file before lmdb does. lmdb maps the file and trusts it: a truncated or damaged one ends the process with a
+ * signal instead of an error. So every page that can be reached is checked here first for what lmdb takes for granted. The layout is that
+ * of lmdb's data format 2 as lmdb-js writes it.
  *
- *   page   0 u64 number · 8 u64 transaction · 16 u16 pad · 18 u16 flags · 20 u16 lower · 22 u16 upper · 24 … u16 node positions, relative to the end of the header
- *          an overflow page has at 20 a u32 instead: how many pages it spans
- *   meta   24 u32 magic · 28 u32 version · 32 u64 address · 40 u64 map size · 48 free-list tree · 96 main tree · 144 u64 last page · 152 u64 transaction
- *   tree   0 u32 pad (free-list tree: page size) · 4 u16 flags · 6 u16 depth · 8 u64 branch · 16 u64 leaf · 24 u64 overflow · 32 u64 entries · 40 u64 root
- *   node   0 u16 low · 2 u16 high · 4 u16 flags · 6 u16 key size · 8 … key, then the value or, with the big-data flag, the u64 of its overflow page
- *          leaf: value size = low | high << 16;  branch: child = low | high << 16 | flags << 32
+ *   page   0 u64 number · 8 u64 transaction · 16 u16 pad · 18 u16 flags · 20 u16 lower · 22 u16 upper
+ *          24 … u16 positions of its nodes, like lower and upper relative to the end of this head
+ *          (an overflow page has at 20 a u32 instead: how many pages it spans)
+ *   meta   24 u32 magic · 28 u32 version · 32 u64 address · 40 u64 map size · 48 free-list tree · 96 main tree
+ *          144 u64 last page · 152 u64 transaction
+ *   tree   0 u32 pad (free-list tree: page size) · 4 u16 flags · 6 u16 depth · 8 u64 branch · 16 u64 leaf
+ *          24 u64 overflow · 32 u64 entries · 40 u64 root
+ *   node   0 u16 low · 2 u16 high · 4 u16 flags · 6 u16 key size · 8 … key, then the value or, with the big-data flag,
+ *          the u64 of its overflow page;  in a leaf, value size = low | high << 16
+ *          in a branch, child = low | high << 16 | flags << 32
  */
 
 import { closeSync, existsSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
@@ -94,12 +99,14 @@ class LmdbFile {
   #newestMeta(): Buffer {
     if (this.#size === 0) throw new Unsound('it is empty');
     const first = this.#read(0, META_BYTES);
-    if (first.readUInt32LE(24) !== META_MAGIC || first.readUInt32LE(28) !== META_VERSION) throw new Unsound('its first page is not the head of a database');
+    if (first.readUInt32LE(24) !== META_MAGIC || first.readUInt32LE(28) !== META_VERSION)
+      throw new Unsound('its first page is not the head of a database');
     this.#pageSize = first.readUInt32LE(FREE_TREE);
     if (![4096, 8192, 16384, 32768, 65536].includes(this.#pageSize)) throw new Unsound(`a page size of ${this.#pageSize}`);
     const second = this.#read(this.#pageSize, META_BYTES);
     for (const [number, meta] of [first, second].entries()) {
-      const sound = meta.readUInt32LE(24) === META_MAGIC && meta.readUInt32LE(28) === META_VERSION && (meta.readUInt16LE(18) & FLAG_META) !== 0;
+      const sound =
+        meta.readUInt32LE(24) === META_MAGIC && meta.readUInt32LE(28) === META_VERSION && (meta.readUInt16LE(18) & FLAG_META) !== 0;
       if (!sound || meta.readUInt32LE(FREE_TREE) !== this.#pageSize) throw new Unsound(`head ${number} of two is damaged`);
     }
     const newest = first.readBigUInt64LE(TRANSACTION) > second.readBigUInt64LE(TRANSACTION) ? first : second;
@@ -145,12 +152,14 @@ class LmdbFile {
         this.#checkValue(page, number, node);
         entries += 1;
       } else {
-        const child = BigInt(page.readUInt16LE(node)) | (BigInt(page.readUInt16LE(node + 2)) << 16n) | (BigInt(page.readUInt16LE(node + 4)) << 32n);
+        const child =
+          BigInt(page.readUInt16LE(node)) | (BigInt(page.readUInt16LE(node + 2)) << 16n) | (BigInt(page.readUInt16LE(node + 4)) << 32n);
         entries += this.#checkPage(child, depth - 1, tree);
       }
       const key = page.subarray(node + NODE_HEAD_BYTES, node + NODE_HEAD_BYTES + page.readUInt16LE(node + 6));
       if (key.length === 0 && !isLeftmost) throw new Unsound(`page ${number} has an empty key`);
-      if (previous !== undefined && tree === MAIN_TREE && Buffer.compare(previous, key) >= 0) throw new Unsound(`page ${number} is out of order`);
+      if (previous !== undefined && tree === MAIN_TREE && Buffer.compare(previous, key) >= 0)
+        throw new Unsound(`page ${number} is out of order`);
       previous = isLeftmost ? undefined : key;
     }
     return entries;
@@ -174,7 +183,8 @@ class LmdbFile {
       const first = page.readBigUInt64LE(valueAt);
       const spans = Math.ceil((PAGE_HEAD_BYTES + size) / this.#pageSize);
       const overflow = this.#page(first, spans);
-      if ((overflow.readUInt16LE(18) & 0xff) !== FLAG_OVERFLOW || overflow.readUInt32LE(20) < spans) throw new Unsound(`page ${first} is not a large value`);
+      if ((overflow.readUInt16LE(18) & 0xff) !== FLAG_OVERFLOW || overflow.readUInt32LE(20) < spans)
+        throw new Unsound(`page ${first} is not a large value`);
     } else if (flags !== 0 || valueAt + size > this.#pageSize) {
       throw new Unsound(`page ${number} has a value outside of it`);
     }

@@ -1,6 +1,7 @@
 /**
- * What a broker knows of the topics, in memory and pure: it is fed with the store's changes, in order, and answers look-ups. It never decides that something is gone: only
- * the deletion of a topic's key takes the topic out, and only its tombstone says that its files may go.
+ * What a broker knows of the topics, in memory and pure: it is fed with the store's changes, in order, and answers look-ups. It never
+ * decides that something is gone: only the deletion of a topic's key takes the topic out, and only its tombstone says that its files may
+ * go.
  */
 
 import { assert } from '../lib/assert.ts';

@@ -1,6 +1,7 @@
 /**
- * The state of a metadata store in memory, pure: which changes a transaction makes (`prepare`), and what holds after them (`apply`). What lies between the two, making the
- * changes durable, is the store's part. Values stay encoded, so nobody can change one by keeping a reference to it.
+ * The state of a metadata store in memory, pure: which changes a transaction makes (`prepare`), and what holds after them (`apply`). What
+ * lies between the two, making the changes durable, is the store's part. Values stay encoded, so nobody can change one by keeping a
+ * reference to it.
  */
 
 import { Packr } from 'msgpackr';
@@ -47,6 +48,8 @@ export interface EncodedTransaction {
   readonly compare: readonly MetadataCompare[];
   readonly puts: readonly { readonly key: string; readonly bytes: Uint8Array; readonly lease: LeaseId | undefined }[];
   readonly deletes: readonly string[];
+  /** A lease that ends here: every key under it is deleted. */
+  readonly endsLease?: LeaseId;
 }
 
 export type Prepared = { readonly conflicts: readonly string[] } | { readonly next: StoredRevision | undefined };
@@ -77,7 +80,10 @@ function encodeValue(key: string, value: unknown): Uint8Array {
 }
 
 function assertKey(key: string): void {
-  assert(key.length > 0 && Buffer.byteLength(key) <= METADATA_KEY_BYTES_MAX && !key.includes('\0'), `not a metadata key: ${key.slice(0, 80)}`);
+  assert(
+    key.length > 0 && Buffer.byteLength(key) <= METADATA_KEY_BYTES_MAX && !key.includes('\0'),
+    `not a metadata key: ${key.slice(0, 80)}`,
+  );
 }
 
 export class MetadataState {
@@ -112,14 +118,9 @@ export class MetadataState {
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** Keys attached to `lease`. */
-  keysOfLease(lease: LeaseId): string[] {
-    return [...this.#entries.values()].filter((entry) => entry.lease === lease).map((entry) => entry.key);
-  }
-
   /**
-   * What `transaction` would change if everything in `ahead` (prepared, not yet applied, in order) had been applied. Changes nothing. `next` is undefined when the
-   * transaction changes nothing at all: then it takes no revision.
+   * What `transaction` would change if everything in `ahead` (prepared, not yet applied, in order) had been applied. Changes nothing.
+   * `next` is undefined when the transaction changes nothing at all: then it takes no revision.
    */
   prepare(transaction: EncodedTransaction, ahead: readonly StoredRevision[]): Prepared {
     const pending = new Map<string, StoredEntry | undefined>();
@@ -136,11 +137,17 @@ export class MetadataState {
       const after = { key, bytes, createRevision: before?.createRevision ?? revision, modRevision: revision, lease };
       changes.push({ key, before, after });
     }
-    for (const key of transaction.deletes) {
+    const deletes = transaction.endsLease === undefined ? transaction.deletes : this.#keysOfLease(transaction.endsLease, pending);
+    for (const key of deletes) {
       const before = current(key);
       if (before !== undefined) changes.push({ key, before, after: undefined });
     }
     return { next: changes.length === 0 ? undefined : { revision, changes } };
+  }
+
+  #keysOfLease(lease: LeaseId, pending: ReadonlyMap<string, StoredEntry | undefined>): string[] {
+    const settled = [...this.#entries.values()].filter(({ key }) => !pending.has(key));
+    return [...settled, ...pending.values()].flatMap((entry) => (entry?.lease === lease ? [entry.key] : [])).sort();
   }
 
   /** Makes a prepared revision the current one. It must be the next and must already be durable. */

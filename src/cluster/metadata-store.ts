@@ -1,7 +1,10 @@
 /**
- * Where brokers keep what they agree on. The shape is etcd's: one revision counts all changes, every key knows the revision that last changed it, a transaction compares
- * such revisions and then changes several keys at once, and a watch delivers changes in order from a revision on.
+ * Where brokers keep what they agree on. The shape is etcd's: one revision counts all changes, every key knows the revision that last
+ * changed it, a transaction compares such revisions and then changes several keys at once, and a watch delivers changes in order from a
+ * revision on.
  */
+
+import { UserError } from '../lib/user-error.ts';
 
 /** A key as of one revision. `value` is a fresh copy: changing it changes nothing in the store. */
 export interface MetadataEntry {
@@ -47,8 +50,7 @@ export type TransactionResult =
   | { readonly committed: false; readonly revision: number; readonly conflicts: readonly string[] };
 
 export type MetadataEvent =
-  | { readonly type: 'put'; readonly key: string; readonly entry: MetadataEntry }
-  | { readonly type: 'delete'; readonly key: string };
+  { readonly type: 'put'; readonly key: string; readonly entry: MetadataEntry } | { readonly type: 'delete'; readonly key: string };
 
 /** The changes of one revision under a watched prefix. */
 export interface MetadataChange {
@@ -83,7 +85,8 @@ export interface MetadataStore {
   put(key: string, value: unknown, options?: PutOptions): Promise<TransactionResult>;
   delete(key: string, options?: { readonly ifRevision?: number }): Promise<TransactionResult>;
   /**
-   * Resolves once the outcome is durable. Rejects with {@link MetadataStoreError}; then, unless `outcomeUnknown` is set, nothing was changed.
+   * Resolves once the outcome is durable. Rejects with {@link MetadataStoreError}; then, unless `outcomeUnknown` is set, nothing was
+   * changed.
    */
   transaction(transaction: MetadataTransaction): Promise<TransactionResult>;
   /** Delivers changes of keys under `prefix` at revisions ≥ `fromRevision`. */
@@ -104,7 +107,7 @@ export interface MetadataStoreErrorOptions extends ErrorOptions {
 }
 
 /** The store cannot do what was asked. */
-export class MetadataStoreError extends Error {
+export class MetadataStoreError extends UserError {
   override name = 'MetadataStoreError';
   readonly outcomeUnknown: boolean;
 

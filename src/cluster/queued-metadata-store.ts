@@ -1,10 +1,18 @@
 /**
- * What the memory store and the embedded store have in common: transactions wait in one queue; what waits is prepared together, made durable together (`persist`), and only
- * then applied, shown to watchers and answered. So nobody sees a change that a crash could take back, and many concurrent changes share one disk sync.
+ * What the memory store and the embedded store have in common: transactions wait in one queue; what waits is prepared together, made
+ * durable together (`persist`), and only then applied, shown to watchers and answered. So nobody sees a change that a crash could take
+ * back, and many concurrent changes share one disk sync.
  */
 
 import { assert } from '../lib/assert.ts';
-import { changeUnder, decodeEntry, encodeTransaction, type EncodedTransaction, type MetadataState, type StoredRevision } from './metadata-state.ts';
+import {
+  changeUnder,
+  decodeEntry,
+  encodeTransaction,
+  type EncodedTransaction,
+  type MetadataState,
+  type StoredRevision,
+} from './metadata-state.ts';
 import {
   MetadataStoreError,
   type LeaseId,
@@ -76,8 +84,8 @@ export abstract class QueuedMetadataStore implements MetadataStore {
   }
 
   /**
-   * Makes the revisions durable, all or none, in order. After a rejection with `outcomeUnknown` the store takes nothing more, because what it holds in memory may no longer
-   * be what is on disk.
+   * Makes the revisions durable, all or none, in order. After a rejection with `outcomeUnknown` the store takes nothing more, because what
+   * it holds in memory may no longer be what is on disk.
    */
   protected abstract persist(revisions: readonly StoredRevision[]): Promise<void>;
 
@@ -122,7 +130,8 @@ export abstract class QueuedMetadataStore implements MetadataStore {
       return { close: () => undefined };
     }
     this.#watching.add(watching);
-    // Not from within this call: the caller may not have stored the watch yet. Changes that commit before the microtask are in `since` as well.
+    // Not from within this call: the caller may not have stored the watch yet. Changes that commit before the microtask are in `since` as
+    // well.
     queueMicrotask(() => {
       for (const revision of this.#state.since(watching.nextRevision) ?? []) this.#deliver(watching, revision);
     });
@@ -157,12 +166,7 @@ export abstract class QueuedMetadataStore implements MetadataStore {
     if (lease === undefined) return;
     lease.cancel();
     this.#leases.delete(id);
-    // Transactions that attach keys to this lease may still be waiting; behind them in the queue, so none is missed.
-    await this.#enqueue({ compare: [], puts: [], deletes: [] });
-    const deletes = this.#state.keysOfLease(id);
-    for (let start = 0; start < deletes.length; start += 100) {
-      await this.#enqueue({ compare: [], puts: [], deletes: deletes.slice(start, start + 100) });
-    }
+    await this.#enqueue({ compare: [], puts: [], deletes: [], endsLease: id });
   }
 
   async close(): Promise<void> {
@@ -184,7 +188,8 @@ export abstract class QueuedMetadataStore implements MetadataStore {
   }
 
   #enqueue(transaction: EncodedTransaction): Promise<TransactionResult> {
-    if (this.#waiting.length >= QUEUE_TRANSACTIONS_MAX) return Promise.reject(new MetadataStoreError('too many metadata changes are waiting'));
+    if (this.#waiting.length >= QUEUE_TRANSACTIONS_MAX)
+      return Promise.reject(new MetadataStoreError('too many metadata changes are waiting'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ transaction, resolve, reject });
       this.#working ??= this.#work();
@@ -221,14 +226,16 @@ export abstract class QueuedMetadataStore implements MetadataStore {
     }
     for (const revision of ahead) {
       this.#state.apply(revision);
-      for (const watching of [...this.#watching]) this.#deliver(watching, revision);
+      for (const watching of this.#watching) this.#deliver(watching, revision);
     }
     group.forEach((waiting, index) => waiting.resolve(answers[index]!()));
   }
 
   #onPersistFailed(group: readonly Waiting[], error: unknown): void {
     const failure =
-      error instanceof MetadataStoreError ? error : new MetadataStoreError(`the metadata store failed: ${String(error)}`, { cause: error, outcomeUnknown: true });
+      error instanceof MetadataStoreError
+        ? error
+        : new MetadataStoreError(`the metadata store failed: ${String(error)}`, { cause: error, outcomeUnknown: true });
     for (const waiting of group) waiting.reject(failure);
     if (!failure.outcomeUnknown) return;
     this.#ended ??= failure;

@@ -1,9 +1,10 @@
 /**
- * The topics of the cluster: store and image together. Every change is a transaction on the store, compared against what was read; the image changes only by the store's own
- * watch, and a call returns once the image shows what it did.
+ * The topics of the cluster: store and image together. Every change is a transaction on the store, compared against what was read; the
+ * image changes only by the store's own watch, and a call returns once the image shows what it did.
  *
- * A topic is born by its key (compared to "does not exist") and dies by one transaction that removes the key and writes its tombstone. Its files may be removed only
- * while the tombstone stands; `removeTombstone` says that they are gone. If we crash before, the tombstone is found again at the next start.
+ * A topic is born by its key (compared to "does not exist") and dies by one transaction that removes the key and writes its tombstone. Its
+ * files may be removed only while the tombstone stands; `removeTombstone` says that they are gone. If we crash before, the tombstone is
+ * found again at the next start.
  */
 
 import { MetadataStoreError, type MetadataStore, type MetadataWatch } from './metadata-store.ts';
@@ -138,7 +139,11 @@ export class TopicCatalog {
     const partitions = topic.partitions === -1 ? this.#options.defaultPartitions : topic.partitions;
     const refusal = checkNewTopic(topic, partitions, this.#image, this.#image.partitionTotal + this.#partitionsCreating);
     if (refusal !== undefined) return refusal;
-    const stored: StoredTopic = { topicId: this.#options.newTopicId(), partitionCount: partitions, configs: { ...(topic.configs as Record<string, string>) } };
+    const stored: StoredTopic = {
+      topicId: this.#options.newTopicId(),
+      partitionCount: partitions,
+      configs: { ...(topic.configs as Record<string, string>) },
+    };
     if (validateOnly) return { ok: true, value: { ...stored, name: topic.name, createdRevision: 0, revision: 0 } };
 
     // From the check to here nothing was awaited, so no other creation can have come between.
@@ -196,7 +201,11 @@ export class TopicCatalog {
   }
 
   /** Changes some settings of a topic (IncrementalAlterConfigs). */
-  alterTopicConfigs(name: string, changes: readonly ConfigChange[], options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+  alterTopicConfigs(
+    name: string,
+    changes: readonly ConfigChange[],
+    options: { validateOnly?: boolean } = {},
+  ): Promise<CatalogResult<TopicMetadata>> {
     return this.#swapConfigs(name, (current) => changeConfigs(current, changes), options);
   }
 
@@ -206,7 +215,8 @@ export class TopicCatalog {
     configs: Readonly<Record<string, string | null>>,
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
-    const next = (): CatalogResult<Record<string, string>> => checkConfigs(configs) ?? { ok: true, value: { ...(configs as Record<string, string>) } };
+    const next = (): CatalogResult<Record<string, string>> =>
+      checkConfigs(configs) ?? { ok: true, value: { ...(configs as Record<string, string>) } };
     return this.#swapConfigs(name, next, options);
   }
 
@@ -235,7 +245,10 @@ export class TopicCatalog {
     return this.#leaderEpoch;
   }
 
-  /** Raises the leader epoch, durably, and returns it. To be called at each start that does not follow a clean stop, before anything is served. */
+  /**
+   * Raises the leader epoch, durably, and returns it. To be called at each start that does not follow a clean stop, before anything is
+   * served.
+   */
   async bumpUncleanEpoch(): Promise<number> {
     for (let tries = 0; tries < SWAP_TRIES_MAX; tries++) {
       const entry = await this.#store.get(this.#leaderEpochKey());
@@ -257,7 +270,8 @@ export class TopicCatalog {
   /** Resolves once the image shows `revision`. */
   async #untilRevision(revision: number): Promise<void> {
     while (this.#image.revision < revision) {
-      if (this.#lost !== undefined) throw new MetadataStoreError(`metadata can no longer be followed: ${this.#lost.message}`, { cause: this.#lost });
+      if (this.#lost !== undefined)
+        throw new MetadataStoreError(`metadata can no longer be followed: ${this.#lost.message}`, { cause: this.#lost });
       await new Promise<void>((resolve) => {
         const waiter = (): void => {
           this.#revisionWaiters.delete(waiter);

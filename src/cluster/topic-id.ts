@@ -7,8 +7,8 @@ export const TOPIC_ID_BYTES = 16;
 export const ZERO_TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 /**
- * A new id. Like Kafka's it never begins with "-", which a command line would take for an option, and is none of the reserved ones (zero and one).
- * `random` gives bytes; tests and the simulator pass their own.
+ * A new id. Like Kafka's it never begins with "-", which a command line would take for an option, and is none of the reserved ones (zero
+ * and one). `random` gives bytes; tests and the simulator pass their own.
  */
 export function newTopicId(random: (count: number) => Buffer = randomBytes): string {
   for (;;) {

@@ -59,12 +59,18 @@ export function topicNameProblem(name: string): string | undefined {
 }
 
 /** Whether `topic` may be created; `partitions` is its count with the default filled in, `partitionTotal` what exists or is on its way. */
-export function checkNewTopic(topic: NewTopic, partitions: number, image: MetadataImage, partitionTotal: number): CatalogRefusal | undefined {
+export function checkNewTopic(
+  topic: NewTopic,
+  partitions: number,
+  image: MetadataImage,
+  partitionTotal: number,
+): CatalogRefusal | undefined {
   const nameProblem = topicNameProblem(topic.name);
   if (nameProblem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', nameProblem);
   if (image.topicByName(topic.name) !== undefined) return refuse('TOPIC_ALREADY_EXISTS', `Topic '${topic.name}' already exists.`);
   const collision = image.nameByCollisionForm(collisionForm(topic.name));
-  if (collision !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${topic.name}' collides with existing topic: ${collision}.`);
+  if (collision !== undefined)
+    return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${topic.name}' collides with existing topic: ${collision}.`);
   if (partitions < 1) return refuse('INVALID_PARTITIONS', 'Number of partitions must be larger than 0.');
   if (partitionTotal + partitions > PARTITIONS_TOTAL_MAX) {
     return refuse('INVALID_PARTITIONS', `${partitions} partitions more would be over the limit of ${PARTITIONS_TOTAL_MAX} on this broker.`);
@@ -84,7 +90,10 @@ export function checkConfigs(configs: Readonly<Record<string, string | null>>): 
 }
 
 /** The settings after `changes`, in Kafka's way, or why not. `current` are the topic's own; lists start from their default. */
-export function changeConfigs(current: Readonly<Record<string, string>>, changes: readonly ConfigChange[]): CatalogResult<Record<string, string>> {
+export function changeConfigs(
+  current: Readonly<Record<string, string>>,
+  changes: readonly ConfigChange[],
+): CatalogResult<Record<string, string>> {
   const names = changes.map(({ name }) => name);
   if (new Set(names).size !== names.length) return refuse('INVALID_REQUEST', 'A setting is changed twice in one request.');
   const configs = new Map(Object.entries(current));

@@ -57,6 +57,7 @@ export interface BrokerConfig {
   readonly connectionsMax: number;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
+  readonly fetchVerify: 'once' | 'always' | 'never';
   readonly grantStallMs: number;
   readonly journalBytesMax: number;
   readonly journalFileBytes: number;
@@ -141,6 +142,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     connectionsMax: number('max.connections'),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
+    fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],
     grantStallMs: number('ringlog.grant.stall.ms'),
     journalBytesMax: number('ringlog.journal.bytes'),
     journalFileBytes: number('ringlog.journal.file.bytes'),
@@ -173,14 +175,16 @@ function portOf(port: number | string): number {
 function advertisedAddress(text: string): ListenerAddress | undefined {
   if (text === '') return undefined;
   const parsed = parseListener(text);
-  const wrong = typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
+  const wrong =
+    typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
   if (wrong !== undefined) throw new ConfigError(`Invalid value "${text}" for advertised.listeners: it must be ${wrong}.`);
   return parsed as ListenerAddress;
 }
 
 function dataDirectory(text: string): string {
   if (text === '') throw new ConfigError('log.dirs must name a folder.');
-  if (text.includes(',')) throw new ConfigError(`Invalid value "${text}" for log.dirs: it must be a single folder (several are not there yet).`);
+  if (text.includes(','))
+    throw new ConfigError(`Invalid value "${text}" for log.dirs: it must be a single folder (several are not there yet).`);
   return resolvePath(text);
 }
 
@@ -203,7 +207,12 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
   };
   const largestBatch = values.get('message.max.bytes')!.value as number;
   must(largestBatch <= config.socketRequestBytesMax, 'message.max.bytes', 'socket.request.max.bytes', 'a larger batch could never arrive');
-  must(2 * config.journalFileBytes <= config.journalBytesMax, 'ringlog.journal.file.bytes', 'ringlog.journal.bytes', 'a journal needs two files or more');
+  must(
+    2 * config.journalFileBytes <= config.journalBytesMax,
+    'ringlog.journal.file.bytes',
+    'ringlog.journal.bytes',
+    'a journal needs two files or more',
+  );
   must(
     config.checkpointIntervalBytes <= config.journalBytesMax,
     'ringlog.checkpoint.interval.bytes',

@@ -1,8 +1,9 @@
 /**
  * A data folder's identity, `ringlog.json`, and the order in which a folder is taken: lock, identity, then everything else.
  *
- * A new folder gets its metadata store first and its identity last. So a folder with an identity must have all that belongs to it, and what is missing is a fault, never a
- * reason to start empty; a folder without identity was never served from, and a start that was interrupted is simply begun anew.
+ * A new folder gets its metadata store first and its identity last. So a folder with an identity must have all that belongs to it, and what
+ * is missing is a fault, never a reason to start empty; a folder without identity was never served from, and a start that was interrupted
+ * is simply begun anew.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -45,7 +46,10 @@ interface Identity {
   readonly nodeId: number;
 }
 
-/** Takes the folder, making it if it does not exist. Throws {@link DataFolderError}: in use, of another broker, of a newer version, not ours, not accessible. */
+/**
+ * Takes the folder, making it if it does not exist. Throws {@link DataFolderError}: in use, of another broker, of a newer version, not
+ * ours, not accessible.
+ */
 export async function openDataFolder(path: string, options: DataFolderOptions): Promise<DataFolder> {
   let lock: FolderLock;
   try {
@@ -59,7 +63,14 @@ export async function openDataFolder(path: string, options: DataFolderOptions): 
     const found = readIdentity(path);
     if (found !== undefined) checkIdentity(path, found, options.nodeId);
     const identity = found ?? (await establish(path, metaPath, options));
-    return { path, metaPath, clusterId: identity.clusterId, nodeId: identity.nodeId, fresh: found === undefined, close: () => lock.release() };
+    return {
+      path,
+      metaPath,
+      clusterId: identity.clusterId,
+      nodeId: identity.nodeId,
+      fresh: found === undefined,
+      close: () => lock.release(),
+    };
   } catch (error) {
     await lock.release();
     throw accessError(path, error);
@@ -70,7 +81,10 @@ async function establish(path: string, metaPath: string, options: DataFolderOpti
   const strangers = readdirSync(path).filter((name) => !HARMLESS_NAMES.has(name));
   if (strangers.length > 0) {
     const some = strangers.slice(0, 3).join(', ') + (strangers.length > 3 ? ', …' : '');
-    throw new DataFolderError(`The folder ${path} holds other files (${some}) but no ${IDENTITY_NAME}, so it is no data folder. Give an empty one, or restore its ${IDENTITY_NAME}.`);
+    throw new DataFolderError(
+      `The folder ${path} holds other files (${some}) but no ${IDENTITY_NAME}, so it is no data folder. ` +
+        `Give an empty one, or restore its ${IDENTITY_NAME}.`,
+    );
   }
   await options.initialize(metaPath);
   const identity: Identity = { formatVersion: DATA_FORMAT_VERSION, clusterId: newClusterId(), nodeId: options.nodeId };
@@ -86,7 +100,9 @@ function readIdentity(path: string): Identity | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const unreadable = new DataFolderError(`${join(path, IDENTITY_NAME)} cannot be read as the identity of a data folder. Restore it from a backup; nothing was changed.`);
+  const unreadable = new DataFolderError(
+    `${join(path, IDENTITY_NAME)} cannot be read as the identity of a data folder. Restore it from a backup; nothing was changed.`,
+  );
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -105,11 +121,14 @@ function readIdentity(path: string): Identity | undefined {
 function checkIdentity(path: string, identity: Identity, nodeId: number): void {
   if (identity.formatVersion > DATA_FORMAT_VERSION) {
     throw new DataFolderError(
-      `The data folder ${path} has format version ${identity.formatVersion}, and this ringlog knows versions up to ${DATA_FORMAT_VERSION}. A newer ringlog wrote it; use that one. Nothing was changed.`,
+      `The data folder ${path} has format version ${identity.formatVersion}, and this ringlog knows versions up to ${DATA_FORMAT_VERSION}. ` +
+        'A newer ringlog wrote it; use that one. Nothing was changed.',
     );
   }
   if (identity.nodeId !== nodeId) {
-    throw new DataFolderError(`The data folder ${path} belongs to broker ${identity.nodeId}, and this is broker ${nodeId} (node.id). Nothing was changed.`);
+    throw new DataFolderError(
+      `The data folder ${path} belongs to broker ${identity.nodeId}, and this is broker ${nodeId} (node.id). Nothing was changed.`,
+    );
   }
 }
 
@@ -159,5 +178,7 @@ function accessError(path: string, error: unknown): unknown {
   };
   const { code } = error as NodeJS.ErrnoException;
   const reason = code === undefined ? undefined : reasons[code];
-  return reason === undefined ? error : new DataFolderError(`The data folder ${path} cannot be opened: ${reason} (${code}).`, { cause: error });
+  return reason === undefined
+    ? error
+    : new DataFolderError(`The data folder ${path} cannot be opened: ${reason} (${code}).`, { cause: error });
 }

@@ -53,3 +53,9 @@ export function notYet(why: string, alsoAccepted: readonly string[] = []): Confi
 export function notApplicable(why: string): ConfigState {
   return { kind: 'notApplicable', why };
 }
+
+/** Somebody's text as part of a one-line message: on one line, and not longer than a line. */
+export function shown(text: string): string {
+  const oneLine = text.replaceAll(/\s/g, ' ');
+  return oneLine.length > 80 ? `${oneLine.slice(0, 80)}…` : oneLine;
+}

@@ -49,7 +49,14 @@ export function describeBrokerConfigs(broker: BrokerConfig): ConfigEntry[] {
   return [...BROKER_CONFIG_BY_NAME.values()].map((definition) => {
     const configured = broker.values.get(definition.name)!;
     const synonyms = brokerSynonyms(definition.name, configured, definition.default);
-    return { name: definition.name, value: synonyms[0]!.value, source: synonyms[0]!.source, synonyms, ...common(definition), readOnly: true };
+    return {
+      name: definition.name,
+      value: synonyms[0]!.value,
+      source: synonyms[0]!.source,
+      synonyms,
+      ...common(definition),
+      readOnly: true,
+    };
   });
 }
 
@@ -71,6 +78,7 @@ function brokerSynonyms(name: string, configured: ConfiguredValue, defaultText: 
 
 function common(definition: ConfigDefinition): Pick<ConfigEntry, 'type' | 'readOnly' | 'sensitive' | 'doc'> {
   const { state } = definition;
-  const note = state.kind === 'applied' ? '' : state.kind === 'notYet' ? ` (Not there yet: ${state.why}.)` : ` (Without effect: ${state.why}.)`;
+  const note =
+    state.kind === 'applied' ? '' : state.kind === 'notYet' ? ` (Not there yet: ${state.why}.)` : ` (Without effect: ${state.why}.)`;
   return { type: CONFIG_TYPE_CODE[definition.type], readOnly: !definition.dynamic, sensitive: false, doc: definition.doc + note };
 }

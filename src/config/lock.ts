@@ -1,12 +1,15 @@
 /**
- * The lock of a data folder: one process at a time, and it dies with the process, however that ends. Node has no flock, so the lock is a listening unix socket, which the
- * kernel closes with its process.
+ * The lock of a data folder: one process at a time, and it dies with the process, however that ends. Node has no flock, so the lock is a
+ * listening unix socket, which the kernel closes with its process.
  *
- * - Linux: an abstract socket named after device and inode of the folder. Binding it is atomic, leaves nothing behind, and a second mount or a symbolic link of the folder
- *   gives the same name. It is known within a network namespace only (two containers with one volume), therefore the second socket:
- * - everywhere: a socket file in the folder. Bound already: whoever accepts a connection holds the lock; nobody accepts: its process is dead, and the file is replaced.
+ * - Linux: an abstract socket named after device and inode of the folder. Binding it is atomic, leaves nothing behind, and a second mount
+ *   or a symbolic link of the folder gives the same name. It is known within a network namespace only (two containers with one volume),
+ *   therefore the second socket:
+ * - everywhere: a socket file in the folder. Bound already: whoever accepts a connection holds the lock; nobody accepts: its process is
+ *   dead, and the file is replaced.
  *
- * Both sockets tell whoever connects the process id of the holder. Hosts that share a folder over a network are not kept apart: a data folder wants a disk of its own.
+ * Both sockets tell whoever connects the process id of the holder. Hosts that share a folder over a network are not kept apart: a data
+ * folder wants a disk of its own.
  */
 
 import { closeSync, constants, lstatSync, openSync, statSync, unlinkSync } from 'node:fs';
@@ -139,7 +142,10 @@ interface SocketPlace {
   release(): void;
 }
 
-/** Where the socket file of `folder` goes. Socket paths are short: a long one is reached through a descriptor of the folder, or, where that cannot be, lies elsewhere. */
+/**
+ * Where the socket file of `folder` goes. Socket paths are short: a long one is reached through a descriptor of the folder, or, where that
+ * cannot be, lies elsewhere.
+ */
 function socketPlace(folder: string, identity: string): SocketPlace {
   const path = join(folder, LOCK_SOCKET_NAME);
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return { path, release: () => undefined };

@@ -1,7 +1,10 @@
-/** The table of settings as one: look-up by name, the broker-wide defaults derived from topic settings, and the nearest name for a mistyped one. */
+/**
+ * The table of settings as one: look-up by name, the broker-wide defaults derived from topic settings, and the nearest name for a mistyped
+ * one.
+ */
 
 import { BROKER_CONFIGS } from './broker-table.ts';
-import type { ConfigDefinition, TopicConfigDefinition } from './definition.ts';
+import { shown, type ConfigDefinition, type TopicConfigDefinition } from './definition.ts';
 import { TOPIC_CONFIGS } from './topic-table.ts';
 
 /** A broker-wide default of a topic setting: the same type, bounds and state under the broker's name. */
@@ -36,7 +39,7 @@ export const TOPIC_NAME_BY_BROKER_NAME: ReadonlyMap<string, string> = new Map(
 export function unknownSetting(kind: 'topic' | 'broker', name: string): string {
   const known = kind === 'topic' ? TOPIC_CONFIG_BY_NAME : BROKER_CONFIG_BY_NAME;
   const other = kind === 'topic' ? BROKER_CONFIG_BY_NAME : TOPIC_CONFIG_BY_NAME;
-  const sentence = `Unknown ${kind} setting "${name}"`;
+  const sentence = `Unknown ${kind} setting "${shown(name)}"`;
   if (other.has(name)) {
     const translated = kind === 'topic' ? TOPIC_NAME_BY_BROKER_NAME.get(name) : TOPIC_CONFIG_BY_NAME.get(name)?.brokerName;
     const otherKind = kind === 'topic' ? 'broker' : 'topic';

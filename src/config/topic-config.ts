@@ -51,8 +51,8 @@ export function validateTopicConfigs(overrides: TopicConfigOverrides): string | 
 }
 
 /**
- * The typed settings of a topic: its own, else the broker-wide ones, else the defaults.
- * `overrides` must have passed {@link validateTopicConfigs}; a stored value that no longer parses (another version wrote it) counts as not set.
+ * The typed settings of a topic: its own, else the broker-wide ones, else the defaults. `overrides` must have passed {@link
+ * validateTopicConfigs}; a stored value that no longer parses (another version wrote it) counts as not set.
  */
 export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: BrokerConfig): TopicConfig {
   const values = new Map<string, ParsedValue>();

@@ -1,6 +1,6 @@
 /** Text to typed value and back, by the definition of a setting. The text forms are Kafka's. */
 
-import type { ConfigDefinition } from './definition.ts';
+import { shown, type ConfigDefinition } from './definition.ts';
 
 /** BOOLEAN → boolean; INT and DOUBLE → number; LONG → bigint; LIST → string[]; STRING → string. */
 export type ParsedValue = boolean | number | bigint | string | readonly string[];
@@ -11,7 +11,6 @@ const INT_MIN = -(2n ** 31n);
 const INT_MAX = 2n ** 31n - 1n;
 const LONG_MIN = -(2n ** 63n);
 const LONG_MAX = 2n ** 63n - 1n;
-const VALUE_SHOWN_MAX = 80;
 
 /**
  * Parses `text` as a value of `definition` and checks bounds, legal words and whether the setting is there yet.
@@ -24,7 +23,10 @@ export function parseValue(definition: ConfigDefinition, text: string): ParseRes
   }
   const { state } = definition;
   if (state.kind === 'notYet' && !isAccepted(definition, parsed, state.alsoAccepted ?? [])) {
-    return { ok: false, reason: `${definition.name}=${shown(text)} is refused: ${state.why}. Leave it at ${definition.default || 'its default'}.` };
+    return {
+      ok: false,
+      reason: `${definition.name}=${shown(text)} is refused: ${state.why}. Leave it at ${definition.default || 'its default'}.`,
+    };
   }
   return { ok: true, value: parsed };
 }
@@ -104,11 +106,11 @@ function parseList(definition: ConfigDefinition, text: string): readonly string[
 }
 
 function unitText(definition: ConfigDefinition): string {
-  const words: Partial<Record<string, string>> = { bytes: ' of bytes', ms: ' of milliseconds', us: ' of microseconds', messages: ' of messages' };
+  const words: Partial<Record<string, string>> = {
+    bytes: ' of bytes',
+    ms: ' of milliseconds',
+    us: ' of microseconds',
+    messages: ' of messages',
+  };
   return (definition.unit && words[definition.unit]) ?? '';
-}
-
-function shown(text: string): string {
-  const oneLine = text.replaceAll(/[\r\n\t]/g, ' ');
-  return oneLine.length > VALUE_SHOWN_MAX ? `${oneLine.slice(0, VALUE_SHOWN_MAX)}…` : oneLine;
 }

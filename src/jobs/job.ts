@@ -28,14 +28,18 @@ export type Job =
     }
   /** Removes single small files. */
   | { readonly kind: 'removeFiles'; readonly paths: readonly string[] }
-  /** Removes the files of a deleted topic, durably, the large ones in steps. Result: true. */
-  | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string };
+  /** Removes the files of a deleted topic, durably: full segments go to the pool, other large ones shrink in steps. */
+  | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string; readonly poolBytesMax: number };
 
 /** What a job gives back. */
 export type JobResult<J extends Job> = J extends { kind: 'keeper' }
   ? number
   : J extends { kind: 'rebuildIndex' }
     ? IndexEntries
-    : J extends { kind: 'removeTopic' }
-      ? boolean
-      : null;
+    : null;
+
+/** What a thread of the pool is given when it starts. */
+export interface KeeperWorkerData {
+  /** Counts disk operations over all threads and kills the process at one of them; tests only. */
+  readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
+}

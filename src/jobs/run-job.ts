@@ -1,11 +1,16 @@
 /** Does a job, synchronously, on whatever thread calls: the pool's worker, or a test. Throws DiskError. */
 import type { Disk } from '../log/disk.ts';
+import { randomBytes } from 'node:crypto';
 import { encodeIndexFile } from '../log/index-file.ts';
 import { runKeeperWork } from '../log/keeper.ts';
+import { POOL_SEGMENT_BYTES_MIN } from '../log/pool.ts';
+import { retireTopic, type PoolLimits } from '../log/retire.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Job, JobResult } from './job.ts';
 import { rebuildIndex } from './rebuild-index.ts';
-import { removeTopic } from './remove-topic.ts';
+
+/** Between the steps in which a large file shrinks. */
+const RETIRE_PAUSE_MS = 10;
 
 /** `pause` waits that many ms; the simulator and tests do not wait. */
 export function runJob<J extends Job>(disk: Disk, job: J, pause: (ms: number) => void): JobResult<J> {
@@ -28,7 +33,8 @@ function run(disk: Disk, job: Job, pause: (ms: number) => void): unknown {
       for (const path of job.paths) disk.unlink(path);
       return null;
     case 'removeTopic':
-      return removeTopic(disk, job.dataFolder, job.topicId, pause);
+      retireTopic(disk, job.dataFolder, job.topicId, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
+      return null;
     default:
       return unreachable(job);
   }
@@ -45,4 +51,8 @@ function replaceFile(disk: Disk, path: string, bytes: Buffer): void {
     disk.close(fd);
   }
   disk.rename(temporary, path);
+}
+
+function poolLimits(bytesMax: number): PoolLimits {
+  return { segmentBytesMin: POOL_SEGMENT_BYTES_MIN, bytesMax, random: () => randomBytes(6).toString('hex') };
 }

@@ -19,6 +19,8 @@ const COPY_ALIGNMENT = 4096;
 export interface CheckpointPartition {
   readonly handle: number;
   readonly state: PartitionState;
+  /** It left this shard in this generation. Kept, because the shard that took it over may not have secured that yet. */
+  readonly movedOut: boolean;
 }
 
 export interface Checkpoint {

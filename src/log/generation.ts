@@ -47,7 +47,9 @@ export interface ShardBeginning {
 /** Creates a shard's folder of a generation with its first checkpoint (sequence 0) and makes it durable. */
 export function beginShard(disk: Disk, dataFolder: string, generation: string, beginning: ShardBeginning): string {
   const folder = `${generationFolder(dataFolder, generation)}/${beginning.shard}`;
-  for (const changed of disk.mkdir(folder)) disk.syncFolder(changed);
+  disk.mkdir(folder);
+  // The whole chain, not only what is new: a start that was killed may have left folders that exist in the cache only.
+  for (const above of [dataFolder, `${dataFolder}/generations`, generationFolder(dataFolder, generation)]) disk.syncFolder(above);
   const bytes = encodeCheckpoint({ generation: generationNumber(generation), sequence: 0, clean: false, partitions: beginning.partitions });
   replaceFileDurably(disk, folder, checkpointName(0), bytes);
   return folder;

@@ -8,7 +8,7 @@ import { JobStatus, type KeeperWork } from './messages.ts';
 /** Zeros are written in pieces of this size. */
 const ZEROS = Buffer.alloc(1 << 20);
 /** Size of the reserve file: room for a checkpoint when the disk is full. */
-export const RESERVE_BYTES = 8 << 20;
+const RESERVE_BYTES = 8 << 20;
 
 /** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
@@ -17,7 +17,7 @@ export function runKeeperWork(disk: Disk, work: KeeperWork): number {
 
 function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
   try {
-    for (const fd of work.syncFds) disk.fdatasync(fd);
+    for (const path of work.syncPaths) syncFile(disk, path);
     for (const folder of work.syncFolders) if (disk.exists(folder)) disk.syncFolder(folder);
   } catch (error) {
     if (error instanceof DiskError) return JobStatus.failed;
@@ -32,11 +32,38 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
       replaceFileDurably(disk, work.folder, work.name, work.bytes);
     }
     for (const path of work.remove) disk.unlink(path);
+    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve);
     return JobStatus.ok;
   } catch (error) {
     if (isSpaceError(error)) return JobStatus.noSpace;
     if (error instanceof DiskError) return JobStatus.failed;
     throw error;
+  }
+}
+
+/** Sets room aside for the checkpoint that has to be written when the disk is full; without room for that it has to wait. */
+function keepReserve(disk: Disk, path: string): void {
+  try {
+    writeZeros(disk, path, RESERVE_BYTES);
+  } catch (error) {
+    if (!isSpaceError(error)) throw error;
+    disk.unlink(path);
+  }
+}
+
+/** A file that is gone left its log meanwhile: nothing of it is owed. */
+function syncFile(disk: Disk, path: string): void {
+  let fd: number;
+  try {
+    fd = disk.open(path, 'read');
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    disk.fdatasync(fd);
+  } finally {
+    disk.close(fd);
   }
 }
 

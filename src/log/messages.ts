@@ -60,10 +60,13 @@ export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
 
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
-  /** Makes a checkpoint durable: syncs descriptors and folders, then writes `folder/name` (temporary file, sync, rename, sync folder). */
+  /**
+   * Makes a checkpoint durable: syncs files (through descriptors of its own: a sync error is told once per descriptor, and the shard must hear it
+   * too) and folders, then writes `folder/name` (temporary file, sync, rename, sync folder).
+   */
   | {
       readonly kind: 'checkpoint';
-      readonly syncFds: readonly number[];
+      readonly syncPaths: readonly string[];
       readonly syncFolders: readonly string[];
       readonly folder: string;
       readonly name: string;

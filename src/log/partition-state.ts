@@ -48,6 +48,11 @@ export function emptyPartition(topicId: string, partition: number): PartitionSta
   return { topicId, partition, moveNumber: 0, logStartOffset: 0, endOffset: 0, segments: [], epochs: [], damaged: [] };
 }
 
+/** What names a partition in maps and messages. */
+export function partitionKey(topicId: string, partition: number): string {
+  return `${topicId}/${partition}`;
+}
+
 /** `ringlog.durability` of a topic: when a batch is acknowledged (DESIGN section 5). */
 export type Durability = 'memory' | 'page-cache' | 'fsync';
 

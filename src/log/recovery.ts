@@ -11,13 +11,13 @@
 import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { readJournal } from './journal-reader.ts';
-import { checkpointSequence, generationFolder, journalNumber, partitionFolder } from './layout.ts';
+import { checkpointSequence, generationFolder, journalNumber } from './layout.ts';
 import { isSpaceError, type Disk } from './disk.ts';
-import type { PartitionState } from './partition-state.ts';
+import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
 import { quarantineUnknownFolders } from './quarantine.ts';
 import { redoPartition, type RedoContext } from './redo.ts';
-import { partitionKey, Replay, type ReplayedPartition } from './replay.ts';
+import { Replay, type ReplayedPartition } from './replay.ts';
 import { extendOverLostTail } from './lost-tail.ts';
 
 /** What recovery hands to the broker. */
@@ -65,7 +65,7 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     }
   }
 
-  const context: RedoContext = { disk, dataFolder, notes, rewrittenBytes: 0 };
+  const context: RedoContext = { disk, dataFolder, notes, syncedFolders: new Set(), rewrittenBytes: 0 };
   const partitions = new Map<string, PartitionState>();
   for (const [key, { replayed, syncedThrough, syncClass }] of candidates) {
     if (topicStatus(replayed.state.topicId) !== 'known') continue;
@@ -73,23 +73,12 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     partitions.set(key, replayed.state);
   }
   try {
-    quarantineUnknownFolders(disk, dataFolder, topicStatus, notes);
+    quarantineUnknownFolders(disk, dataFolder, topicStatus, partitions, notes);
   } catch (error) {
     // A full disk must not keep a broker from starting: the folders stay where they are, unread.
     if (!isSpaceError(error)) throw error;
   }
   return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
-}
-
-/** A topic whose creation was acknowledged but never reached a shard starts empty, unless files say that it had records. */
-export function refuseIfFilesExist(disk: Disk, dataFolder: string, topicId: string, partition: number): void {
-  const folder = partitionFolder(dataFolder, topicId, partition);
-  const files = disk.list(folder).filter((name) => name.endsWith('.log'));
-  if (files.length > 0)
-    throw new RecoveryError(
-      `${folder} holds ${files.length} segment file(s), but neither checkpoint nor journal knows ${partitionKey(topicId, partition)}; ` +
-        'restore generations/ and CURRENT from the same backup as topics/, or move the folder away to start this partition empty',
-    );
 }
 
 /** The higher move number wins; of the two records of one move, the one that took over. */

@@ -2,16 +2,18 @@
 import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
 import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
-import type { SegmentState } from './partition-state.ts';
+import { partitionKey, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
 import type { RecoveryNote } from './recovery-note.ts';
-import { partitionKey, truncateReplayed, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
+import { truncateReplayed, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
 
 /** What the redo of all partitions shares. */
 export interface RedoContext {
   readonly disk: Disk;
   readonly dataFolder: string;
   readonly notes: RecoveryNote[];
+  /** Folders above partitions whose names are durable. */
+  readonly syncedFolders: Set<string>;
   rewrittenBytes: number;
 }
 
@@ -34,7 +36,7 @@ class SegmentFiles {
     let file = this.open.get(baseOffset);
     if (file === undefined) {
       const { topicId, partition } = this.replayed.state;
-      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition))) this.context.disk.syncFolder(changed);
+      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition))) this.context.syncedFolders.delete(changed);
       file = { fd: this.context.disk.open(segmentPath(this.context.dataFolder, topicId, partition, baseOffset), 'write'), written: false };
       this.open.set(baseOffset, file);
     }
@@ -57,8 +59,15 @@ class SegmentFiles {
       disk.close(fd);
     }
     for (const fd of this.journals.values()) disk.close(fd);
+    // The whole chain: a process that was killed may have left folders that exist in the cache only.
+    const { dataFolder, syncedFolders } = this.context;
     const { topicId, partition } = this.replayed.state;
-    if (created) disk.syncFolder(partitionFolder(this.context.dataFolder, topicId, partition));
+    if (!created) return;
+    for (const folder of [dataFolder, `${dataFolder}/topics`, `${dataFolder}/topics/${topicId}`]) {
+      if (!syncedFolders.has(folder)) disk.syncFolder(folder);
+      syncedFolders.add(folder);
+    }
+    disk.syncFolder(partitionFolder(dataFolder, topicId, partition));
   }
 }
 

@@ -1,8 +1,9 @@
 /** The first half of recovery: what checkpoint and journal of one shard say, before a byte of a segment is looked at. Pure bookkeeping. */
 import type { CheckpointPartition } from './checkpoint.ts';
+import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import type { PartitionState, SegmentState } from './partition-state.ts';
+import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -31,10 +32,6 @@ export interface ReplayNote {
   readonly text: string;
 }
 
-export function partitionKey(topicId: string, partition: number): string {
-  return `${topicId}/${partition}`;
-}
-
 /** Replays journal groups over a checkpoint. */
 export class Replay {
   readonly partitions = new Map<string, ReplayedPartition>();
@@ -42,8 +39,8 @@ export class Replay {
   private readonly byHandle = new Map<number, ReplayedPartition>();
 
   constructor(partitions: readonly CheckpointPartition[]) {
-    for (const { handle, state } of partitions) {
-      const replayed: ReplayedPartition = { state, appends: [], movedOut: false, lastSequence: 0 };
+    for (const { handle, state, movedOut } of partitions) {
+      const replayed: ReplayedPartition = { state, appends: [], movedOut, lastSequence: 0 };
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
       if (handle >= 0) this.byHandle.set(handle, replayed);
     }
@@ -119,8 +116,7 @@ export class Replay {
     state.endOffset = segment.endOffset = end;
     segment.endPosition = entry.position + entry.batchBytes;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
-    const lastEpoch = state.epochs[state.epochs.length - 1];
-    if (lastEpoch === undefined || lastEpoch.epoch < entry.leaderEpoch) state.epochs.push({ epoch: entry.leaderEpoch, startOffset: entry.baseOffset });
+    noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 

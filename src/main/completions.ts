@@ -62,8 +62,8 @@ export class Completions {
     const errorCode = words[at + Completion.errorCode] as number;
     const isReadable = (flags & CompletionFlag.readable) !== 0;
     const isAnswer = (flags & CompletionFlag.answer) !== 0;
-    // An append ends with its error, or with the batch being readable: the shard does not touch its bytes any more.
-    const isLast = isReadable || errorCode !== 0;
+    // The shard does not touch the batch's bytes any more.
+    const isLast = (flags & CompletionFlag.released) !== 0;
     link.onSlot(isAnswer, isLast);
     if (isReadable && errorCode === 0) {
       // A deleted partition has no view any more; its last batches are nobody's.

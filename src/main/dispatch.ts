@@ -1,8 +1,8 @@
 /**
  * From frames to handlers: parses the header, decides what is refused, and starts requests when their connection says that it is their turn. Main only.
  */
-import type { Logger } from './logging.ts';
-import { API_KEY_API_VERSIONS, API_KEY_PRODUCE, PRODUCE_VERSION_MIN } from '../protocol/api-versions.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { ApiKey, PRODUCE_VERSION_MIN } from '../protocol/api-versions.ts';
 import { clientIdOf, HeaderStatus, parseRequestHeader, RequestHeader } from '../protocol/frame.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
 import type { Connection } from './connection.ts';
@@ -34,7 +34,7 @@ export class Dispatcher {
   accept(connection: Connection, bytes: Buffer, start: number, end: number, grant: Grant | null): void {
     const header = this.header;
     const status = parseRequestHeader(bytes, start, end, header);
-    if (status === HeaderStatus.OK && header.apiKey === API_KEY_PRODUCE && header.apiVersion >= PRODUCE_VERSION_MIN && grant !== null) {
+    if (status === HeaderStatus.OK && header.apiKey === ApiKey.PRODUCE && header.apiVersion >= PRODUCE_VERSION_MIN && grant !== null) {
       const pending = this.pending.take(connection, grant);
       pending.correlationId = header.correlationId;
       pending.apiVersion = header.apiVersion;
@@ -66,8 +66,8 @@ export class Dispatcher {
     const { apiKey, apiVersion } = this.header;
     if (status === HeaderStatus.MALFORMED) return 'malformed request header';
     if (status === HeaderStatus.UNKNOWN_API) return `unknown api ${apiKey}`;
-    const tooOld = apiKey === API_KEY_PRODUCE && apiVersion < PRODUCE_VERSION_MIN;
-    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== API_KEY_API_VERSIONS))
+    const tooOld = apiKey === ApiKey.PRODUCE && apiVersion < PRODUCE_VERSION_MIN;
+    if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== ApiKey.API_VERSIONS))
       return `unsupported version ${apiVersion} of api ${apiKey}`;
     return null;
   }
@@ -103,7 +103,7 @@ export class Dispatcher {
   private onThrown(request: ApiRequest, error: unknown): void {
     if (error instanceof MalformedError) request.abort(`malformed request of api ${request.apiKey}: ${error.message}`);
     else {
-      this.logger.error('handler failed', { apiKey: request.apiKey, apiVersion: request.apiVersion, error });
+      this.logger.error({ apiKey: request.apiKey, apiVersion: request.apiVersion, err: error }, 'handler failed');
       request.abort(`handler of api ${request.apiKey} failed`);
     }
     request.becomeSettled();

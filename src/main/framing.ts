@@ -10,6 +10,7 @@
  * Always: frameBytes < 0 ⇔ the size of the current frame is not complete; granted ⇒ 0 ≤ filled ≤ frameBytes; waiting ⇒ not granted.
  */
 import { assert } from '../lib/assert.ts';
+import { ApiKey } from '../protocol/api-versions.ts';
 import type { Landing } from './landing.ts';
 import { CHUNKED_FRAME_BYTES_MAX, Grant, type MemoryWaiter, type ReceiveRegions } from './regions.ts';
 
@@ -19,7 +20,6 @@ const DIRECT_BYTES_MIN = 8 * 1024;
 const PEEK_FRAME_BYTES_MIN = 16 * 1024;
 /** Frames that are no Produce may wait long (a Fetch, a JoinGroup): up to this size they are copied to the heap, so that they pin no chunk. */
 const HEAP_FRAME_BYTES_MAX = 4 * 1024;
-const API_KEY_PRODUCE = 0;
 const SIZE_BYTES = 4;
 
 /** Who gets the frames. */
@@ -220,7 +220,7 @@ export class FrameReader implements MemoryWaiter {
   private deliverWhole(input: Buffer, at: number): boolean {
     const bytes = this.frameBytes;
     const end = at + bytes;
-    const isProduce = bytes >= 2 && ((input[at] as number) << 8) + (input[at + 1] as number) === API_KEY_PRODUCE;
+    const isProduce = bytes >= 2 && ((input[at] as number) << 8) + (input[at + 1] as number) === ApiKey.PRODUCE;
     if (!isProduce && bytes <= HEAP_FRAME_BYTES_MAX) {
       const copy = Buffer.allocUnsafe(bytes);
       input.copy(copy, 0, at, end);

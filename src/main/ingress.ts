@@ -14,14 +14,14 @@ import { ProduceHandler, type ProduceTopics } from './handlers/00-produce.ts';
 import { handleApiVersions } from './handlers/18-api-versions.ts';
 import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
-import type { Logger } from './logging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
 import { ReceiveRegions, type Grant } from './regions.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
 import { ResponseWriter } from './response-writer.ts';
 import type { ShardLink } from './shard-link.ts';
-import { API_KEY_API_VERSIONS } from '../protocol/api-versions.ts';
+import { ApiKey } from '../protocol/api-versions.ts';
 
 export interface IngressSettings extends ListenerSettings {
   readonly receiveMemoryBytes: number;
@@ -62,7 +62,7 @@ export class Ingress implements ConnectionHost {
     this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes);
     this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
-    this.dispatcher.handlers.set(API_KEY_API_VERSIONS, handleApiVersions);
+    this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);
     this.bell = new DoorbellListener(this.doorbell, () => this.cycle.run());
   }

@@ -2,7 +2,7 @@
  * Main's end of the job pool. The pool (one thread, a second under load) is started at the first job: a broker that starts with nothing to do pays neither
  * its time nor its memory.
  */
-import type { Job, JobResult } from '../jobs/job.ts';
+import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
 
 /** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
 export interface JobRunner {
@@ -55,8 +55,8 @@ export class KeeperPool {
 }
 
 /** Jobs on piscina's worker threads. */
-export async function startPiscina(entry = new URL('../jobs/keeper.thread.js', import.meta.url)): Promise<JobRunner> {
+export async function startPiscina(workerData: KeeperWorkerData, entry = new URL('../jobs/keeper.thread.js', import.meta.url)): Promise<JobRunner> {
   const { Piscina } = await import('piscina');
-  const pool = new Piscina({ filename: entry.href, minThreads: 1, maxThreads: 2, idleTimeout: 30_000, concurrentTasksPerWorker: 1 });
+  const pool = new Piscina({ filename: entry.href, workerData, minThreads: 1, maxThreads: 2, idleTimeout: 30_000, concurrentTasksPerWorker: 1 });
   return { run: (job) => pool.run(job), close: () => pool.close() };
 }

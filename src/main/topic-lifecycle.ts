@@ -17,7 +17,7 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import type { FromShard } from '../log/messages.ts';
-import { emptyPartition, type PartitionState } from '../log/partition-state.ts';
+import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
@@ -35,15 +35,10 @@ export interface TopicLifecycleParts {
   readonly reader: SegmentReader;
   readonly indexes: IndexCache;
   readonly jobs: KeeperPool;
-  /** A shard of the class for the partition with this handle; starts the class at its first use. */
-  readonly getLink: (shardClass: ShardClass, handle: number) => ShardLink;
+  /** The shard of the class that owns a partition; starts the class at its first use. */
+  readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
-}
-
-/** Key of a partition in the map of recovered states. */
-export function partitionKey(topicId: string, partition: number): string {
-  return `${topicId}/${partition}`;
 }
 
 /** See the file header. */
@@ -196,7 +191,7 @@ export class TopicLifecycle {
   private async open(topic: MutableTopic, partition: number, state: PartitionState, recovered: boolean): Promise<void> {
     const { router, viewHost, catalog } = this.parts;
     const handle = this.nextHandle++;
-    const link = this.parts.getLink(shardClassOf(topic.config), handle);
+    const link = this.parts.getLink(shardClassOf(topic.config), topic.id, partition);
     const view = new PartitionView(handle, partition, topic, link, catalog.leaderEpoch, topic.config.indexIntervalBytes, viewHost);
     view.loadState(state);
     topic.partitions[partition] = view;
@@ -239,7 +234,7 @@ export class TopicLifecycle {
 
   private async removeFiles(tombstone: Tombstone): Promise<void> {
     try {
-      await this.parts.jobs.submit({ kind: 'removeTopic', dataFolder: this.parts.broker.dataDir, topicId: tombstone.topicId });
+      await this.parts.jobs.submit({ kind: 'removeTopic', dataFolder: this.parts.broker.dataDir, topicId: tombstone.topicId, poolBytesMax: this.parts.broker.poolBytesMax });
       await this.parts.catalog.removeTombstone(tombstone.topicId);
     } catch (error) {
       this.parts.onProblem(
@@ -277,7 +272,7 @@ export class TopicLifecycle {
       return left.error ?? 'the partition could not leave its shard';
     }
     view.loadState(left.state);
-    view.link = this.parts.getLink(shardClass, view.handle);
+    view.link = this.parts.getLink(shardClass, view.topic.id, view.partition);
     assert(view.link.class === shardClass, 'a link of the class asked for');
     await this.openIn(view, left.state, false);
     return (view.state as string) === 'offline' ? 'the partition could not be opened in its new shard' : null;

@@ -19,9 +19,18 @@ export interface ServedApi {
   readonly flexible: number;
 }
 
-export const API_KEY_API_VERSIONS = 18;
-export const API_KEY_PRODUCE = 0;
-export const API_KEY_FETCH = 1;
+/** Keys of the APIs that code refers to by name. */
+export const ApiKey = {
+  PRODUCE: 0,
+  FETCH: 1,
+  LIST_OFFSETS: 2,
+  METADATA: 3,
+  API_VERSIONS: 18,
+  CREATE_TOPICS: 19,
+  DELETE_TOPICS: 20,
+  DESCRIBE_CONFIGS: 32,
+  INCREMENTAL_ALTER_CONFIGS: 44,
+} as const;
 
 /** Produce requests below this version are advertised but refused: they carry message sets of magic 0 and 1. */
 export const PRODUCE_VERSION_MIN = 3;
@@ -39,11 +48,8 @@ export const SERVED_APIS: readonly ServedApi[] = [
   { key: 44, name: 'IncrementalAlterConfigs', min: 0, max: 1, flexible: 1 },
 ];
 
-/** Served APIs by key; holes are APIs that are not served. */
-const byKey: readonly (ServedApi | undefined)[] = SERVED_APIS.reduce<(ServedApi | undefined)[]>((all, api) => {
-  all[api.key] = api;
-  return all;
-}, new Array<ServedApi | undefined>(128).fill(undefined));
+/** Served APIs by key, so that a lookup is one index; undefined where no API is served. */
+const byKey: readonly (ServedApi | undefined)[] = Array.from({ length: 128 }, (_, key) => SERVED_APIS.find((api) => api.key === key));
 
 /** The served API of that key, or undefined. */
 export function servedApi(key: number): ServedApi | undefined {

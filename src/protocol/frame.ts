@@ -8,9 +8,10 @@
  */
 
 import { decodeRequest, decodeResponse, encodingPlan } from './codec.ts';
-import { API_KEY_API_VERSIONS, servedApi } from './api-versions.ts';
+import { ApiKey, servedApi } from './api-versions.ts';
 import { STRING_BYTES_MAX } from './decode.ts';
 import { encode } from './encode.ts';
+import { readInt16, readInt32 } from './int64.ts';
 import { planOf } from './plan.ts';
 import { EncodeError, MalformedError } from './protocol-errors.ts';
 import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from './schema.ts';
@@ -47,7 +48,7 @@ export class RequestHeader implements Cursor {
 
 function readHeaderRest(buffer: Buffer, end: number, flexible: boolean, header: RequestHeader): HeaderStatus {
   if (end - header.position < 2) return HeaderStatus.MALFORMED;
-  const length = buffer.readInt16BE(header.position);
+  const length = readInt16(buffer, header.position);
   header.position += 2;
   if (length < -1 || length > end - header.position) return HeaderStatus.MALFORMED;
   header.clientIdLength = length;
@@ -64,9 +65,9 @@ function readHeaderRest(buffer: Buffer, end: number, flexible: boolean, header: 
  */
 export function parseRequestHeader(buffer: Buffer, start: number, end: number, header: RequestHeader): HeaderStatus {
   if (end - start < 8) return HeaderStatus.MALFORMED;
-  header.apiKey = buffer.readInt16BE(start);
-  header.apiVersion = buffer.readInt16BE(start + 2);
-  header.correlationId = buffer.readInt32BE(start + 4);
+  header.apiKey = readInt16(buffer, start);
+  header.apiVersion = readInt16(buffer, start + 2);
+  header.correlationId = readInt32(buffer, start + 4);
   header.position = start + 8;
   const api = servedApi(header.apiKey);
   if (api === undefined) return HeaderStatus.UNKNOWN_API;
@@ -82,7 +83,7 @@ export function clientIdOf(buffer: Buffer, header: RequestHeader): string | null
 
 /** Whether the response header of that API and version has a tag section. */
 export function hasResponseHeaderTags(key: number, flexible: boolean): boolean {
-  return flexible && key !== API_KEY_API_VERSIONS;
+  return flexible && key !== ApiKey.API_VERSIONS;
 }
 
 /**

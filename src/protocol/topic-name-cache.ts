@@ -18,6 +18,10 @@ function hashOf(buffer: Uint8Array, position: number, length: number): number {
   return hash;
 }
 
+function emptySlots(count: number): (Uint8Array | undefined)[] {
+  return Array.from({ length: count }, () => undefined);
+}
+
 function isSame(name: Uint8Array, buffer: Uint8Array, position: number, length: number): boolean {
   if (name.length !== length) return false;
   for (let index = 0; index < length; index++) if (name[index] !== buffer[position + index]) return false;
@@ -30,7 +34,7 @@ export class TopicNameCache {
   private entryCount = 0;
   /** Power of two, at least 2 * entryCount. */
   private slotCount = SLOTS_INITIAL;
-  private names: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(SLOTS_INITIAL).fill(undefined);
+  private names: (Uint8Array | undefined)[] = emptySlots(SLOTS_INITIAL);
   private hashes = new Int32Array(SLOTS_INITIAL);
   private numbers = new Int32Array(SLOTS_INITIAL);
 
@@ -93,7 +97,7 @@ export class TopicNameCache {
   private rebuild(slotCount: number): void {
     const { names, hashes, numbers } = this;
     this.slotCount = slotCount;
-    this.names = new Array<Uint8Array | undefined>(slotCount).fill(undefined);
+    this.names = emptySlots(slotCount);
     this.hashes = new Int32Array(slotCount);
     this.numbers = new Int32Array(slotCount);
     for (const [index, name] of names.entries()) {

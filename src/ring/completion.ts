@@ -23,15 +23,14 @@ export const COMPLETION_WORDS = 16;
 
 export const CompletionKind = { append: 1, control: 2 } as const;
 
-/**
- * Bits of word 5. A `memory` topic sends `answer` before and `readable` after its write; all others send both at once. The slot that has `readable`, or an
- * error code, is the last one of its append: until then the shard may read the batch's bytes. (An error after the answer has no flags.)
- */
+/** Bits of word 5. A `memory` topic sends `answer` before its write and the others after it; all other topics send them at once. */
 export const CompletionFlag = {
   /** The request's partition `tag` has its outcome. */
   answer: 1,
   /** The batch is secured and may be read: the view advances over it. */
   readable: 2,
+  /** The shard does not look at the batch in the slab any more: the region may be reused. Exactly one completion per batch has it, the last. */
+  released: 4,
 } as const;
 
 export const Completion = {

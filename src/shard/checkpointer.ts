@@ -6,7 +6,7 @@
  */
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import type { Disk } from '../log/disk.ts';
-import { runKeeperWork } from '../log/keeper.ts';
+import { runKeeperWork, writeZeros } from '../log/keeper.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import type { JobResults } from '../ring/job-results.ts';
@@ -20,7 +20,6 @@ const FIRST_JOURNAL_BYTES = 8 << 20;
 interface UnderWay {
   readonly job: number;
   readonly sequence: number;
-  readonly closing: readonly number[];
   readonly bytes: number;
 }
 
@@ -52,6 +51,11 @@ export class Checkpointer {
     this.results = results;
   }
 
+  /** True if the last checkpoint found no room on the disk. */
+  get outOfSpace(): boolean {
+    return this.retryAfterMs > 0;
+  }
+
   /** True while the keeper works on a checkpoint of this shard. */
   get busy(): boolean {
     return this.underWay !== null;
@@ -62,15 +66,20 @@ export class Checkpointer {
     return this.underWay !== null || this.preparing !== null;
   }
 
-  /** All recovered partitions are open: checkpoints may be taken from now on. Prepares the first journal file if there is none. */
+  /** All recovered partitions are open: checkpoints may be taken from now on. */
   begin(nowMs: number): void {
     this.begun = true;
     this.lastAtMs = nowMs;
+  }
+
+  /** Prepares the first journal file if none was inherited. Throws DiskError: a shard without a journal cannot begin. */
+  prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
     if (journal.totalBytes > 0) return;
     const path = journal.nextPath();
     const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
-    runKeeperWork(this.disk, { kind: 'prepareJournal', path, bytes });
+    writeZeros(this.disk, path, bytes);
+    this.disk.syncFolder(this.folder);
     journal.adopt(path);
   }
 
@@ -78,7 +87,8 @@ export class Checkpointer {
   poll(nowMs: number): void {
     if (this.preparing !== null) this.pollPrepared(nowMs);
     if (this.underWay !== null) this.pollCheckpoint(nowMs);
-    if (!this.begun || this.shard.stopped) return;
+    // After a failed sync no checkpoint may claim what that sync left out.
+    if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
     const { settings } = this.shard;
     const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
@@ -92,33 +102,35 @@ export class Checkpointer {
 
   /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
   finish(): void {
+    if (this.shard.failure !== null) throw new Error(this.shard.failure);
     const dirty = this.shard.segments.lendDirty();
-    const status = runKeeperWork(this.disk, this.work(dirty.fds, dirty.folders, true));
-    this.shard.segments.takeBack(dirty.closing);
+    const status = runKeeperWork(this.disk, this.work(dirty.paths, dirty.folders, true));
+    this.shard.segments.takeBack();
     if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
   }
 
   private start(nowMs: number): void {
     const dirty = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, closing: dirty.closing, bytes: this.bytesSince };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince };
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: this.work(dirty.fds, dirty.folders, false) });
+    this.shard.reply({ kind: 'job', job, work: this.work(dirty.paths, dirty.folders, false) });
   }
 
-  private work(syncFds: readonly number[], syncFolders: readonly string[], clean: boolean): KeeperWork {
+  private work(syncPaths: readonly string[], syncFolders: readonly string[], clean: boolean): KeeperWork {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
-      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state });
+      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state, movedOut: false });
+    for (const state of this.shard.movedOut.values()) partitions.push({ handle: -1, state, movedOut: true });
     const older = this.disk
       .list(this.folder)
       .filter((name) => checkpointSequence(name) >= 0 && checkpointSequence(name) < sequence)
       .sort();
     return {
       kind: 'checkpoint',
-      syncFds,
+      syncPaths,
       syncFolders,
       folder: this.folder,
       name: checkpointName(sequence),
@@ -129,7 +141,7 @@ export class Checkpointer {
   }
 
   private pollCheckpoint(nowMs: number): void {
-    const { job, sequence, closing, bytes } = this.underWay as UnderWay;
+    const { job, sequence, bytes } = this.underWay as UnderWay;
     const status = this.results.statusOf('checkpoint', job);
     if (status < 0) return;
     this.underWay = null;
@@ -137,13 +149,14 @@ export class Checkpointer {
       this.shard.fail('a background sync failed while a checkpoint was written');
       return;
     }
-    this.shard.segments.takeBack(closing);
+    this.shard.segments.takeBack();
     if (status === JobStatus.noSpace) {
       // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
       this.bytesSince += bytes;
       this.retryAfterMs = nowMs + SPACE_RETRY_MS;
       return;
     }
+    this.retryAfterMs = 0;
     this.durableSequence = sequence;
     const writer = this.shard.journalWriter;
     writer.journal.release(sequence);

@@ -6,6 +6,7 @@ import { DiskError, type Disk } from '../log/disk.ts';
 import { EntryType } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import type { ToShard } from '../log/messages.ts';
+import { partitionKey } from '../log/partition-state.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
 import { ShardPartition } from './partition.ts';
@@ -18,6 +19,7 @@ export class ShardControl {
   private stopping = false;
   /** Segment files that left the log with the group in work; removed once that group is secured. */
   private doomed: string[] = [];
+  private cuts = false;
 
   constructor(shard: Shard, disk: Disk) {
     this.shard = shard;
@@ -52,10 +54,19 @@ export class ShardControl {
     }
   }
 
-  /** Removes files whose truncation is secured now. */
-  removeDoomed(): void {
+  /**
+   * True while bytes that a checkpoint may name leave a log with the group in work: they are overwritten or removed next, so the entry that says
+   * so must be durable, in a shard of either class, and no append of the same group may come before that.
+   */
+  get mustBeDurable(): boolean {
+    return this.cuts;
+  }
+
+  /** Removes files whose truncation is secured now; retired ones are main's to remove once it hears of it. */
+  removeFiles(): void {
     for (const path of this.doomed) this.disk.unlink(path);
     this.doomed = [];
+    this.cuts = false;
   }
 
   /** Finishes a stop once no checkpoint is under way. */
@@ -71,9 +82,16 @@ export class ShardControl {
     this.shard.reply({ kind: 'stopped', clean });
   }
 
+  /** Why nothing can be recorded now, or null. */
+  private refusal(): string | null {
+    return this.shard.failure ?? this.shard.refusal;
+  }
+
   private open(message: Extract<ToShard, { kind: 'open' }>): void {
     const { handle, state, config, leaderEpoch, recovered } = message;
-    if (this.shard.failure !== null) return this.shard.reply({ kind: 'opened', handle, error: this.shard.failure });
+    const refusal = this.refusal();
+    if (refusal !== null) return this.shard.reply({ kind: 'opened', handle, error: refusal });
+    this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
     this.shard.partitions[handle] = new ShardPartition(handle, state, config, leaderEpoch);
     this.shard.journalWriter.addControl(
       handle,
@@ -88,8 +106,11 @@ export class ShardControl {
     if (partition === undefined) return this.shard.reply({ kind: 'closed', handle, state: null });
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
-    this.shard.journalWriter.addControl(handle, { type: EntryType.close });
-    this.shard.noteWritten(1);
+    // Recovery asks the metadata about a deleted topic, so the entry is only thrift: a full journal must not keep a deletion from making room.
+    if (this.refusal() === null) {
+      this.shard.journalWriter.addControl(handle, { type: EntryType.close });
+      this.shard.noteWritten(1);
+    }
     this.shard.reply({ kind: 'closed', handle, state: partition.state });
   }
 
@@ -99,8 +120,8 @@ export class ShardControl {
    */
   private moveOut(handle: number, moveNumber: number): void {
     const partition = this.shard.partitions[handle];
-    if (partition === undefined || this.shard.failure !== null) {
-      const error = this.shard.failure ?? `no partition with handle ${handle}`;
+    if (partition === undefined || this.refusal() !== null) {
+      const error = this.refusal() ?? `no partition with handle ${handle}`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
     try {
@@ -113,6 +134,7 @@ export class ShardControl {
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
+    this.shard.movedOut.set(partitionKey(partition.state.topicId, partition.state.partition), partition.state);
     this.shard.journalWriter.addControl(handle, { type: EntryType.movedOut, state: partition.state });
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'movedOut', handle, state: partition.state, error: null });
@@ -121,7 +143,7 @@ export class ShardControl {
   private truncate(handle: number, endOffset: number): void {
     const partition = this.shard.partitions[handle];
     const refuse = (error: string): void => this.shard.reply({ kind: 'truncated', handle, state: null, error });
-    if (partition === undefined || this.shard.failure !== null) return refuse(this.shard.failure ?? `no partition with handle ${handle}`);
+    if (partition === undefined || this.refusal() !== null) return refuse(this.refusal() ?? `no partition with handle ${handle}`);
     const { state } = partition;
     if (endOffset < state.logStartOffset) return refuse(`cannot truncate to ${endOffset}: the log starts at ${state.logStartOffset}`);
     if (endOffset >= state.endOffset) return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
@@ -132,6 +154,7 @@ export class ShardControl {
       if (!(error instanceof DiskError)) throw error;
       return refuse(error.message);
     }
+    this.cuts = true;
     // The journal entry comes first, the files go after it is secured: a crash in between leaves files that no log names.
     for (const removed of plan.removed)
       this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
@@ -153,7 +176,7 @@ export class ShardControl {
     const partition = this.shard.partitions[handle];
     const refuse = (error: string): void =>
       this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: partition?.state.logStartOffset ?? -1, retired: [], error });
-    if (partition === undefined || this.shard.failure !== null) return refuse(this.shard.failure ?? `no partition with handle ${handle}`);
+    if (partition === undefined || this.refusal() !== null) return refuse(this.refusal() ?? `no partition with handle ${handle}`);
     const { state } = partition;
     if (offset > state.endOffset) return refuse(`log start ${offset} is above the end ${state.endOffset}`);
     if (offset <= state.logStartOffset)
@@ -162,6 +185,7 @@ export class ShardControl {
     const retired: number[] = [];
     // The active segment stays, however old its records are.
     while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset) retired.push(state.segments.shift()?.baseOffset as number);
+    this.cuts ||= retired.length > 0;
     this.shard.journalWriter.addControl(handle, { type: EntryType.logStart, offset });
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: offset, retired, error: null });

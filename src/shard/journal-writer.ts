@@ -14,9 +14,12 @@ import {
 import type { Journal } from '../log/journal.ts';
 import type { Group } from './group.ts';
 import type { ShardPartition } from './partition.ts';
+import type { ShardSettings } from './settings.ts';
 
 /** Control entries wait in memory until the next group; a cycle stops taking control messages once they pass this many bytes. */
-export const CONTROL_BYTES_MAX = 512 * 1024;
+export function controlBytesMax(settings: ShardSettings): number {
+  return Math.min(512 * 1024, settings.journalFileBytes / 8);
+}
 
 /** See the file header. Sequences count groups from 1. */
 export class JournalWriter {
@@ -48,9 +51,10 @@ export class JournalWriter {
     return this.controlBytes;
   }
 
-  /** Most bytes that the next group can need. */
-  static worstCase(groupBytesMax: number, groupBatchesMax: number, referenceBytesMin: number): number {
-    return GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + groupBytesMax + referenceBytesMin + CONTROL_BYTES_MAX * 2;
+  /** Most bytes that the next group can need: the last batch and the last control message may each pass their limit once. */
+  static worstCase(settings: ShardSettings): number {
+    const { groupBatchesMax, groupBytesMax, referenceBytesMin } = settings;
+    return GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + groupBytesMax + referenceBytesMin + controlBytesMax(settings) * 2;
   }
 
   /** Writes the group's journal record; returns false when there was nothing to record. Not durable yet. Room was checked before. */
@@ -92,7 +96,7 @@ export class JournalWriter {
         length,
         inline ? payloadBytes : 0,
         group.maxTimestamp[i] as number,
-        partition.leaderEpoch,
+        group.leaderEpoch[i] as number,
       );
       if (!inline) continue;
       payloadBytes += length;

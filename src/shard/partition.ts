@@ -8,6 +8,8 @@ export interface OpenSegment {
   readonly folder: string;
   /** Bytes were written since the last sync that covered them: the descriptor must not be closed. */
   dirty: boolean;
+  /** A checkpoint under way syncs it: clean by name, not yet by deed. */
+  lent: boolean;
   /** The file's name is durable: the journal may refer to bytes that are only here. */
   nameSynced: boolean;
 }
@@ -37,6 +39,8 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
+  /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
+  folderReady = false;
   /** Log-append time never goes backwards within a partition. */
   lastAppendTime = -1;
 

@@ -29,8 +29,10 @@ export class SegmentWriter {
   private retiring: Retiring[] = [];
   /** Folders with names the disk may not have. */
   private unsyncedFolders: Set<string> = new Set();
-  /** A checkpoint job holds descriptor numbers: none may be closed, or the job would sync a stranger's file. */
-  private lent = false;
+  /** A checkpoint job is syncing files of ours: until it is done no descriptor closes. */
+  private lending = false;
+  private lentRetiring: Retiring[] = [];
+  private lentFolders: string[] = [];
 
   constructor(disk: Disk, dataFolder: string, pool: SegmentPool) {
     this.disk = disk;
@@ -60,7 +62,10 @@ export class SegmentWriter {
   roll(partition: ShardPartition, fromPool: boolean): SegmentState {
     const { topicId, partition: number, endOffset } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
-    for (const changed of this.disk.mkdir(folder)) this.unsyncedFolders.add(changed);
+    this.ensureFolder(partition);
+    const before = partition.activeSegment();
+    // An empty active segment has the name the new one takes: its descriptor must not outlive the name.
+    if (before !== undefined && before.baseOffset === endOffset) this.dropActive(partition);
     let capacity = 0;
     if (fromPool) {
       capacity = this.pool.take(segmentPath(this.dataFolder, topicId, number, endOffset), partition.config.segmentBytes);
@@ -69,9 +74,7 @@ export class SegmentWriter {
     }
     const opened = this.openFile(partition, endOffset, capacity > 0);
     if (partition.active !== null) this.retire(partition, partition.active);
-    const before = partition.activeSegment();
     const segment: SegmentState = { baseOffset: endOffset, endOffset, endPosition: 0, maxTimestamp: -1, capacity };
-    // An empty active segment has the same base offset: the new one takes its place.
     if (before !== undefined && before.baseOffset === endOffset) partition.state.segments.pop();
     partition.state.segments.push(segment);
     partition.active = opened;
@@ -88,46 +91,50 @@ export class SegmentWriter {
     segment.nameSynced = true;
   }
 
-  /** Makes all bytes and names of one partition durable. */
+  /** Makes all bytes and names of one partition durable. What a checkpoint under way has been lent is not durable yet, so it is synced here too. */
   syncAll(partition: ShardPartition): void {
     if (partition.active !== null) {
-      if (partition.active.dirty) this.disk.fdatasync(partition.active.fd);
-      partition.active.dirty = false;
+      this.syncFile(partition.active);
       this.secureName(partition);
     }
-    const own = this.retiring.filter((entry) => entry.partition === partition);
-    for (const { segment } of own) {
-      if (segment.dirty) this.disk.fdatasync(segment.fd);
-      segment.dirty = false;
-      this.syncNames(segment.folder);
+    for (const entry of [...this.retiring, ...this.lentRetiring]) {
+      if (entry.partition !== partition) continue;
+      this.syncFile(entry.segment);
+      this.syncNames(entry.segment.folder);
     }
   }
 
-  /** Descriptors and folders a checkpoint has to sync; they count as clean from now on, and stay open until {@link takeBack}. */
-  lendDirty(): { fds: number[]; folders: string[]; closing: number[] } {
-    const fds: number[] = [];
-    for (const partition of this.partitions) {
-      const active = partition.active;
-      if (active === null || !active.dirty) continue;
-      fds.push(active.fd);
-      active.dirty = false;
-    }
-    const closing: number[] = [];
-    for (const { segment } of this.retiring) {
-      if (segment.dirty) fds.push(segment.fd);
-      closing.push(segment.fd);
-    }
+  /**
+   * Files and folders a checkpoint has to sync. Their descriptors stay open until {@link takeBack}: the kernel tells a failed writeback to whoever
+   * has the file open, and may forget it once nobody has.
+   */
+  lendDirty(): { paths: string[]; folders: string[] } {
+    const paths: string[] = [];
+    const lend = (segment: OpenSegment): void => {
+      if (!segment.dirty) return;
+      paths.push(segment.path);
+      segment.dirty = false;
+      segment.lent = true;
+    };
+    for (const partition of this.partitions) if (partition.active !== null) lend(partition.active);
+    for (const { segment } of this.retiring) lend(segment);
+    this.lentRetiring = this.retiring;
     this.retiring = [];
     const folders = [...this.unsyncedFolders];
     this.unsyncedFolders = new Set();
-    this.lent = true;
-    return { fds, folders, closing };
+    this.lentFolders = folders;
+    this.lending = true;
+    return { paths, folders };
   }
 
-  /** The checkpoint job is done: closes the retired descriptors that {@link lendDirty} named. */
-  takeBack(closing: readonly number[]): void {
-    this.lent = false;
-    for (const fd of closing) this.disk.close(fd);
+  /** The checkpoint job is done and everything lent is durable: retired descriptors close. */
+  takeBack(): void {
+    this.lending = false;
+    this.lentFolders = [];
+    for (const partition of this.partitions) if (partition.active !== null) partition.active.lent = false;
+    for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
+    this.lentRetiring = [];
+    for (const { segment } of this.retiring) segment.lent = false;
   }
 
   /** Forgets a partition that left this shard; everything it wrote was secured or is not wanted any more. */
@@ -147,8 +154,26 @@ export class SegmentWriter {
     partition.active = null;
   }
 
+  /**
+   * Before its first file of this process life a partition's folder is made, and the whole chain above counts as unsynced, even where it exists: a
+   * process that was killed may have left it in the cache only.
+   */
+  private ensureFolder(partition: ShardPartition): void {
+    if (partition.folderReady) return;
+    const { topicId, partition: number } = partition.state;
+    this.disk.mkdir(partitionFolder(this.dataFolder, topicId, number));
+    const topics = `${this.dataFolder}/topics`;
+    for (const folder of [this.dataFolder, topics, `${topics}/${topicId}`]) this.unsyncedFolders.add(folder);
+    partition.folderReady = true;
+  }
+
+  private syncFile(segment: OpenSegment): void {
+    if (segment.dirty || segment.lent) this.disk.fdatasync(segment.fd);
+    segment.dirty = false;
+  }
+
   private retire(partition: ShardPartition, segment: OpenSegment): void {
-    if (segment.dirty || this.lent) this.retiring.push({ partition, segment });
+    if (segment.dirty || this.lending) this.retiring.push({ partition, segment });
     else this.disk.close(segment.fd);
   }
 
@@ -156,14 +181,15 @@ export class SegmentWriter {
     const { topicId, partition: number } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
     const path = segmentPath(this.dataFolder, topicId, number, baseOffset);
+    this.ensureFolder(partition);
     const fd = this.disk.open(path, 'write');
     if (!nameSynced) this.unsyncedFolders.add(folder);
-    return { fd, path, folder, dirty: false, nameSynced };
+    return { fd, path, folder, dirty: false, lent: false, nameSynced };
   }
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */
   private syncNames(folder: string): void {
-    const chain = [...this.unsyncedFolders].filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`)).sort();
+    const chain = [...this.unsyncedFolders, ...this.lentFolders].filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`)).sort();
     for (const unsynced of chain) {
       if (unsynced !== folder) this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);

@@ -38,6 +38,8 @@ export interface ShardWorkerData {
   /** The shard's folder within the current generation: journal and checkpoints. */
   readonly folder: string;
   readonly generation: bigint;
+  /** Set for a shard that begins in the middle of a generation: it makes its folder and first checkpoint itself. */
+  readonly begins: { readonly generation: string; readonly shard: string } | null;
   readonly settings: ShardSettings;
   /** Counts disk operations over all threads and kills the process at one of them; tests only. */
   readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;

@@ -1,6 +1,7 @@
 /** Entry of a shard worker: builds a shard from its workerData and runs its duty cycle until main asks it to stop. */
 import { workerData } from 'node:worker_threads';
 import { CountingDisk } from '../log/counting-disk.ts';
+import { beginShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import { NodeDisk } from '../log/node-disk.ts';
@@ -19,6 +20,9 @@ const JOB_SLEEP_MS = 5;
 
 const data = workerData as ShardWorkerData;
 const disk = data.crashPoint === null ? new NodeDisk() : countingDisk(data.crashPoint);
+if (data.begins !== null) {
+  beginShard(disk, data.settings.dataFolder, data.begins.generation, { shard: data.begins.shard, partitions: [] });
+}
 const submissions = new RingConsumer(data.submissions);
 const doorbell = new DoorbellRinger(data.doorbell);
 const nap = new Nap();

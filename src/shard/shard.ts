@@ -14,22 +14,24 @@
  */
 import { assert } from '../lib/assert.ts';
 import { DiskError, type Disk } from '../log/disk.ts';
+import { noteEpoch } from '../log/epochs.ts';
 import { EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
+import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import { checkBatchHeader, lastOffsetDelta, maxTimestamp, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
+import { baseOffset, checkBatchHeader, lastOffsetDelta, maxTimestamp, partitionLeaderEpoch, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
 import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
-import { Submission, SubmissionKind } from '../ring/submission.ts';
+import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
-import { CONTROL_BYTES_MAX, JournalWriter } from './journal-writer.ts';
+import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
@@ -58,6 +60,8 @@ export class Shard {
   readonly settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[] = [];
+  /** Partitions that left this shard in this generation, by `topicId/partition`: checkpoints go on naming them (see log/checkpoint.ts). */
+  readonly movedOut = new Map<string, PartitionState>();
   readonly segments: SegmentWriter;
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
@@ -65,13 +69,18 @@ export class Shard {
   /** Why nothing is acknowledged any more, or null. */
   failure: string | null = null;
   stopped = false;
+  /** Set for the length of a cycle that can journal nothing: why appends and changes are refused. */
+  refusal: string | null = null;
 
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
+  /** `memory` batches of the group in work were answered before they were written. */
+  private answeredEarly = false;
   private readonly worstCaseGroupBytes: number;
+  private readonly controlBytesMax: number;
 
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
     this.settings = settings;
@@ -82,7 +91,9 @@ export class Shard {
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
     this.control = new ShardControl(this, ports.disk);
-    this.worstCaseGroupBytes = JournalWriter.worstCase(settings.groupBytesMax, settings.groupBatchesMax, settings.referenceBytesMin);
+    this.checkpointer.prepareFirst();
+    this.controlBytesMax = controlBytesMax(settings);
+    this.worstCaseGroupBytes = JournalWriter.worstCase(settings);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
@@ -90,9 +101,17 @@ export class Shard {
     if (this.failure === null) this.checkpointer.poll(nowMs);
     let outcome: number = Worked.nothing;
     if (this.failure === null && !this.ports.journal.hasRoom(this.worstCaseGroupBytes)) {
-      // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main.
+      // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
+      // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
+      this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
       outcome = Worked.stalled;
+      if (this.refusal !== null && this.gather(nowMs)) {
+        this.answeredEarly = false;
+        this.flushReplies();
+        this.publishGroup();
+      }
+      this.refusal = null;
     } else if (this.gather(nowMs)) {
       this.commit(nowMs);
       outcome = Worked.something;
@@ -132,10 +151,11 @@ export class Shard {
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
-        if (group.count > 0 || this.journalWriter.waitingControlBytes > CONTROL_BYTES_MAX) break;
+        if (group.count > 0 || this.journalWriter.waitingControlBytes > this.controlBytesMax) break;
         this.control.handle(this.ports.control.receive(), nowMs);
         controls++;
         taken++;
+        if (this.control.mustBeDurable) break;
         continue;
       }
       assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
@@ -145,6 +165,7 @@ export class Shard {
         words[at + Submission.position] as number,
         words[at + Submission.length] as number,
         words[at + Submission.handle] as number,
+        words[at + Submission.flags] as number,
       );
       const code = this.stage(i, nowMs);
       if (code === MUST_ROLL_FIRST) {
@@ -166,12 +187,13 @@ export class Shard {
     const slab = this.ports.slab;
     const partition = this.partitions[group.handle[i] as number];
     if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-    if (this.failure !== null || partition.stopped) return ErrorCode.KAFKA_STORAGE_ERROR;
+    if (this.failure !== null || this.refusal !== null || partition.stopped) return ErrorCode.KAFKA_STORAGE_ERROR;
     const at = group.slabAt[i] as number;
     const length = group.length[i] as number;
     const { config } = partition;
     if (length > config.maxMessageBytes) return ErrorCode.MESSAGE_TOO_LARGE;
-    const malformed = checkBatchHeader(slab, at, length);
+    const given = ((group.flags[i] as number) & SubmissionFlag.givenOffsets) !== 0;
+    const malformed = checkBatchHeader(slab, at, length, given);
     if (malformed !== ErrorCode.NONE) return malformed;
     if (!isBatchCrcValid(slab, at)) return ErrorCode.CORRUPT_MESSAGE;
     if (length > config.segmentBytes) return ErrorCode.RECORD_LIST_TOO_LARGE;
@@ -183,6 +205,8 @@ export class Shard {
       partition.stagedMaxTimestamp = partition.activeSegment()?.maxTimestamp ?? -1;
       partition.stagedBytes = 0;
     }
+    // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
+    if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition))) {
       if (!first) return MUST_ROLL_FIRST;
       const rolled = this.roll(partition);
@@ -190,15 +214,17 @@ export class Shard {
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
 
-    stampBatch(slab, at, partition.stagedEnd, partition.leaderEpoch);
+    const epoch = given ? partitionLeaderEpoch(slab, at) : partition.leaderEpoch;
+    if (!given) stampBatch(slab, at, partition.stagedEnd, epoch);
     let appendTime = -1;
-    if (config.timestampType === 'LogAppendTime') {
+    if (!given && config.timestampType === 'LogAppendTime') {
       appendTime = Math.max(nowMs, partition.lastAppendTime);
       partition.lastAppendTime = appendTime;
       setLogAppendTime(slab, at, appendTime, crc32cAt);
     }
     const delta = lastOffsetDelta(slab, at);
     const timestamp = maxTimestamp(slab, at);
+    group.leaderEpoch[i] = epoch;
     group.baseOffset[i] = partition.stagedEnd;
     group.lastOffsetDelta[i] = delta;
     group.position[i] = partition.stagedPosition;
@@ -241,20 +267,25 @@ export class Shard {
       return ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      if (error.operation.startsWith('sync')) this.fail(`${error.message} while a segment was rolled`);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }
 
   /** Steps 1 to 4 of the file header. */
   private commit(nowMs: number): void {
-    // What rolled in this cycle must reach main before the batches that lie in the new segment.
-    this.flushReplies((message) => message.kind === 'rolled');
-    for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
+    // Answers of control messages in this group must come first and are not secured yet: then `memory` topics wait with the rest.
+    this.answeredEarly = this.replies.length === 0;
+    if (this.answeredEarly)
+      for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
     for (const partition of this.touched) this.writeSegment(partition);
     if (this.failure === null) this.writeJournal(nowMs);
     if (this.failure !== null) this.refuseGroup();
     for (const partition of this.touched) this.commitPartition(partition);
+    // Control messages came before the appends of their group: their answers (and rolls) reach main before the batches do.
+    this.flushReplies();
     this.publishGroup();
+    if (this.failure === null) this.control.removeFiles();
     this.group.clear();
   }
 
@@ -294,7 +325,12 @@ export class Shard {
   private writeJournal(nowMs: number): void {
     try {
       const wrote = this.journalWriter.write(this.group, this.partitions, this.ports.slab, nowMs);
-      if (!wrote || this.settings.class === 'buffered') return;
+      if (!wrote) return;
+      if (this.settings.class === 'buffered') {
+        // A journal that forgot a truncation would find other bytes, or none, where the checkpoint says the log is.
+        if (this.control.mustBeDurable) this.ports.journal.syncAll();
+        return;
+      }
       for (const partition of this.touched) {
         if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
         this.ports.disk.fdatasync(partition.active.fd);
@@ -310,7 +346,7 @@ export class Shard {
   /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
   private refusePartition(partition: ShardPartition): void {
     for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number) this.group.errorCode[i] = ErrorCode.KAFKA_STORAGE_ERROR;
-    if (partition.config.durability === 'memory') {
+    if (this.answeredEarly && partition.config.durability === 'memory') {
       // Already acknowledged: the offsets are burnt and the partition stops.
       partition.stopped = true;
       partition.state.damaged.push({ from: partition.state.endOffset, to: partition.stagedEnd });
@@ -329,9 +365,8 @@ export class Shard {
     const { state } = partition;
     const segment = partition.activeSegment();
     assert(segment !== undefined, 'committed batch without a segment');
-    const lastEpoch = state.epochs[state.epochs.length - 1];
-    if (lastEpoch === undefined || lastEpoch.epoch < partition.leaderEpoch)
-      state.epochs.push({ epoch: partition.leaderEpoch, startOffset: state.endOffset });
+    for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number)
+      noteEpoch(state.epochs, this.group.leaderEpoch[i] as number, this.group.baseOffset[i] as number);
     state.endOffset = segment.endOffset = partition.stagedEnd;
     segment.endPosition = partition.stagedPosition;
     segment.maxTimestamp = partition.stagedMaxTimestamp;
@@ -349,11 +384,11 @@ export class Shard {
     if (group.count === 0) return;
     for (let i = 0; i < group.count; i++) {
       const partition = partitions[group.handle[i] as number];
-      const answered = partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
-      if (group.errorCode[i] !== ErrorCode.NONE) {
-        // Answered before and failed now: main only learns that its bytes are free.
-        this.publish(i, answered ? 0 : CompletionFlag.answer);
-      } else this.publish(i, answered ? CompletionFlag.readable : CompletionFlag.answer | CompletionFlag.readable);
+      const answered = this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
+      let flags: number = CompletionFlag.released;
+      if (!answered) flags |= CompletionFlag.answer;
+      if (group.errorCode[i] === ErrorCode.NONE) flags |= CompletionFlag.readable;
+      this.publish(i, flags);
     }
     this.ports.completions.publish();
     this.ports.ring();
@@ -376,26 +411,22 @@ export class Shard {
     words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
     words[at + Completion.position] = group.position[i] as number;
     words[at + Completion.length] = group.length[i] as number;
-    words[at + Completion.leaderEpoch] = this.partitions[group.handle[i] as number]?.leaderEpoch ?? -1;
+    words[at + Completion.leaderEpoch] = group.leaderEpoch[i] as number;
     setLong(words, at + Completion.maxTimestamp, group.maxTimestamp[i] as number);
     setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
   }
 
-  /** Sends the queued messages to main, or only those that `which` picks. */
-  private flushReplies(which: ((message: FromShard) => boolean) | null = null): void {
+  /** Sends the queued messages to main. */
+  private flushReplies(): void {
     if (this.replies.length === 0) return;
-    const kept: FromShard[] = [];
-    for (const message of this.replies) {
-      if (which !== null && !which(message)) {
-        kept.push(message);
-        continue;
-      }
+    for (let message of this.replies) {
+      // A group that failed secured nothing: what was to be confirmed with it is refused.
+      if (this.failure !== null && 'error' in message && message.error === null) message = { ...message, error: this.failure };
       while (this.ports.completions.free(1) < 1) this.ports.waitForMain();
       this.ports.control.post(message);
       offerControl(this.ports.completions, CompletionKind.control);
     }
     this.replies.length = 0;
-    for (const message of kept) this.replies.push(message);
     this.ports.completions.publish();
     this.ports.ring();
   }

@@ -5,7 +5,7 @@ import { apiByKey } from '../../src/protocol/apis/all.ts';
 import { decodeMessage, encodeMessage } from '../../src/protocol/codec.ts';
 import { crc32cAt } from '../../src/protocol/crc32c.ts';
 import { decodeRequestFrame, decodeResponseFrame, encodeRequestFrame, encodeResponseFrame } from '../../src/protocol/frame.ts';
-import { planOf } from '../../src/protocol/plan.ts';
+import { defaultOf, planOf, type StructPlan } from '../../src/protocol/plan.ts';
 import * as batch from '../../src/protocol/record-batch.ts';
 import { isBatchCrcValid } from '../../src/protocol/crc32c.ts';
 import { buildBatch, readRecords } from '../../src/protocol/record.ts';
@@ -59,9 +59,18 @@ export function checkVector(vector: Vector): void {
 }
 
 function checkMessage(message: Message, vector: Vector, bytes: Buffer): void {
-  const expected = structValue(planOf(message, vector.version)!.root, vector.value, vector.key === undefined);
+  const plan = planOf(message, vector.version)!.root;
+  const expected = structValue(plan, vector.value, vector.key === undefined);
   expect(decodeMessage(message, vector.version, bytes)).toEqual(expected);
+  if (vector.sample === 'empty') checkDefaults(plan, expected);
   if (!vector.decodeOnly) expect(encodeMessage(message, vector.version, expected as never).toString('hex')).toBe(bytes.toString('hex'));
+}
+
+/** In the empty sample everything that is not null is at its default. */
+function checkDefaults(plan: StructPlan, value: Record<string, unknown>): void {
+  for (const field of plan.fields) {
+    if (value[field.name] !== null) expect({ [field.path]: value[field.name] }).toEqual({ [field.path]: defaultOf(field) });
+  }
 }
 
 /** Headers are checked inside of frames: any API whose header has that version will do. */

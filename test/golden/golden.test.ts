@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ALL_APIS } from '../../src/protocol/apis/all.ts';
 import { parseRange } from '../../src/protocol/plan.ts';
 import { checkVector, exclusion } from './check.ts';
 import { ownVectors, title, type Vector } from './vectors.ts';
+
+// Properties take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Runs them all and names each that fails; one test per vector would be slow for nothing. */
 function failures(vectors: readonly Vector[]): string[] {

@@ -8,6 +8,8 @@ import type { ControlPort } from '../../src/ring/control.ts';
 import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.ts';
 import { Submission, SUBMISSION_WORDS, SubmissionKind } from '../../src/ring/submission.ts';
 
+const ALL = CompletionFlag.answer | CompletionFlag.readable | CompletionFlag.released;
+
 /** Two queues in the place of a MessageChannel. */
 class QueueControl implements ControlPort<ToShard, FromShard> {
   readonly toShard: ToShard[] = [];
@@ -90,7 +92,7 @@ export class FakeShard {
   write(errorCode = 0): void {
     for (const { append, baseOffset } of this.unwritten.splice(0)) {
       this.checkBatch(append);
-      this.complete(append, errorCode === 0 ? CompletionFlag.readable : 0, errorCode, baseOffset);
+      this.complete(append, CompletionFlag.released | (errorCode === 0 ? CompletionFlag.readable : 0), errorCode, baseOffset);
     }
     this.completions.publish();
   }
@@ -113,7 +115,7 @@ export class FakeShard {
     if (this.checkBytes) this.checkBatch(append);
     const error = this.errors.get(append.handle) ?? 0;
     if (error !== 0) {
-      this.complete(append, CompletionFlag.answer, error, -1);
+      this.complete(append, CompletionFlag.answer | CompletionFlag.released, error, -1);
       return;
     }
     const baseOffset = this.nextOffset[append.handle] ?? 0;
@@ -121,7 +123,7 @@ export class FakeShard {
     if (this.memory.has(append.handle)) {
       this.complete(append, CompletionFlag.answer, 0, baseOffset);
       this.unwritten.push({ append, baseOffset });
-    } else this.complete(append, CompletionFlag.answer | CompletionFlag.readable, 0, baseOffset);
+    } else this.complete(append, ALL, 0, baseOffset);
   }
 
   private checkBatch({ position, length }: TakenAppend): void {

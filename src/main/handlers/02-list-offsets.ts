@@ -35,6 +35,8 @@ const VERSION_OF: ReadonlyMap<bigint, number> = new Map([
   [EARLIEST_PENDING_UPLOAD, 11],
 ]);
 
+const LEADER_EPOCH_VERSION = 4;
+
 /** See the file header. */
 export function listOffsetsHandler(router: Router, search: TimestampSearch): Handler {
   return async (request) => {
@@ -50,7 +52,9 @@ export function listOffsetsHandler(router: Router, search: TimestampSearch): Han
             ? failed(partition, ErrorCode.INVALID_REQUEST)
             : answerOne(topic, partition, apiVersion, search),
         );
-        return { name, partitions: await Promise.all(answers) };
+        const found = await Promise.all(answers);
+        // Older versions have no field for it, and a default is the only value they may be given.
+        return { name, partitions: apiVersion < LEADER_EPOCH_VERSION ? found.map((each) => ({ ...each, leaderEpoch: -1 })) : found };
       }),
     );
     request.respond([encodeResponseFrame(listOffsets, apiVersion, request.correlationId, { topics })]);

@@ -1,5 +1,5 @@
 /** ApiVersions: what this broker serves. Main only. The one API that is answered in any version, because it is how versions are agreed on. */
-import { API_KEY_API_VERSIONS, SERVED_APIS } from '../../protocol/api-versions.ts';
+import { ApiKey, SERVED_APIS } from '../../protocol/api-versions.ts';
 import { apiVersions } from '../../protocol/apis/18-api-versions.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
@@ -11,7 +11,7 @@ const SOFTWARE_VERSION = 3;
 const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/;
 
 const SERVED = SERVED_APIS.map(({ key, min, max }) => ({ apiKey: key, minVersion: min, maxVersion: max }));
-const OWN_RANGE = SERVED.filter(({ apiKey }) => apiKey === API_KEY_API_VERSIONS);
+const OWN_RANGE = SERVED.filter(({ apiKey }) => apiKey === ApiKey.API_VERSIONS);
 
 /** Answers with everything that is served. */
 export function handleApiVersions(request: Request): void {

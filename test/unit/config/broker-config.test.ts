@@ -20,12 +20,14 @@ describe('the table of settings', () => {
   });
 
   it('says in one line what each setting does', () => {
-    for (const definition of [...BROKER_CONFIG_BY_NAME.values(), ...TOPIC_CONFIGS]) expect(definition.doc, definition.name).toMatch(/^[^\n]+\.$|…$/);
+    for (const definition of [...BROKER_CONFIG_BY_NAME.values(), ...TOPIC_CONFIGS])
+      expect(definition.doc, definition.name).toMatch(/^[^\n]+\.$|…$/);
   });
 
   it('names only settings that exist in profiles, with legal values', () => {
     for (const { values } of Object.values(PROFILES)) {
-      for (const [name, text] of Object.entries(values)) expect(parseValue(BROKER_CONFIG_BY_NAME.get(name)!, text), name).toMatchObject({ ok: true });
+      for (const [name, text] of Object.entries(values))
+        expect(parseValue(BROKER_CONFIG_BY_NAME.get(name)!, text), name).toMatchObject({ ok: true });
     }
   });
 });
@@ -47,7 +49,12 @@ describe('broker settings', () => {
   });
 
   it('take flags over everything else', () => {
-    const config = resolveBrokerConfig({ port: 0, host: '::1', dataDir: '/x/y', set: ['num.partitions=3', 'num.partitions=4', 'listeners=PLAINTEXT://10.0.0.1:1'] });
+    const config = resolveBrokerConfig({
+      port: 0,
+      host: '::1',
+      dataDir: '/x/y',
+      set: ['num.partitions=3', 'num.partitions=4', 'listeners=PLAINTEXT://10.0.0.1:1'],
+    });
     expect(config).toMatchObject({ port: 0, host: '::1', dataDir: '/x/y', defaultPartitions: 4 });
   });
 
@@ -62,7 +69,10 @@ describe('broker settings', () => {
 
   it('let whatever is set by itself win over the profile', () => {
     expect(set('ringlog.profile=throughput')).toMatchObject({ groupBytesMax: 16 * 1024 * 1024, profile: 'throughput' });
-    expect(set('ringlog.profile=throughput', 'ringlog.group.bytes.max=1048576')).toMatchObject({ groupBytesMax: 1048576, groupBatchesMax: 4000 });
+    expect(set('ringlog.profile=throughput', 'ringlog.group.bytes.max=1048576')).toMatchObject({
+      groupBytesMax: 1048576,
+      groupBatchesMax: 4000,
+    });
     expect(set('ringlog.profile=latency').spinUs).toBeGreaterThan(0);
   });
 
@@ -80,7 +90,10 @@ describe('broker settings', () => {
   it.each([
     ['num.partition=2', 'Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
     ['RINGLOG_SHARDS_SYNC=2', 'Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?'],
-    ['segment.bytes=2000000', 'Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".'],
+    [
+      'segment.bytes=2000000',
+      'Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".',
+    ],
     ['zzz=1', 'Unknown broker setting "zzz".'],
     ['num.partitions=0', 'Invalid value "0" for num.partitions: it must be a whole number from 1 to 10000.'],
     ['num.partitions=1.5', 'Invalid value "1.5" for num.partitions: it must be a whole number from 1 to 10000.'],
@@ -90,8 +103,14 @@ describe('broker settings', () => {
     ['log.cleanup.policy=compact', 'log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.'],
     ['listeners=SSL://h:1', 'Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).'],
     ['listeners=9092', 'Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.'],
-    ['listeners=PLAINTEXT://h:70000', 'Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.'],
-    ['advertised.listeners=PLAINTEXT://:1', 'Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.'],
+    [
+      'listeners=PLAINTEXT://h:70000',
+      'Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.',
+    ],
+    [
+      'advertised.listeners=PLAINTEXT://:1',
+      'Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
+    ],
     ['log.dirs=/a,/b', 'Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],
     ['num.partitions', '--set num.partitions: it must be name=value, for example --set num.partitions=4.'],
     [

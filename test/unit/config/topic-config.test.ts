@@ -10,13 +10,22 @@ const broker = resolveBrokerConfig();
 describe('topic settings', () => {
   it('come from the topic, else from the broker, else from the table', () => {
     const configured = resolveBrokerConfig({ set: ['log.segment.bytes=2097152', 'message.max.bytes=5000'] });
-    expect(resolveTopicConfig({}, broker)).toMatchObject({ segmentBytes: 1073741824, maxMessageBytes: 1048588, durability: 'fsync', minInsyncReplicas: 1 });
+    expect(resolveTopicConfig({}, broker)).toMatchObject({
+      segmentBytes: 1073741824,
+      maxMessageBytes: 1048588,
+      durability: 'fsync',
+      minInsyncReplicas: 1,
+    });
     expect(resolveTopicConfig({}, configured)).toMatchObject({ segmentBytes: 2097152, maxMessageBytes: 5000 });
     expect(resolveTopicConfig({ 'segment.bytes': '1048576' }, configured)).toMatchObject({ segmentBytes: 1048576, maxMessageBytes: 5000 });
   });
 
   it('stand for no limit as Infinity', () => {
-    expect(resolveTopicConfig({}, broker)).toMatchObject({ messageTimestampBeforeMsMax: Infinity, retentionBytes: Infinity, retentionMs: 604800000 });
+    expect(resolveTopicConfig({}, broker)).toMatchObject({
+      messageTimestampBeforeMsMax: Infinity,
+      retentionBytes: Infinity,
+      retentionMs: 604800000,
+    });
     expect(resolveTopicConfig({ 'retention.ms': '-1' }, broker).retentionMs).toBe(Infinity);
   });
 
@@ -30,7 +39,10 @@ describe('topic settings', () => {
   });
 
   it('count a stored value that is no longer legal as not set', () => {
-    expect(resolveTopicConfig({ 'segment.bytes': '3', 'ringlog.durability': 'later' }, broker)).toMatchObject({ segmentBytes: 1073741824, durability: 'fsync' });
+    expect(resolveTopicConfig({ 'segment.bytes': '3', 'ringlog.durability': 'later' }, broker)).toMatchObject({
+      segmentBytes: 1073741824,
+      durability: 'fsync',
+    });
   });
 
   it.each([
@@ -71,7 +83,7 @@ describe('topic settings', () => {
       fc.property(names, fc.oneof(fc.string(), fc.bigInt().map(String), fc.double().map(String)), (name, value) => {
         const reason = validateTopicConfig(name, value);
         if (reason === undefined) resolveTopicConfig({ [name]: value }, broker);
-        else if (!/[\r\n]/.test(name)) expect(reason).not.toMatch(/[\r\n]/);
+        else expect(reason).not.toMatch(/[\r\n]/);
       }),
       { numRuns: 2000 },
     );
@@ -93,13 +105,17 @@ describe('describing settings', () => {
         { name: 'log.segment.bytes', value: '1073741824', source: 5 },
       ],
     });
-    expect(describeTopicConfigs({}, configured).find(({ name }) => name === 'segment.bytes')).toMatchObject({ value: '2097152', source: 4 });
+    expect(describeTopicConfigs({}, configured).find(({ name }) => name === 'segment.bytes')).toMatchObject({
+      value: '2097152',
+      source: 4,
+    });
     expect(describeTopicConfigs({}, broker).find(({ name }) => name === 'segment.bytes')).toMatchObject({ value: '1073741824', source: 5 });
   });
 
   it('shows the durability a topic really has', () => {
     const fast = resolveBrokerConfig({ set: ['ringlog.durability=memory'] });
-    const durability = (overrides: Record<string, string>) => describeTopicConfigs(overrides, fast).find(({ name }) => name === 'ringlog.durability')!.value;
+    const durability = (overrides: Record<string, string>) =>
+      describeTopicConfigs(overrides, fast).find(({ name }) => name === 'ringlog.durability')!.value;
     expect(durability({})).toBe('memory');
     expect(durability({ 'flush.messages': '1' })).toBe('fsync');
   });

@@ -1,0 +1,119 @@
+/**
+ * Who may import whom, held as data. Anything not listed is an error. The reasons are in docs/ARCHITECTURE.md; a thread's folder never
+ * imports another thread's folder, it reaches the other through a ring.
+ */
+
+/** Folder of src → folders of src it may import (besides itself). */
+const DIRECTIONS = {
+  lib: [],
+  config: ['lib'],
+  telemetry: ['lib'],
+  protocol: ['lib'],
+  ring: ['lib'],
+  log: ['lib', 'protocol'],
+  coordinator: ['lib', 'config', 'protocol'],
+  cluster: ['lib', 'config', 'protocol'],
+  shard: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
+  replication: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
+  jobs: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
+  // What a job is asked and answers is plain data, and main hands it over.
+  main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts'],
+  http: ['lib', 'config', 'telemetry'],
+  cli: ['broker.ts', 'config', 'lib'],
+};
+
+/** File of src → what it may import. `broker.ts` is the composition root and may import everything but the command line. */
+const TOP_FILES = {
+  'bin.ts': ['cli', 'config', 'lib'],
+  'index.ts': ['broker.ts', 'config', 'lib'],
+  'broker.ts': Object.keys(DIRECTIONS).filter((folder) => folder !== 'cli'),
+};
+
+/** Module → the only places of src that may import it. */
+const DOORS = {
+  'fs|fs/promises': [
+    'log/[^/]*disk[^/]*',
+    'main/segment-reader',
+    'config/',
+    'jobs/',
+    'cluster/lmdb-file',
+    'cluster/embedded-metadata-store',
+    'cli/parent',
+  ],
+  'net|tls': ['main/', 'replication/', 'config/lock'],
+  'http|http2|https|fastify': ['http/'],
+  child_process: ['cli/parent'],
+  lmdb: ['cluster/embedded-metadata-store'],
+  pino: ['telemetry/logger'],
+  commander: ['bin'],
+  piscina: ['main/', 'jobs/', 'broker'],
+};
+
+const place = (name) => (name.endsWith('.ts') ? `${name.replaceAll('.', '\\.')}$` : `${name}/`);
+
+function directionRule(name, allowed) {
+  const places = [name, ...allowed].map(place).join('|');
+  return {
+    name: `direction-${name}`,
+    severity: 'error',
+    comment: allowed.length === 0 ? `src/${name} imports nothing of ours` : `src/${name} may import ${allowed.join(', ')}`,
+    from: { path: `^src/${place(name)}` },
+    to: { path: '^src/', pathNot: `^src/(${places})` },
+  };
+}
+
+function doorRule([modules, places]) {
+  return {
+    name: `door-${modules.split('|')[0]}`,
+    severity: 'error',
+    comment: `only ${places.join(', ')} may import ${modules}`,
+    from: { path: '^src/', pathNot: `^src/(${places.join('|')})` },
+    to: { path: `^(node:)?(${modules})$|^node_modules/(${modules})/` },
+  };
+}
+
+const listed = [...Object.keys(DIRECTIONS), ...Object.keys(TOP_FILES)].map(place).join('|');
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    ...Object.entries(DIRECTIONS).map(([name, allowed]) => directionRule(name, allowed)),
+    ...Object.entries(TOP_FILES).map(([name, allowed]) => directionRule(name, allowed)),
+    ...Object.entries(DOORS).map(doorRule),
+    {
+      name: 'unlisted-place',
+      severity: 'error',
+      comment: 'a folder or file of src without directions',
+      from: { path: '^src/', pathNot: `^src/(${listed})` },
+      to: {},
+    },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      comment: 'circles of types alone are fine: they are gone at run time',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-development-packages-in-src',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    { name: 'src-imports-src-only', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|perf|dist|\\.ci)/' } },
+    {
+      name: 'pure-machines',
+      severity: 'error',
+      comment: 'a machine has no clock, no random source, no file, no socket',
+      from: { path: '^src/.*\\.machine\\.ts$' },
+      to: { dependencyTypes: ['core', 'npm'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+};

@@ -1,0 +1,104 @@
+// kload's parts: options, the connection to a broker, the pool of batches, and the two kinds of load.
+#ifndef RINGLOG_KLOAD_H
+#define RINGLOG_KLOAD_H
+#include "histogram.h"
+#include "util.h"
+#include "wire.h"
+#include <stdio.h>
+
+#define CLIENT_ID "kload"
+#define TOPIC_CONFIGS_MAX 32
+#define ERROR_CODES 256 // Kafka's codes -1..254, stored at code + 1
+
+enum mode { MODE_PRODUCE, MODE_CONSUME, MODE_CREATE, MODE_DELETE };
+
+struct options {
+  enum mode mode;
+  char host[256];
+  int port;
+  const char *topic;
+  int partitions;
+  const char *configs[TOPIC_CONFIGS_MAX]; // "name=value", for the topic's creation
+  int config_count;
+  int connections, in_flight;
+  int acks;
+  int record_bytes;
+  int batch_bytes_min, batch_bytes_max;
+  int batches_per_request;
+  double rate; // messages per second; 0: closed loop
+  double seconds, warmup, drain;
+  int64_t bytes;      // 0: for `seconds`
+  int64_t pool_bytes; // memory of pre-encoded batches
+  uint64_t errors_max;
+  bool offset_latest, fan_out, verify_crc;
+  int fetch_bytes, response_bytes, wait_ms;
+};
+
+// Who leads each partition, as Metadata says.
+struct broker {
+  int32_t id;
+  char host[256];
+  int port;
+};
+struct cluster {
+  struct broker *brokers;
+  int broker_count;
+  int *leader; // per partition, an index into brokers
+};
+
+int connect_to(const char *host, int port);                    // dies with a clear message
+void open_cluster(const struct options *o, struct cluster *c); // creates the topic if it is not there
+void create_topic(const struct options *o);
+void delete_topic(const struct options *o);
+// Offsets of all partitions; timestamp -1: the end, -2: the beginning.
+void list_offsets(const struct options *o, const struct cluster *c, int64_t timestamp, int64_t *offsets);
+
+// Spreads connections over brokers and partitions over connections: connection k gets the list parts[k].
+struct share {
+  int broker;
+  int *partitions, count;
+};
+struct share *share_out(const struct options *o, const struct cluster *c);
+
+// Batches made beforehand, in memory larger than the caches. Taking one writes a number that was never used before
+// into its last record and corrects the CRC by eight table look-ups, so that all bytes sent are distinct batches.
+struct pool {
+  uint8_t *memory;
+  uint32_t *sizes, *records;
+  bool *busy;
+  size_t count, stride, next;
+  uint64_t serial;
+};
+void pool_open(struct pool *p, const struct options *o, size_t count_min);
+size_t pool_take(struct pool *p); // busy until pool_give: the kernel still reads from it
+static inline uint8_t *pool_batch(struct pool *p, size_t i) {
+  return p->memory + i * p->stride;
+}
+static inline void pool_give(struct pool *p, size_t i) {
+  p->busy[i] = false;
+}
+
+// What a run measured; times are those of the measured part only.
+struct result {
+  int64_t start_ns, end_ns;
+  uint64_t acknowledged_bytes; // of the whole run, warm-up and drain too: what the disk got
+  uint64_t requests, batches, records, bytes, wire_bytes;
+  uint64_t errors[ERROR_CODES], error_count;
+  uint64_t unanswered, chain_errors, crc_errors, connections_lost;
+  struct cpu_time cpu_start, cpu_end;
+  struct histogram *latency, *interval;
+  double *interval_mb, *interval_p99;
+  int interval_count, interval_capacity;
+  uint64_t interval_bytes;
+  int64_t interval_start;
+};
+void result_begin(struct result *r, int64_t now);
+void result_end(struct result *r, int64_t now);
+void result_tick(struct result *r, int64_t now); // closes one-second intervals that are over
+void result_error(struct result *r, int code);
+void result_print(const struct options *o, const struct result *r);
+
+void run_produce(const struct options *o, struct result *r);
+void run_consume(const struct options *o, struct result *r);
+int wait_events(int epoll_fd, void *events, int count, int64_t timeout_ns);
+#endif

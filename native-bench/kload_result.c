@@ -1,0 +1,89 @@
+#define _GNU_SOURCE
+#include "kload.h"
+#include <stdlib.h>
+
+void result_begin(struct result *r, int64_t now) {
+  // So far only errors and acknowledged bytes have been counted, and those of the warm-up stay in the report.
+  r->latency = histogram_new();
+  r->interval = histogram_new();
+  r->cpu_start = cpu_time_self();
+  r->start_ns = r->interval_start = now;
+}
+
+void result_end(struct result *r, int64_t now) {
+  r->end_ns = now;
+  r->cpu_end = cpu_time_self();
+}
+
+void result_tick(struct result *r, int64_t now) {
+  while (now - r->interval_start >= NS_PER_SECOND) {
+    if (r->interval_count == r->interval_capacity) {
+      r->interval_capacity = r->interval_capacity ? 2 * r->interval_capacity : 64;
+      r->interval_mb = realloc(r->interval_mb, (size_t)r->interval_capacity * sizeof(double));
+      r->interval_p99 = realloc(r->interval_p99, (size_t)r->interval_capacity * sizeof(double));
+      if (!r->interval_mb || !r->interval_p99) die("out of memory");
+    }
+    r->interval_mb[r->interval_count] = (double)r->interval_bytes / 1e6;
+    r->interval_p99[r->interval_count++] = (double)histogram_percentile(r->interval, 99) / 1e3;
+    r->interval_bytes = 0;
+    r->interval_start += NS_PER_SECOND;
+    histogram_reset(r->interval);
+  }
+}
+
+void result_error(struct result *r, int code) {
+  r->errors[(code + 1) & (ERROR_CODES - 1)]++;
+  r->error_count++;
+}
+
+static void print_text(const char *text) {
+  putchar('"');
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') putchar('\\');
+    if ((unsigned char)*text >= 32) putchar(*text);
+  }
+  putchar('"');
+}
+
+static void print_list(const char *name, const double *values, int count) {
+  printf(",\"%s\":[", name);
+  for (int i = 0; i < count; i++) printf("%s%.1f", i ? "," : "", values[i]);
+  printf("]");
+}
+
+void result_print(const struct options *o, const struct result *r) {
+  double seconds = (double)(r->end_ns - r->start_ns) / 1e9;
+  if (seconds <= 0) seconds = 1e-9;
+  printf("{\"tool\":\"kload\",\"mode\":\"%s\",\"topic\":", o->mode == MODE_CONSUME ? "consume" : "produce");
+  print_text(o->topic);
+  printf(
+      ",\"partitions\":%d,\"connections\":%d,\"in_flight\":%d,\"acks\":%d,\"record_bytes\":%d,\"batch_bytes\":[%d,%d]",
+      o->partitions, o->connections, o->in_flight, o->acks, o->record_bytes, o->batch_bytes_min, o->batch_bytes_max);
+  printf(",\"loop\":\"%s\",\"rate\":%.1f,\"topic_config\":[", o->rate > 0 ? "open" : "closed", o->rate);
+  for (int i = 0; i < o->config_count; i++) {
+    if (i) putchar(',');
+    print_text(o->configs[i]);
+  }
+  printf("],\"seconds\":%.4f,\"requests\":%llu,\"batches\":%llu,\"records\":%llu,\"bytes\":%llu,\"wire_bytes\":%llu",
+         seconds, (unsigned long long)r->requests, (unsigned long long)r->batches, (unsigned long long)r->records,
+         (unsigned long long)r->bytes, (unsigned long long)r->wire_bytes);
+  printf(",\"acknowledged_bytes_total\":%llu", (unsigned long long)r->acknowledged_bytes);
+  printf(",\"mb_per_s\":%.2f,\"requests_per_s\":%.1f,\"records_per_s\":%.1f", (double)r->bytes / 1e6 / seconds,
+         (double)r->requests / seconds, (double)r->records / seconds);
+  printf(",\"client_cpu_user_s\":%.3f,\"client_cpu_system_s\":%.3f", r->cpu_end.user - r->cpu_start.user,
+         r->cpu_end.system - r->cpu_start.system);
+  printf(",\"error_count\":%llu,\"errors\":{", (unsigned long long)r->error_count);
+  bool first = true;
+  for (int i = 0; i < ERROR_CODES; i++) {
+    if (!r->errors[i]) continue;
+    printf("%s\"%d %s\":%llu", first ? "" : ",", i - 1, error_name(i - 1), (unsigned long long)r->errors[i]);
+    first = false;
+  }
+  printf("},\"unanswered\":%llu,\"connections_lost\":%llu,\"chain_errors\":%llu,\"crc_errors\":%llu,\"latency_us\":",
+         (unsigned long long)r->unanswered, (unsigned long long)r->connections_lost,
+         (unsigned long long)r->chain_errors, (unsigned long long)r->crc_errors);
+  histogram_json(r->latency, stdout);
+  print_list("interval_mb", r->interval_mb, r->interval_count);
+  print_list("interval_p99_us", r->interval_p99, r->interval_count);
+  printf("}\n");
+}

@@ -1,0 +1,42 @@
+// Results for people: plain text, absolute figures beside every ratio.
+const number = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const range = (spread) => (spread ? `${number(spread.median)} (${number(spread.min)}–${number(spread.max)})` : '-');
+
+export function printMachine(machine) {
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB · Linux ${machine.kernel} · Node ${machine.node} · ${machine.fileSystem}\n` +
+      `commit ${machine.commit} · ${machine.time} · load average ${machine.loadAverage.join(' ')}\n` +
+      'The load generator runs on the same cores. Figures: median (min–max) over the turns.\n',
+  );
+}
+
+export function printComparison(result) {
+  console.log(`${result.label}  [${result.unit}]`);
+  for (const side of result.sides) {
+    console.log(`  ${side.name.padEnd(20)} ${range(side.figure)}`);
+    console.log(`    acknowledged means: ${side.promise}`);
+    const details = [
+      `client CPU ${range(side.clientCpu)} cores`,
+      `server CPU ${range(side.serverCpu)} cores`,
+      `RSS ${range(side.rssMb)} MB`,
+    ];
+    if (side.deviceBytesPerByte) details.push(`disk bytes per byte accepted ${range(side.deviceBytesPerByte)}`);
+    console.log(`    ${details.join(' · ')}`);
+  }
+  for (const { of, to, ratio, target, holds } of result.ratios) {
+    const verdict = holds === null ? ' — too few turns to judge' : holds ? ' — reached' : ' — NOT reached';
+    console.log(`  ${of} / ${to}: ${range(ratio)}${target ? `, wanted ${target}${verdict}` : ''}`);
+  }
+  for (const note of result.notes) console.log(`  note: ${note}`);
+  console.log('');
+}
+
+export function printFigures(result) {
+  console.log(`${result.label}  [${result.unit}]`);
+  for (const { name, figure, target, holds } of result.figures) {
+    const verdict = holds === null ? '' : holds ? ' — reached' : ' — NOT reached';
+    console.log(`  ${name}: ${range(figure)}${target ? `, wanted ${target}${verdict}` : ''}`);
+  }
+  for (const note of result.notes ?? []) console.log(`  ${note}`);
+  console.log('');
+}

@@ -1,0 +1,62 @@
+// What can be measured: ringlog, the floor, a peer. Each starts fresh in its own folder and gives
+// { name, pid, port, stop() }.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { binDir } from '../../native-bench/build.mjs';
+import { startKafka } from '../peers/kafka.mjs';
+import { stopProcess, track, waitForPort } from './process.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function spawnLogged(command, args, dir) {
+  mkdirSync(dir, { recursive: true });
+  const logPath = join(dir, 'server.log');
+  const log = openSync(logPath, 'a');
+  return { child: track(spawn(command, args, { stdio: ['ignore', log, log] })), logPath };
+}
+
+function handle(name, child, port, logPath, startedAt) {
+  return { name, pid: child.pid, child, port, logPath, startedAt, stop: (options) => stopProcess(child, options) };
+}
+
+/** @param {{ dir: string, port?: number, settings?: string[], bin?: string, wait?: boolean }} options settings: "key=value" */
+export async function startRinglog({ dir, port, settings = [], bin = join(root, 'dist', 'bin.js'), wait = true }) {
+  if (!existsSync(bin)) throw new Error(`${bin} is not there: npm run build first`);
+  const usedPort = port ?? (await freePort());
+  const args = [bin, 'start', '--port', String(usedPort), '--data-dir', join(dir, 'data')];
+  for (const setting of settings) args.push('--set', setting);
+  const startedAt = performance.now();
+  const { child, logPath } = spawnLogged(process.execPath, args, dir);
+  if (wait) await waitForPort(usedPort, { child, logPath, pollMs: 5, timeoutMs: 120_000 });
+  return handle('ringlog', child, usedPort, logPath, startedAt);
+}
+
+/** @param {{ dir: string, floor?: string[] }} options floor: its own command line options */
+export async function startFloor({ dir, floor = [] }) {
+  const port = await freePort();
+  const startedAt = performance.now();
+  mkdirSync(dir, { recursive: true });
+  const { child, logPath } = spawnLogged(join(binDir, 'floor'), ['--dir', dir, '--port', String(port), ...floor], dir);
+  await waitForPort(port, { child, logPath, timeoutMs: 600_000 }); // pre-writing comes first
+  return handle('floor', child, port, logPath, startedAt);
+}
+
+/** @param {{ dir: string, settings?: string[] }} options */
+export async function startPeer(peer, { dir, settings = [] }) {
+  if (peer !== 'kafka') throw new Error(`no peer '${peer}' yet: kafka`);
+  return startKafka({ port: await freePort(), dataDir: dir, settings });
+}

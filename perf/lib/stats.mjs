@@ -1,0 +1,13 @@
+/** @param {number[]} values */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** @param {number[]} values @returns {{ median: number, min: number, max: number, count: number } | null} */
+export function spread(values) {
+  const known = values.filter(Number.isFinite);
+  if (known.length === 0) return null;
+  return { median: median(known), min: Math.min(...known), max: Math.max(...known), count: known.length };
+}

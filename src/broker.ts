@@ -1,0 +1,239 @@
+/**
+ * The composition root: the one place that knows every part. Builds a broker from its settings, in the order in which the parts need each other,
+ * and takes it down in the opposite order.
+ *
+ *   start   settings → data folder (lock) → metadata → recovery → new generation → shards → partitions open → listener
+ *   stop    no new connections → shards finish what they have and write a clean checkpoint → connections end → metadata → lock
+ */
+import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
+import { TopicCatalog } from './cluster/topic-catalog.ts';
+import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
+import { openDataFolder, type DataFolder } from './config/data-folder.ts';
+import { formatAddress } from './config/listeners.ts';
+import { resolveTopicConfig } from './config/topic-config.ts';
+import { TimerWheel } from './lib/timer-wheel.ts';
+import { UserError } from './lib/user-error.ts';
+import { beginGeneration, type AssignedPartition, type BegunGeneration } from './log/begin.ts';
+import { CountingDisk } from './log/counting-disk.ts';
+import type { Disk } from './log/disk.ts';
+import { DiskError } from './log/disk.ts';
+import { RecoveryError } from './log/generation.ts';
+import { NodeDisk } from './log/node-disk.ts';
+import type { TopicStatus } from './log/recovery-note.ts';
+import { fetchHandler } from './main/handlers/01-fetch.ts';
+import { listOffsetsHandler } from './main/handlers/02-list-offsets.ts';
+import { metadataHandler } from './main/handlers/03-metadata.ts';
+import { createTopicsHandler } from './main/handlers/19-create-topics.ts';
+import { deleteTopicsHandler } from './main/handlers/20-delete-topics.ts';
+import { describeConfigsHandler } from './main/handlers/32-describe-configs.ts';
+import { incrementalAlterConfigsHandler } from './main/handlers/44-incremental-alter-configs.ts';
+import { Ingress } from './main/ingress.ts';
+import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
+import { ReadSide } from './main/read-side.ts';
+import { Router } from './main/router.ts';
+import { shardClassOf } from './main/shard-calls.ts';
+import { ShardSupervisor, type CrashPoint } from './main/shard-supervisor.ts';
+import { TopicLifecycle } from './main/topic-lifecycle.ts';
+import { ApiKey } from './protocol/api-versions.ts';
+import { createOperationCounter, OperationCounter } from './ring/operation-counter.ts';
+import { createLogger, type Logger } from './telemetry/logger.ts';
+
+/** Fetches wait on a wheel that turns this often. */
+const TICK_MS = 5;
+/** A stop that takes longer is cut short; the next start then recovers. */
+const STOP_MS_MAX = 15_000;
+
+/** What tests may set beside the settings. */
+export interface BrokerInternals {
+  /** Kills the process before its n-th changing disk operation, counted over all threads. */
+  readonly crashAtOperation?: number;
+}
+
+/** A running broker. */
+export class Broker {
+  /** The settings it runs with. */
+  readonly config: BrokerConfig;
+  /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. */
+  readonly closed: Promise<Error | undefined>;
+
+  private readonly logger: Logger;
+  private readonly ingress: Ingress;
+  private readonly supervisor: ShardSupervisor;
+  private readonly jobs: KeeperPool;
+  private readonly catalog: TopicCatalog;
+  private readonly store: EmbeddedMetadataStore;
+  private readonly folder: DataFolder;
+  private readonly reads: ReadSide;
+  private readonly wheel: NodeJS.Timeout;
+  private resolveClosed: (reason: Error | undefined) => void = () => undefined;
+  private stopping: Promise<void> | null = null;
+
+  /**
+   * Starts a broker and resolves once it accepts connections.
+   * @throws UserError subclasses with a message for a person (settings, data folder, recovery), or the error of the listening socket
+   */
+  static async start(flags: BrokerFlags = {}, internals: BrokerInternals = {}): Promise<Broker> {
+    const config = resolveBrokerConfig(flags);
+    const logger = createLogger({ level: config.logLevel });
+    const folder = await openDataFolder(config.dataDir, { nodeId: config.nodeId, initialize: (path) => EmbeddedMetadataStore.create(path) });
+    const undo: (() => Promise<void> | void)[] = [() => folder.close()];
+    try {
+      const store = await EmbeddedMetadataStore.open(folder.metaPath);
+      undo.push(() => store.close());
+      const catalog = await TopicCatalog.load(store, { nodeId: config.nodeId, defaultPartitions: config.defaultPartitions });
+      undo.push(() => catalog.close());
+      const crashPoint = crashPointOf(internals);
+      const generation = begin(config, catalog, crashPoint, logger);
+      if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
+      const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint });
+      undo.push(() => broker.takeDown());
+      await broker.open(generation);
+      return broker;
+    } catch (error) {
+      for (const step of undo.reverse()) await step();
+      if (error instanceof RecoveryError || error instanceof DiskError) throw new UserError(error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  private readonly router = new Router();
+  private readonly lifecycle: TopicLifecycle;
+
+  private constructor(parts: {
+    config: BrokerConfig;
+    logger: Logger;
+    folder: DataFolder;
+    store: EmbeddedMetadataStore;
+    catalog: TopicCatalog;
+    generation: BegunGeneration;
+    crashPoint: CrashPoint | null;
+  }) {
+    const { config, logger, catalog, generation } = parts;
+    this.config = config;
+    this.logger = logger;
+    this.folder = parts.folder;
+    this.store = parts.store;
+    this.catalog = catalog;
+    this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
+    const { router } = this;
+
+    this.jobs = new KeeperPool(
+      () => startPiscina({ crashPoint: parts.crashPoint }),
+      (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
+    );
+    const timers = new TimerWheel(performance.now(), TICK_MS);
+    this.wheel = setInterval(() => timers.advance(performance.now()), TICK_MS);
+    this.wheel.unref();
+    this.reads = new ReadSide({
+      dataDir: config.dataDir,
+      fetchMemoryBytes: config.fetchMemoryBytes,
+      fetchBytesMax: config.fetchBytesMax,
+      verify: config.fetchVerify,
+      router,
+      jobs: this.jobs,
+      timers,
+      nowMs: () => performance.now(),
+      logger,
+    });
+    this.ingress = new Ingress(config, router, logger, () => this.reads.waiting.flush());
+    this.supervisor = new ShardSupervisor({
+      config,
+      generation,
+      crashPoint: parts.crashPoint,
+      ingress: this.ingress,
+      jobs: this.jobs,
+      onPartitionControl: (message) => this.lifecycle.onControl(message),
+      onFailed: (shard, reason) => logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onDeath: (shard, reason) => this.fail(new Error(`shard ${shard} died: ${reason}`)),
+    });
+    this.lifecycle = new TopicLifecycle({
+      catalog,
+      broker: config,
+      router,
+      viewHost: this.reads,
+      reader: this.reads.reader,
+      indexes: this.reads.indexes,
+      jobs: this.jobs,
+      getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
+      onProblem: (text, error) => logger.error({ err: error }, text),
+    });
+    this.registerHandlers();
+  }
+
+  /** Where clients reach it, `host:port` as bound. */
+  get address(): string {
+    return formatAddress(this.ingress.listener.address);
+  }
+
+  /** Stops cleanly: what was submitted is finished, a final checkpoint is written, nothing is left open. */
+  stop(): Promise<void> {
+    this.stopping ??= this.takeDown().then(() => this.resolveClosed(undefined));
+    return this.stopping;
+  }
+
+  private registerHandlers(): void {
+    const { ingress, router, lifecycle, catalog, config: broker, reads } = this;
+    ingress.handle(ApiKey.FETCH, fetchHandler(reads.fetch));
+    ingress.handle(ApiKey.LIST_OFFSETS, listOffsetsHandler(router, reads.timestamps));
+    ingress.handle(ApiKey.METADATA, metadataHandler({ router, lifecycle, broker, clusterId: this.folder.clusterId }));
+    ingress.handle(ApiKey.CREATE_TOPICS, createTopicsHandler({ lifecycle, broker }));
+    ingress.handle(ApiKey.DELETE_TOPICS, deleteTopicsHandler(lifecycle));
+    ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, broker }));
+    ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler(lifecycle));
+  }
+
+  /** Starts the shards, opens what was recovered, listens. */
+  private async open(generation: BegunGeneration): Promise<void> {
+    for (const note of generation.recovered.notes) this.logger.warn({ kind: note.kind }, note.text);
+    const { replayedGroups, rewrittenBytes, clean } = generation.recovered;
+    if (!clean) this.logger.info({ replayedGroups, rewrittenBytes }, 'recovered after an unclean stop');
+    this.supervisor.startRecovered();
+    await this.lifecycle.openRecovered(generation.recovered.partitions);
+    await this.supervisor.begin();
+    await this.ingress.listener.start();
+    this.lifecycle.finishDeletions();
+  }
+
+  private fail(error: Error): void {
+    if (this.stopping !== null) return;
+    this.logger.fatal({ err: error }, 'the broker fails');
+    this.stopping = this.takeDown().then(() => this.resolveClosed(error));
+  }
+
+  private async takeDown(): Promise<void> {
+    this.ingress.listener.stopAccepting();
+    const clean = await this.supervisor.stop(STOP_MS_MAX);
+    if (!clean) this.logger.warn({}, 'the shards did not stop cleanly: the next start recovers');
+    clearInterval(this.wheel);
+    this.ingress.stop();
+    await this.jobs.close();
+    this.reads.reader.closeAll();
+    this.catalog.close();
+    await this.store.close();
+    await this.folder.close();
+  }
+}
+
+function crashPointOf(internals: BrokerInternals): CrashPoint | null {
+  return internals.crashAtOperation === undefined ? null : { counter: createOperationCounter(), at: internals.crashAtOperation };
+}
+
+function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoint | null, logger: Logger): BegunGeneration {
+  const tombstones = new Set([...catalog.tombstones()].map((tombstone) => tombstone.topicId));
+  const status: TopicStatus = (topicId) => (catalog.topicById(topicId) !== undefined ? 'known' : tombstones.has(topicId) ? 'deleted' : 'unknown');
+  const partitions: AssignedPartition[] = [];
+  for (const topic of catalog.topics()) {
+    const shardClass = shardClassOf(resolveTopicConfig(topic.configs, config));
+    for (let partition = 0; partition < topic.partitionCount; partition++)
+      partitions.push({ topicId: topic.topicId, partition, shard: ShardSupervisor.nameOf(config, shardClass, topic.topicId, partition) });
+  }
+  const always = Array.from({ length: config.shardsSync }, (_, index) => `sync-${index}`);
+  let disk: Disk = new NodeDisk();
+  if (crashPoint !== null) {
+    const counter = new OperationCounter(crashPoint.counter);
+    disk = new CountingDisk(disk, () => counter.next(), crashPoint.at);
+  }
+  const generation = beginGeneration(disk, config.dataDir, status, partitions, always, config.journalBytesMax);
+  logger.debug({ generation: generation.name }, 'generation begun');
+  return generation;
+}

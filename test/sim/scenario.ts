@@ -1,0 +1,115 @@
+/** One seeded run: anything may happen, the process or the power dies, the log recovers, and everything is checked; several lives in a row. */
+import type { Durability } from '../../src/log/partition-state.ts';
+import { check, Simulation, SimulatedCrash, Survives, type SimOptions } from './simulation.ts';
+
+const MODES: readonly Durability[] = ['fsync', 'page-cache', 'memory'];
+
+/** What a run did, for the summary. */
+export interface RunSummary {
+  readonly acks: number;
+  readonly refusals: number;
+  readonly starts: number;
+  readonly operations: number;
+}
+
+/** Runs one seed and throws a Violation if a promise breaks. */
+export function runSeed(options: SimOptions): RunSummary {
+  const sim = new Simulation(options);
+  const { prng, disk } = sim;
+  // eslint-disable-next-line no-console
+  if (process.env['SIM_TRACE'] === '1') sim.trace = (line) => console.log(line);
+  sim.start();
+  const lives = 3 + prng.below(4);
+  for (let life = 0; life < lives; life++) {
+    const survived = live(sim);
+    restart(sim, survived);
+  }
+  sim.stop();
+  check(sim.shards.every((slot) => slot.stopped === true), 'the last stop was not clean');
+  sim.start();
+  check(sim.lastRecovery?.clean === true, 'a clean stop was not recognised');
+  sim.verifyRecovered(Survives.stop);
+  return { acks: sim.acks, refusals: sim.refusals, starts: sim.starts, operations: disk.operations };
+}
+
+/** A life until its end; returns what a record must have been trusted with to be there afterwards. */
+function live(sim: Simulation): number {
+  const { prng, disk } = sim;
+  const ending = prng.pick(['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const);
+  const steps = 50 + prng.below(250);
+  if (prng.chance(0.7) && ending !== 'clean') disk.crashAt = disk.operations + 1 + prng.below(400);
+  try {
+    for (let i = 0; i < steps; i++) {
+      if (i === steps >> 1 && ending.startsWith('failed-sync')) {
+        const p = prng.pick([1, 0.3]);
+        disk.failSync = () => prng.chance(p);
+      }
+      step(sim);
+    }
+    if (ending === 'clean') {
+      disk.crashAt = -1;
+      sim.stop();
+      if (sim.shards.every((slot) => slot.stopped === true)) return prng.chance(0.5) ? Survives.stop : cutPower(sim);
+    }
+  } catch (error) {
+    if (!(error instanceof SimulatedCrash)) throw error;
+  }
+  if (ending.includes('power')) return cutPower(sim);
+  disk.failSync = null;
+  disk.killProcess();
+  return Survives.process;
+}
+
+function cutPower(sim: Simulation): number {
+  sim.disk.failSync = null;
+  sim.disk.losePower(sim.prng.pick([0, 0.5, 0.9, 1]));
+  return Survives.power;
+}
+
+/** Starts again, perhaps dying a few times on the way. */
+function restart(sim: Simulation, survived: number): void {
+  const { prng, disk } = sim;
+  sim.afterCrash();
+  disk.capacity = Infinity;
+  let least = survived;
+  for (let attempt = 0; ; attempt++) {
+    disk.crashAt = attempt < 3 && prng.chance(0.4) ? disk.operations + 1 + prng.below(120) : -1;
+    try {
+      sim.start();
+      disk.crashAt = -1;
+      sim.verifyRecovered(least);
+      return;
+    } catch (error) {
+      if (!(error instanceof SimulatedCrash)) throw error;
+      sim.afterCrash();
+      if (prng.chance(0.5)) least = Math.max(least, cutPower(sim));
+      else disk.killProcess();
+    }
+  }
+}
+
+function step(sim: Simulation): void {
+  const { prng, disk } = sim;
+  sim.nowMs += prng.below(40);
+  const live = [...sim.topics.values()].filter((topic) => !topic.deleted);
+  const online = live.filter((topic) => topic.online);
+  const dice = prng.below(100);
+  if (live.length < 2 || (dice < 2 && live.length < 6)) sim.createTopic(prng.pick(MODES));
+  else if (dice < 50 && online.length > 0) {
+    const topic = prng.pick(online);
+    const bulk = prng.chance(0.3);
+    for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
+  } else if (dice < 75) sim.work(prng.pick(sim.shards));
+  else if (dice < 83) sim.runJob(prng.pick(sim.shards));
+  else if (dice < 86 && online.length > 0) sim.changeDurability(prng.pick(online), prng.pick(MODES));
+  else if (dice < 88 && online.length > 2) sim.deleteTopic(prng.pick(online));
+  else if (dice < 90 && online.length > 0) {
+    const topic = prng.pick(online);
+    const offsets = [...topic.records.keys()];
+    if (offsets.length > 0) sim.truncate(topic, prng.pick(offsets) + prng.below(2));
+  } else if (dice < 93 && online.length > 0) sim.beginSlowRead(prng.pick(online));
+  else if (dice < 95) sim.finishSlowReads();
+  else if (dice < 96) disk.capacity = prng.chance(0.5) ? disk.usedBytes() + prng.below(20_000) : Infinity;
+  else if (dice < 97) disk.capacity = Infinity;
+  else sim.workAll();
+}

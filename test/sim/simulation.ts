@@ -1,0 +1,593 @@
+/**
+ * A broker without sockets on a fake disk: the product's shards, rings, journal, checkpoints, recovery and pool, driven step by step by a seed.
+ * Stands in for main (handles, views, topic lifecycle) with as little as possible, and keeps a history against which everything is checked.
+ */
+import { JobStatus, type FromShard, type KeeperWork, type ToShard } from '../../src/log/messages.ts';
+import { runKeeperWork } from '../../src/log/keeper.ts';
+import { Journal } from '../../src/log/journal.ts';
+import { beginShard, generationNumber, switchGeneration } from '../../src/log/generation.ts';
+import { emptyPartition, type Durability, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
+import { recover, type Recovered } from '../../src/log/recovery.ts';
+import { retireTopic, tidyPool } from '../../src/log/retire.ts';
+import { segmentPath } from '../../src/log/layout.ts';
+import { Prng } from '../../src/lib/prng.ts';
+import { buildBatch } from '../../src/protocol/record.ts';
+import { Completion, CompletionFlag, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
+import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
+import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.ts';
+import { createSlab, SlabAllocator } from '../../src/ring/slab.ts';
+import { offerAppend, SUBMISSION_WORDS, SubmissionKind } from '../../src/ring/submission.ts';
+import { Shard } from '../../src/shard/shard.ts';
+import type { ShardSettings } from '../../src/shard/settings.ts';
+import { DiskError } from '../../src/log/disk.ts';
+import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
+
+export const DATA = '/data';
+
+/** How much a record may be trusted to outlive: nothing, the process, or the power. */
+export const Survives = { stop: 0, process: 1, power: 2 } as const;
+const SURVIVES: Record<Durability, number> = { memory: Survives.stop, 'page-cache': Survives.process, fsync: Survives.power };
+
+export interface SimRecord {
+  readonly id: number;
+  readonly batch: Buffer;
+  baseOffset: number;
+  lastOffset: number;
+  segmentBase: number;
+  position: number;
+  acked: boolean;
+  survives: number;
+}
+
+export interface SimTopic {
+  readonly id: string;
+  durability: Durability;
+  handle: number;
+  shard: number;
+  deleted: boolean;
+  online: boolean;
+  moving: boolean;
+  leaderEpoch: number;
+  segmentBase: number;
+  moveNumber: number;
+  /** What was acknowledged or shown, by base offset; cut by truncations. */
+  records: Map<number, SimRecord>;
+  /** What was sent, by id; answered or not. */
+  readonly sent: Map<number, Buffer>;
+  damagedAllowed: boolean;
+  /** A truncation was asked for and not answered yet: records from here on may or may not be gone. */
+  truncatingTo: number;
+}
+
+interface SlowReader {
+  readonly topic: SimTopic;
+  readonly fd: number;
+  readonly record: SimRecord;
+}
+
+interface ShardSlot {
+  readonly name: string;
+  readonly class: 'sync' | 'buffered';
+  shard: Shard;
+  submissions: RingProducer;
+  completions: RingConsumer;
+  toShard: ToShard[];
+  fromShard: FromShard[];
+  results: JobResults;
+  jobs: { job: number; work: KeeperWork }[];
+  failed: boolean;
+  stopped: boolean | null;
+}
+
+export class Violation extends Error {
+  override name = 'Violation';
+}
+
+export function check(condition: boolean, text: string): void {
+  if (!condition) throw new Violation(text);
+}
+
+/** Knobs of a scenario. */
+export interface SimOptions {
+  readonly seed: number;
+  readonly referenceBytesMin?: number;
+  readonly recycleBeforeReadersAreDone?: boolean;
+}
+
+/** See the file header. */
+export class Simulation {
+  readonly prng: Prng;
+  readonly disk: FakeDisk;
+  readonly topics = new Map<string, SimTopic>();
+  nowMs = 1_700_000_000_000;
+  shards: ShardSlot[] = [];
+  lastRecovery: Recovered | null = null;
+  /** Set to watch a run (SIM_TRACE=1). */
+  trace: ((line: string) => void) | null = null;
+  starts = 0;
+  acks = 0;
+  refusals = 0;
+  private readonly options: SimOptions;
+  private readonly slabMemory = createSlab(4 << 20);
+  private slab = new SlabAllocator(this.slabMemory);
+  private readonly pending = new Map<number, { topic: SimTopic; record: SimRecord; region: number; bytes: number }>();
+  private readers: SlowReader[] = [];
+  private retiring: SimTopic[] = [];
+  private nextHandle = 1;
+  private nextId = 1;
+  private nextRequest = 1;
+  private nextTopic = 1;
+  private unclean = 0;
+  private truncations = 0;
+
+  constructor(options: SimOptions) {
+    this.options = options;
+    this.prng = new Prng(options.seed);
+    this.disk = new FakeDisk(this.prng);
+  }
+
+  settings(kind: 'sync' | 'buffered'): ShardSettings {
+    return {
+      dataFolder: DATA,
+      class: kind,
+      groupBytesMax: 8192,
+      groupBatchesMax: 12,
+      referenceBytesMin: this.options.referenceBytesMin ?? [1, 1500, 3000, 100_000][this.options.seed & 3]!,
+      journalBytesMax: 1 << 20,
+      journalFileBytes: 160 << 10,
+      checkpointIntervalBytes: 48 << 10,
+      checkpointIntervalMs: 500,
+      spinUs: 0,
+    };
+  }
+
+  config(topic: SimTopic): PartitionConfig {
+    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime' };
+  }
+
+  /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */
+  start(): Recovered {
+    const { disk } = this;
+    for (const changed of disk.mkdir(DATA)) disk.syncFolder(changed);
+    tidyPool(disk, DATA);
+    const recovered = recover(disk, DATA, (id) => {
+      const topic = this.topics.get(id);
+      return topic === undefined ? 'unknown' : topic.deleted ? 'deleted' : 'known';
+    });
+    this.lastRecovery = recovered;
+    this.trace?.(`start ${this.starts}: ${JSON.stringify(recovered.notes)}`);
+    if (this.starts++ > 0 && !recovered.clean) this.unclean++;
+    const generation = (BigInt(this.prng.next()) * 2n ** 32n + BigInt(this.prng.next())).toString(16).padStart(16, '0');
+    const live = [...this.topics.values()].filter((topic) => !topic.deleted);
+    const states = new Map(live.map((topic) => [topic, recovered.partitions.get(`${topic.id}/0`) ?? emptyPartition(topic.id, 0)]));
+    this.shards = [];
+    for (const kind of ['sync', 'buffered'] as const) {
+      const mine = live.filter((topic) => (topic.durability === 'fsync') === (kind === 'sync'));
+      const partitions = mine.map((topic) => ({ handle: -1, state: structuredClone(states.get(topic) as PartitionState), movedOut: false }));
+      beginShard(disk, DATA, generation, { shard: `${kind}-0`, partitions });
+    }
+    switchGeneration(disk, DATA, generation, `${DATA}/generations/${generation}/sync-0`, 1 << 20);
+    this.slab = new SlabAllocator(this.slabMemory);
+    this.pending.clear();
+    for (const kind of ['sync', 'buffered'] as const) this.shards.push(this.makeShard(kind, generation));
+    for (const topic of live) {
+      topic.shard = topic.durability === 'fsync' ? 0 : 1;
+      const state = states.get(topic) as PartitionState;
+      topic.leaderEpoch = this.unclean;
+      topic.moveNumber = state.moveNumber;
+      this.open(topic, structuredClone(state), true);
+    }
+    for (const slot of this.shards) this.control(slot, { kind: 'begin' });
+    for (let i = 0; i < 200 && live.some((topic) => !topic.online); i++) this.workAll();
+    for (const topic of this.topics.values()) if (topic.deleted) this.retire(topic);
+    return recovered;
+  }
+
+  createTopic(durability: Durability): SimTopic {
+    const id = `topic-${this.nextTopic++}`;
+    const topic: SimTopic = {
+      id,
+      durability,
+      handle: 0,
+      shard: durability === 'fsync' ? 0 : 1,
+      deleted: false,
+      online: false,
+      moving: false,
+      leaderEpoch: this.unclean,
+      segmentBase: -1,
+      moveNumber: 0,
+      records: new Map(),
+      sent: new Map(),
+      damagedAllowed: false,
+      truncatingTo: Infinity,
+    };
+    this.topics.set(id, topic);
+    this.open(topic, emptyPartition(id, 0), false);
+    return topic;
+  }
+
+  /** Sends one batch; false when ring or slab have no room. */
+  produce(topic: SimTopic, payloadBytes: number): boolean {
+    const slot = this.shards[topic.shard] as ShardSlot;
+    const id = this.nextId++;
+    const value = Buffer.alloc(8 + payloadBytes, id & 0xff);
+    value.writeDoubleBE(id, 0);
+    const records = Array.from({ length: 1 + this.prng.below(3) }, () => ({ value }));
+    const batch = buildBatch({ records, baseTimestamp: this.nowMs });
+    const region = this.slab.allocate(batch.length);
+    if (region < 0 || slot.submissions.free(1) < 1) {
+      if (region >= 0) this.slab.free(region, batch.length);
+      return false;
+    }
+    batch.copy(this.slab.bytes, region);
+    const request = this.nextRequest++;
+    const record: SimRecord = { id, batch, baseOffset: -1, lastOffset: -1, segmentBase: -1, position: -1, acked: false, survives: 0 };
+    topic.sent.set(id, batch);
+    this.pending.set(request, { topic, record, region, bytes: batch.length });
+    offerAppend(slot.submissions, region, batch.length, request, 0, topic.handle, 0);
+    slot.submissions.publish();
+    return true;
+  }
+
+  deleteTopic(topic: SimTopic): void {
+    topic.deleted = true;
+    this.control(this.shards[topic.shard] as ShardSlot, { kind: 'close', handle: topic.handle });
+  }
+
+  truncate(topic: SimTopic, endOffset: number): void {
+    topic.truncatingTo = Math.min(topic.truncatingTo, endOffset);
+    this.truncations++;
+    this.control(this.shards[topic.shard] as ShardSlot, { kind: 'truncate', handle: topic.handle, endOffset });
+  }
+
+  /** Commits the new mode to the metadata and moves the partition if its class changes. */
+  changeDurability(topic: SimTopic, durability: Durability): void {
+    const from = this.shards[topic.shard] as ShardSlot;
+    topic.durability = durability;
+    if ((durability === 'fsync') === (from.class === 'sync')) {
+      this.control(from, { kind: 'configure', handle: topic.handle, config: this.config(topic) });
+      return;
+    }
+    topic.online = false;
+    this.control(from, { kind: 'moveOut', handle: topic.handle, moveNumber: topic.moveNumber + 1 });
+  }
+
+  /** One duty cycle of one shard and what it said. */
+  work(slot: ShardSlot): void {
+    slot.shard.doWork(this.nowMs);
+    this.drain(slot);
+  }
+
+  workAll(): void {
+    for (const slot of this.shards) {
+      this.work(slot);
+      while (slot.jobs.length > 0) this.runJob(slot);
+    }
+  }
+
+  /** Runs the oldest keeper job of a shard. */
+  runJob(slot: ShardSlot): void {
+    const next = slot.jobs.shift();
+    if (next === undefined) return;
+    const status = runKeeperWork(this.disk, next.work);
+    slot.results.complete(next.work.kind, next.job, status);
+    if (status === JobStatus.failed) slot.failed = true;
+  }
+
+  /** A reader opens a record now and looks at it later. */
+  beginSlowRead(topic: SimTopic): void {
+    if (topic.deleted || topic.records.size === 0 || topic.damagedAllowed) return;
+    const record = this.prng.pick([...topic.records.values()]);
+    if (record.position < 0) return;
+    const fd = this.disk.open(segmentPath(DATA, topic.id, 0, record.segmentBase), 'read');
+    this.readers.push({ topic, fd, record });
+  }
+
+  finishSlowReads(): void {
+    for (const reader of this.readers) {
+      // A truncation may have cut the record while the reader held it; what a deleted topic's reader sees must still be its own.
+      if (reader.topic.records.get(reader.record.baseOffset) === reader.record) this.expectRecord(reader.fd, reader.record, 'a slow reader');
+      this.disk.close(reader.fd);
+    }
+    this.readers = [];
+    this.retireWaiting();
+  }
+
+  /** Stops cleanly. */
+  stop(): void {
+    this.finishSlowReads();
+    for (const slot of this.shards) this.control(slot, { kind: 'stop' });
+    for (let i = 0; i < 300 && this.shards.some((slot) => slot.stopped === null); i++) {
+      this.nowMs += 100;
+      for (const slot of this.shards) {
+        if (slot.stopped !== null) continue;
+        this.work(slot);
+        while (slot.jobs.length > 0) this.runJob(slot);
+      }
+    }
+    for (const slot of this.shards) check(slot.stopped !== null || slot.failed, `${slot.name} did not stop: failure ${slot.shard.failure}, waiting ${slot.shard.checkpointer.waiting}, capacity ${this.disk.capacity - this.disk.usedBytes()}, jobs ${slot.jobs.length}`);
+    this.disk.killProcess();
+  }
+
+  /** Reads every live topic as recovery left it and holds it against the history. `survived`: the least a record must have had to be there. */
+  verifyRecovered(survived: number): void {
+    const recovered = this.lastRecovery as Recovered;
+    for (const topic of this.topics.values()) {
+      if (topic.deleted) continue;
+      const state = recovered.partitions.get(`${topic.id}/0`);
+      for (const record of topic.records.values()) {
+        if (!record.acked || record.survives < survived || record.lastOffset >= topic.truncatingTo) continue;
+        check(
+          state !== undefined && record.lastOffset < state.endOffset,
+          `${topic.id}: acknowledged offset ${record.baseOffset} (survives ${record.survives}) is gone: the log ends at ${state?.endOffset}`,
+        );
+      }
+      const survivors = new Map<number, SimRecord>();
+      if (state !== undefined) this.walk(topic, state, survivors);
+      topic.records = survivors;
+      topic.truncatingTo = Infinity;
+    }
+  }
+
+  private walk(topic: SimTopic, state: PartitionState, survivors: Map<number, SimRecord>): void {
+    const seen = new Set<number>();
+    let expected = state.segments[0]?.baseOffset ?? state.endOffset;
+    let lastId = 0;
+    if (!topic.damagedAllowed) check(state.damaged.length === 0, `${topic.id}: damage reported although nothing was damaged: ${JSON.stringify(state.damaged)}`);
+    for (const segment of state.segments) {
+      if (segment.endPosition === 0) continue;
+      expected = skipDamage(state, expected, segment.baseOffset);
+      check(segment.baseOffset === expected, `${topic.id}: segment ${segment.baseOffset} does not follow ${expected}`);
+      const fd = this.disk.open(segmentPath(DATA, topic.id, 0, segment.baseOffset), 'read');
+      for (let position = 0; position < segment.endPosition; ) {
+        const header = Buffer.alloc(61);
+        this.disk.read(fd, header, 0, 61, position);
+        const baseOffset = Number(header.readBigInt64BE(0));
+        const bytes = header.readInt32BE(8) + 12;
+        expected = skipDamage(state, expected, baseOffset);
+        check(baseOffset === expected && bytes > 61 && bytes < 16384, `${topic.id}: at ${segment.baseOffset}+${position} stands offset ${baseOffset}, expected ${expected}`);
+        const batch = Buffer.alloc(bytes);
+        this.disk.read(fd, batch, 0, bytes, position);
+        const id = this.idOf(batch);
+        const sent = topic.sent.get(id);
+        check(sent !== undefined && sent.subarray(17).equals(batch.subarray(17)), `${topic.id}: offset ${baseOffset} holds bytes that were never sent (id ${id})`);
+        check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
+        check(id > lastId, `${topic.id}: batch ${id} stands behind ${lastId}`);
+        seen.add(id);
+        lastId = id;
+        const lastOffset = baseOffset + header.readInt32BE(23);
+        const before = topic.records.get(baseOffset);
+        if (before !== undefined && before.acked && before.survives >= Survives.power) check(before.id === id, `${topic.id}: offset ${baseOffset} was batch ${before.id} and is batch ${id} now`);
+        // What is served from now on may not vanish any more: recovery synced it.
+        survivors.set(baseOffset, { id, batch: sent as Buffer, baseOffset, lastOffset, segmentBase: segment.baseOffset, position, acked: before?.acked ?? true, survives: Survives.power });
+        expected = lastOffset + 1;
+        position += bytes;
+      }
+      expected = skipDamage(state, expected, segment.endOffset);
+      check(segment.endOffset === expected, `${topic.id}: segment ${segment.baseOffset} ends at ${expected}, its state says ${segment.endOffset}`);
+      this.disk.close(fd);
+    }
+    expected = skipDamage(state, expected, state.endOffset);
+    check(state.endOffset === expected, `${topic.id}: the log ends at ${expected}, its state says ${state.endOffset}`);
+  }
+
+  idOf(batch: Buffer): number {
+    // Header 61 bytes, then record: varint length, attributes, timestamp delta, offset delta, key length, varint value length, value.
+    let at = 61;
+    const varint = (): void => {
+      while (((batch[at++] as number) & 0x80) !== 0);
+    };
+    varint();
+    at++;
+    varint();
+    varint();
+    varint();
+    varint();
+    return at + 8 <= batch.length ? batch.readDoubleBE(at) : NaN;
+  }
+
+  private makeShard(kind: 'sync' | 'buffered', generation: string): ShardSlot {
+    const submissions = createRing(64, SUBMISSION_WORDS);
+    const completions = createRing(1024, COMPLETION_WORDS);
+    const jobResults = createJobResults();
+    const folder = `${DATA}/generations/${generation}/${kind}-0`;
+    const toShard: ToShard[] = [];
+    const fromShard: FromShard[] = [];
+    const slot: ShardSlot = {
+      name: `${kind}-0`,
+      class: kind,
+      submissions: new RingProducer(submissions),
+      completions: new RingConsumer(completions),
+      toShard,
+      fromShard,
+      results: new JobResults(jobResults),
+      jobs: [],
+      failed: false,
+      stopped: null,
+      shard: new Shard(this.settings(kind), folder, generationNumber(generation), {
+        disk: this.disk,
+        submissions: new RingConsumer(submissions),
+        completions: new RingProducer(completions),
+        control: { post: (message) => void fromShard.push(structuredClone(message)), receive: () => toShard.shift() as ToShard },
+        jobResults: new JobResults(jobResults),
+        slab: Buffer.from(this.slabMemory),
+        journal: new Journal(this.disk, folder),
+        ring: () => {},
+        waitForMain: () => {
+          throw new Error('completion ring full');
+        },
+      }),
+    };
+    return slot;
+  }
+
+  private open(topic: SimTopic, state: PartitionState, recovered: boolean): void {
+    topic.handle = this.nextHandle++;
+    topic.online = false;
+    topic.segmentBase = state.segments[state.segments.length - 1]?.baseOffset ?? -1;
+    const slot = this.shards[topic.shard] as ShardSlot;
+    this.control(slot, { kind: 'open', handle: topic.handle, state: structuredClone(state), config: this.config(topic), leaderEpoch: topic.leaderEpoch, recovered });
+  }
+
+  private control(slot: ShardSlot, message: ToShard): void {
+    for (let i = 0; slot.submissions.free(1) < 1 && i < 100; i++) this.work(slot);
+    this.trace?.(`${slot.name} <- ${JSON.stringify(message)}`);
+    slot.toShard.push(message);
+    slot.submissions.words[slot.submissions.claim()] = SubmissionKind.control;
+    slot.submissions.publish();
+  }
+
+  private byHandle(handle: number): SimTopic | undefined {
+    for (const topic of this.topics.values()) if (topic.handle === handle) return topic;
+    return undefined;
+  }
+
+  private drain(slot: ShardSlot): void {
+    const { completions } = slot;
+    for (let n = completions.available(); n > 0; n--) {
+      const at = completions.at(0);
+      const words = completions.words;
+      if (words[at + Completion.kind] === CompletionKind.control) this.onControl(slot, slot.fromShard.shift() as FromShard);
+      else this.onAppend(slot, words, at);
+      completions.release(1);
+    }
+  }
+
+  private onAppend(slot: ShardSlot, words: Int32Array, at: number): void {
+    const entry = this.pending.get(words[at + Completion.request] as number);
+    if (entry === undefined) throw new Violation('a completion for a request that was answered before');
+    const { topic, record } = entry;
+    const flags = words[at + Completion.flags] as number;
+    const error = words[at + Completion.errorCode] as number;
+    const memory = topic.durability === 'memory' && slot.class === 'buffered';
+    if (error !== 0) {
+      this.refusals++;
+      if (record.acked) {
+        // A `memory` batch that could not be written after its answer: its offsets are burnt.
+        check(slot.class === 'buffered', `${topic.id}: an acknowledged batch was refused`);
+        record.acked = false;
+        topic.records.delete(record.baseOffset);
+        topic.damagedAllowed = true;
+      }
+    } else {
+      record.baseOffset = getLong(words, at + Completion.baseOffset);
+      record.lastOffset = record.baseOffset + (words[at + Completion.lastOffsetDelta] as number);
+      if ((flags & CompletionFlag.answer) !== 0) {
+        this.acks++;
+        this.trace?.(`${slot.name} ack ${topic.id} batch ${record.id} at ${record.baseOffset}..${record.lastOffset}`);
+        record.acked = true;
+        record.survives = slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process;
+        const before = topic.records.get(record.baseOffset);
+        check(before === undefined, `${topic.id}: offset ${record.baseOffset} was given out twice (batch ${before?.id} and ${record.id})`);
+        topic.records.set(record.baseOffset, record);
+      }
+      if ((flags & CompletionFlag.readable) !== 0 && !topic.deleted) {
+        record.segmentBase = topic.segmentBase;
+        record.position = words[at + Completion.position] as number;
+        const fd = this.disk.open(segmentPath(DATA, topic.id, 0, record.segmentBase), 'read');
+        this.expectRecord(fd, record, 'a tailing reader');
+        this.disk.close(fd);
+      }
+    }
+    if ((flags & CompletionFlag.released) === 0) return;
+    this.pending.delete(words[at + Completion.request] as number);
+    this.slab.free(entry.region, entry.bytes);
+  }
+
+  private expectRecord(fd: number, record: SimRecord, who: string): void {
+    const batch = Buffer.alloc(record.batch.length);
+    this.disk.read(fd, batch, 0, batch.length, record.position);
+    check(Number(batch.readBigInt64BE(0)) === record.baseOffset && batch.subarray(17).equals(record.batch.subarray(17)), `${who} of offset ${record.baseOffset} sees other bytes`);
+  }
+
+  private onControl(slot: ShardSlot, message: FromShard): void {
+    this.trace?.(`${slot.name} -> ${JSON.stringify(message, (key, value: unknown) => (key === 'bytes' ? undefined : value))}`);
+    switch (message.kind) {
+      case 'job':
+        slot.jobs.push({ job: message.job, work: message.work });
+        return;
+      case 'failed':
+        slot.failed = true;
+        return;
+      case 'stopped':
+        slot.stopped = message.clean;
+        return;
+      case 'began':
+        return;
+    }
+    const topic = this.byHandle(message.handle);
+    if (topic === undefined) return;
+    switch (message.kind) {
+      case 'opened':
+        if (message.error !== null) return;
+        topic.online = true;
+        // The answer to a change of mode: everything acknowledged before is now as safe as the new mode promises.
+        if (topic.moving && topic.durability === 'fsync') for (const record of topic.records.values()) record.survives = Survives.power;
+        topic.moving = false;
+        return;
+      case 'closed':
+        this.retiring.push(topic);
+        this.retireWaiting();
+        return;
+      case 'movedOut':
+        if (message.state === null || message.error !== null) return;
+        topic.moveNumber = message.state.moveNumber;
+        topic.shard = topic.durability === 'fsync' ? 0 : 1;
+        topic.moving = true;
+        this.open(topic, message.state, false);
+        return;
+      case 'rolled':
+        topic.segmentBase = message.baseOffset;
+        return;
+      case 'truncated':
+        // A refused truncation may still have happened: only a restart tells.
+        if (message.error !== null) return;
+        if (--this.truncations === 0) for (const each of this.topics.values()) each.truncatingTo = Infinity;
+        if (message.state === null || message.error !== null) return;
+        for (const [offset, record] of topic.records) if (record.lastOffset >= message.state.endOffset) topic.records.delete(offset);
+        topic.segmentBase = message.state.segments[message.state.segments.length - 1]?.baseOffset ?? -1;
+        return;
+    }
+  }
+
+  private retireWaiting(): void {
+    const waiting = this.retiring;
+    this.retiring = [];
+    for (const topic of waiting) {
+      const held = this.readers.some((reader) => reader.topic === topic);
+      if (held && this.options.recycleBeforeReadersAreDone !== true) this.retiring.push(topic);
+      else this.retire(topic);
+    }
+  }
+
+  private retire(topic: SimTopic): void {
+    let name = 0;
+    try {
+      retireTopic(this.disk, DATA, topic.id, { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${topic.handle}x${name++}` }, () => {});
+    } catch (error) {
+      // A failed job is tried again at the next start.
+      if (!(error instanceof DiskError)) throw error;
+      return;
+    }
+    if (this.readers.some((reader) => reader.topic === topic)) return;
+    topic.records.clear();
+  }
+
+  /** Forgets what the dead process knew. */
+  afterCrash(): void {
+    this.readers = [];
+    this.retiring = [];
+    this.truncations = 0;
+    this.pending.clear();
+    for (const topic of this.topics.values()) topic.online = topic.moving = false;
+  }
+}
+
+export { SimulatedCrash, SURVIVES };
+
+/** The offset that has to come next, given that damaged ranges up to `found` are not there. */
+function skipDamage(state: PartitionState, expected: number, found: number): number {
+  let next = expected;
+  for (const range of state.damaged) if (range.from <= next && next < range.to && found >= range.to) next = range.to;
+  return next;
+}

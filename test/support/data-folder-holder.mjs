@@ -1,0 +1,6 @@
+// Takes the data folder given as argument, says so, and holds it until it is killed.
+import { openDataFolder } from '../../dist/config/data-folder.js';
+
+await openDataFolder(process.argv[2], { nodeId: 1, initialize: async () => undefined });
+process.stdout.write('held\n');
+setInterval(() => undefined, 60_000);

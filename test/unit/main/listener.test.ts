@@ -1,0 +1,112 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { IngressBench } from '../../support/ingress-bench.ts';
+import { batchOf, produceFrame, until, WireClient } from '../../support/wire-client.ts';
+
+let bench: IngressBench;
+afterEach(() => bench.stop());
+
+const settle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const frame = produceFrame(1, 't', [{ partition: 0, records: batchOf(20_000) }]);
+
+describe('listener', () => {
+  it('refuses connections above the limit and takes new ones when others have gone', async () => {
+    bench = await IngressBench.start({ connectionsMax: 3 });
+    bench.router.addTopic('t', [bench.shard.link]);
+    bench.runShard();
+    const clients = [await bench.connect(), await bench.connect(), await bench.connect()];
+    await until(() => bench.ingress.listener.size === 3, 'three');
+    const fourth = await bench.connect();
+    await fourth.waitClosed();
+    expect(bench.ingress.listener.counters.refused).toBe(1);
+    clients[0]!.destroy();
+    await until(() => bench.ingress.listener.size === 2, 'two');
+    const fifth = await bench.connect();
+    fifth.write(frame);
+    expect((await fifth.nextProduce()).correlationId).toBe(1);
+  });
+
+  it('ends connections that are idle, and none that wait for an answer', async () => {
+    bench = await IngressBench.start({ connectionIdleMsMax: 200 });
+    bench.router.addTopic('t', [bench.shard.link]);
+    const idle = await bench.connect();
+    const waiting = await bench.connect();
+    const halfSize = await bench.connect();
+    waiting.write(frame);
+    halfSize.write(frame.subarray(0, 2));
+    const before = Date.now();
+    await Promise.all([idle.waitClosed(), halfSize.waitClosed()]);
+    expect(Date.now() - before).toBeGreaterThan(150);
+    await settle(300);
+    expect(waiting.closed).toBe(false);
+    bench.step();
+    expect((await waiting.nextProduce()).correlationId).toBe(1);
+    await waiting.waitClosed();
+    expect(bench.ingress.listener.counters.closedIdle).toBe(3);
+  });
+
+  it('ends a connection whose request stops in the middle, with its memory, but not one that gets on', async () => {
+    bench = await IngressBench.start({ grantStallMs: 200 });
+    bench.router.addTopic('t', [bench.shard.link]);
+    bench.runShard();
+    const stopped = await bench.connect();
+    const slow = await bench.connect();
+    stopped.write(frame.subarray(0, 15_000));
+    const feeding = (async (): Promise<void> => {
+      for (let at = 0; at < frame.length; at += 1500) {
+        slow.write(frame.subarray(at, Math.min(frame.length, at + 1500)));
+        await settle(60);
+      }
+    })();
+    await stopped.waitClosed();
+    await feeding;
+    expect((await slow.nextProduce()).correlationId).toBe(1);
+    expect(bench.ingress.listener.counters.closedStalled).toBe(1);
+    expect(bench.usedBytes).toBe(0);
+  });
+
+  it('does not hold it against a client that the broker itself does not read on', async () => {
+    bench = await IngressBench.start({ grantStallMs: 100 });
+    bench.router.addTopic('t', [bench.shard.link]);
+    const client = await bench.connect();
+    // Sixteen unanswered, and the seventeenth is only partly read.
+    client.write(Buffer.concat(new Array<Buffer>(17).fill(frame)));
+    await until(() => bench.shard.waiting === 16, 'sixteen');
+    await settle(400);
+    expect(client.closed).toBe(false);
+    bench.runShard();
+    for (let n = 0; n < 17; n++) await client.nextProduce();
+    expect(bench.usedBytes).toBe(0);
+  });
+
+  it('stops with all its connections', async () => {
+    bench = await IngressBench.start();
+    const client = await bench.connect();
+    await until(() => bench.ingress.listener.size === 1, 'accepted');
+    bench.ingress.stop();
+    await client.waitClosed();
+    await expect(WireClient.connect(bench.port)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('says so when its address is taken', async () => {
+    bench = await IngressBench.start();
+    await expect(IngressBench.start({ port: bench.port })).rejects.toThrow('EADDRINUSE');
+  });
+
+  it('leaves the address alone for a moment when no descriptor is free, and then accepts again', async () => {
+    bench = await IngressBench.start();
+    bench.router.addTopic('t', [bench.shard.link]);
+    bench.runShard();
+    const open = await bench.connect();
+    const listener = bench.ingress.listener as unknown as { server: { emit(event: string, error: Error): void } };
+    const error = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' });
+    listener.server.emit('error', error);
+    expect(bench.logger.has('EMFILE')).toBe(true);
+    await expect(WireClient.connect(bench.port)).rejects.toThrow('ECONNREFUSED');
+    open.write(frame);
+    expect((await open.nextProduce()).correlationId).toBe(1);
+    await settle(300);
+    const late = await bench.connect();
+    late.write(frame);
+    expect((await late.nextProduce()).correlationId).toBe(1);
+  });
+});
