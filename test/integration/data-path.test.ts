@@ -8,7 +8,7 @@ import { buildBatch } from '../../src/protocol/record.ts';
 import { produce } from '../../src/protocol/apis/00-produce.ts';
 import { crc32cAt } from '../../src/protocol/crc32c.ts';
 import { delay, eventually, startBroker, type BrokerProcess } from '../support/broker-process.ts';
-import { batchesOf, batchOf, KafkaClient, recordsOf, VERSIONS } from '../support/kafka-client.ts';
+import { batchesOf, batchOf, recordsOf, VERSIONS, type KafkaClient, type ProduceAnswer } from '../support/kafka-client.ts';
 
 let folder: string;
 let broker: BrokerProcess;
@@ -126,7 +126,7 @@ describe('produce', () => {
   it('stamps log append time into the batch and the answer, never backwards', async () => {
     await client.createTopic('stamped', 1, { 'message.timestamp.type': 'LogAppendTime' });
     const beganMs = Date.now();
-    const answers = [];
+    const answers: ProduceAnswer[] = [];
     for (let n = 0; n < 10; n++) answers.push(await client.produce('stamped', 0, batchOf([`${n}`, `${n}'`], 1000)));
     const endedMs = Date.now();
     const records = await client.readAll('stamped', 0);

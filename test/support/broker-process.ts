@@ -127,7 +127,7 @@ export function spawnBroker(options: BrokerOptions): BrokerProcess {
     ...settings,
   ];
   const child = spawn(command[0] as string, command.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, npm_lifecycle_event: undefined, ...options.env },
   });
   const cleanup = options.cleanup ?? onTestFinished;
