@@ -6,7 +6,7 @@
  *
  * The shard answers in this thread, so its cost is inside the figure; with --worker it is a thread of its own, as in the broker.
  */
-import { Worker, isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { parseArgs } from 'node:util';
 import { setLong, Completion, CompletionFlag, CompletionKind } from '../dist/ring/completion.js';
 import { DoorbellRinger } from '../dist/ring/doorbell.js';

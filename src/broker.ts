@@ -116,11 +116,6 @@ export class Broker {
     this.catalog = catalog;
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     const { router } = this;
-    const mainLogger = {
-      debug: (message: string, fields: object = {}): void => logger.debug({ ...fields }, message),
-      warn: (message: string, fields: object = {}): void => logger.warn({ ...fields }, message),
-      error: (message: string, fields: object = {}): void => logger.error({ ...fields }, message),
-    };
 
     this.jobs = new KeeperPool(
       () => startPiscina({ crashPoint: parts.crashPoint }),
@@ -133,14 +128,14 @@ export class Broker {
       dataDir: config.dataDir,
       fetchMemoryBytes: config.fetchMemoryBytes,
       fetchBytesMax: config.fetchBytesMax,
-      verify: 'once',
+      verify: config.fetchVerify,
       router,
       jobs: this.jobs,
       timers,
       nowMs: () => performance.now(),
-      logger: mainLogger,
+      logger,
     });
-    this.ingress = new Ingress(config, router, mainLogger, () => this.reads.waiting.flush());
+    this.ingress = new Ingress(config, router, logger, () => this.reads.waiting.flush());
     this.supervisor = new ShardSupervisor({
       config,
       generation,

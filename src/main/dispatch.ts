@@ -1,7 +1,7 @@
 /**
  * From frames to handlers: parses the header, decides what is refused, and starts requests when their connection says that it is their turn. Main only.
  */
-import type { Logger } from './logging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { ApiKey, PRODUCE_VERSION_MIN } from '../protocol/api-versions.ts';
 import { clientIdOf, HeaderStatus, parseRequestHeader, RequestHeader } from '../protocol/frame.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
@@ -103,7 +103,7 @@ export class Dispatcher {
   private onThrown(request: ApiRequest, error: unknown): void {
     if (error instanceof MalformedError) request.abort(`malformed request of api ${request.apiKey}: ${error.message}`);
     else {
-      this.logger.error('handler failed', { apiKey: request.apiKey, apiVersion: request.apiVersion, error });
+      this.logger.error({ apiKey: request.apiKey, apiVersion: request.apiVersion, err: error }, 'handler failed');
       request.abort(`handler of api ${request.apiKey} failed`);
     }
     request.becomeSettled();

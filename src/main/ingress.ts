@@ -14,7 +14,7 @@ import { ProduceHandler, type ProduceTopics } from './handlers/00-produce.ts';
 import { handleApiVersions } from './handlers/18-api-versions.ts';
 import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
-import type { Logger } from './logging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
 import { ReceiveRegions, type Grant } from './regions.ts';
 import type { ApiRequest, Handler } from './requests.ts';

@@ -21,6 +21,8 @@ const IDLE_BYTES = 4 * 1024;
 /** The size in front of a frame. */
 const PEEK_BYTES = 4;
 const FULL_VIEWS_MAX = 64;
+/** Where `net` keeps what it accepted. */
+const HANDLE = '_handle';
 
 /** The landing buffer and who has which part of it. */
 export class Landing {
@@ -58,11 +60,11 @@ export interface LandingSink {
 
 /** What `net` accepted, emptied into a socket that lands in `sink`. The socket does not read before `resume()`. */
 export function openLandingSocket(accepted: net.Socket, sink: LandingSink, writableHighWaterMark: number): net.Socket | null {
-  const inner = accepted as unknown as { _handle: { reading: boolean } | null };
-  const handle = inner._handle;
+  const inner = accepted as unknown as { [HANDLE]: object | null };
+  const handle = inner[HANDLE];
   // The client was gone before its turn.
   if (handle === null) return null;
-  inner._handle = null;
+  inner[HANDLE] = null;
   accepted.on('error', ignore);
   accepted.destroy();
   const options = {

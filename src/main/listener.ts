@@ -4,7 +4,7 @@
  * Keeps its own count, because sockets leave `net`'s when landing.ts takes their handle.
  */
 import net from 'node:net';
-import type { Logger } from './logging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
 import { openLandingSocket } from './landing.ts';
 
@@ -99,7 +99,7 @@ export class Listener {
   onClosed(connection: Connection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.counters.closed++;
-    this.logger.debug('connection closed', { connection: connection.id, reason });
+    this.logger.debug({ connection: connection.id, reason }, 'connection closed');
   }
 
   private async listen(port: number): Promise<void> {
@@ -138,7 +138,7 @@ export class Listener {
     this.counters.acceptErrors++;
     const server = this.server;
     if (server === null || this.pause !== null) return;
-    this.logger.warn('cannot accept connections', { code: error.code });
+    this.logger.warn({ code: error.code }, 'cannot accept connections');
     this.server = null;
     server.close();
     this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
@@ -150,7 +150,7 @@ export class Listener {
     try {
       await this.listen(this.address.port);
     } catch (error) {
-      this.logger.warn('cannot listen', { code: (error as NodeJS.ErrnoException).code });
+      this.logger.warn({ code: (error as NodeJS.ErrnoException).code }, 'cannot listen');
       this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
     }
   }
@@ -181,10 +181,13 @@ export class Listener {
     connection.owedTicks++;
     if (connection.owedTicks * this.tickMs < stallMs) return;
     this.counters.closedStalled++;
-    this.logger.warn('connection closed: its request stopped in the middle', {
-      connection: connection.id,
-      remote: connection.remoteAddress,
-    });
+    this.logger.warn(
+      {
+        connection: connection.id,
+        remote: connection.remoteAddress,
+      },
+      'connection closed: its request stopped in the middle',
+    );
     connection.close('request stopped in the middle');
   }
 

@@ -10,7 +10,7 @@ import { HeaderScanner } from './header-scan.ts';
 import { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { Locator } from './locator.ts';
-import type { Logger } from './logging.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { PartitionView, ViewHost } from './partition-view.ts';
 import type { Router } from './router.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -56,7 +56,7 @@ export class ReadSide implements ViewHost {
     this.damage = new DamageFinder(this.reader, this.indexes, (view, from, to, segment, position) =>
       this.reportDamage(view, from, to, segment, position),
     );
-    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage);
+    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) => this.reportReadError(view, segment, error));
     this.memory = new FetchMemory(createSlab(options.fetchMemoryBytes));
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
     this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage);
@@ -86,22 +86,28 @@ export class ReadSide implements ViewHost {
   }
 
   private reportDamage(view: PartitionView, from: number, to: number, segment: SegmentView, position: number): void {
-    this.logger.error('damaged records: they were acknowledged and are not readable any more', {
-      topic: view.topic.name,
-      partition: view.partition,
-      fromOffset: from,
-      toOffset: to,
-      file: this.reader.pathOf(view, segment, 'log'),
-      position,
-    });
+    this.logger.error(
+      {
+        topic: view.topic.name,
+        partition: view.partition,
+        fromOffset: from,
+        toOffset: to,
+        file: this.reader.pathOf(view, segment, 'log'),
+        position,
+      },
+      'damaged records: they were acknowledged and are not readable any more',
+    );
   }
 
   private reportReadError(view: PartitionView, segment: SegmentView, error: Error): void {
-    this.logger.error('a segment could not be read', {
-      topic: view.topic.name,
-      partition: view.partition,
-      file: this.reader.pathOf(view, segment, 'log'),
-      error: error.message,
-    });
+    this.logger.error(
+      {
+        topic: view.topic.name,
+        partition: view.partition,
+        file: this.reader.pathOf(view, segment, 'log'),
+        error: error.message,
+      },
+      'a segment could not be read',
+    );
   }
 }

@@ -27,7 +27,10 @@ export class SlabAllocator {
 
   /** Manages the bytes `from` to `to` of the slab (both multiples of {@link SLAB_UNIT}); positions stay those of the whole slab. */
   constructor(memory: SharedArrayBuffer, from = 0, to = memory.byteLength) {
-    assert(from >= 0 && from <= to && to <= memory.byteLength && from % SLAB_UNIT === 0 && to % SLAB_UNIT === 0, 'slab: range out of place');
+    assert(
+      from >= 0 && from <= to && to <= memory.byteLength && from % SLAB_UNIT === 0 && to % SLAB_UNIT === 0,
+      'slab: range out of place',
+    );
     this.bytes = Buffer.from(memory);
     this.from = from;
     this.to = to;

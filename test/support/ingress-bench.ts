@@ -1,20 +1,29 @@
 /** An ingress on a loopback port with fake shards, for tests. */
 import { Ingress, type IngressSettings } from '../../src/main/ingress.ts';
-import type { Logger } from '../../src/main/logging.ts';
+import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
 import { FakeRouter } from './fake-router.ts';
 import { FakeShard, type FakeShardOptions } from './fake-shard.ts';
 import { WireClient } from './wire-client.ts';
 
 export class TestLogger implements Logger {
-  readonly lines: { level: string; message: string; fields: object | undefined }[] = [];
-  debug(message: string, fields?: object): void {
+  readonly lines: { level: string; message: string; fields: LogFields }[] = [];
+  debug(fields: LogFields, message: string): void {
     this.lines.push({ level: 'debug', message, fields });
   }
-  warn(message: string, fields?: object): void {
+  info(fields: LogFields, message: string): void {
+    this.lines.push({ level: 'info', message, fields });
+  }
+  warn(fields: LogFields, message: string): void {
     this.lines.push({ level: 'warn', message, fields });
   }
-  error(message: string, fields?: object): void {
+  error(fields: LogFields, message: string): void {
     this.lines.push({ level: 'error', message, fields });
+  }
+  fatal(fields: LogFields, message: string): void {
+    this.lines.push({ level: 'fatal', message, fields });
+  }
+  child(): Logger {
+    return this;
   }
   has(text: string): boolean {
     return this.lines.some((line) => JSON.stringify(line).includes(text));

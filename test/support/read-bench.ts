@@ -247,7 +247,7 @@ export class ReadBench {
       async () => runner,
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
-    const log = (message: string, fields?: object): void =>
+    const log = (fields: object, message: string): void =>
       void this.logged.push({ message, fields: (fields ?? {}) as Record<string, unknown> });
     this.side = new ReadSide({
       dataDir: this.dataDir,
@@ -258,7 +258,16 @@ export class ReadBench {
       jobs: this.jobs,
       timers: this.timers,
       nowMs: () => this.nowMs,
-      logger: { debug: log, warn: log, error: log },
+      logger: {
+        debug: log,
+        info: log,
+        warn: log,
+        error: log,
+        fatal: log,
+        child: () => {
+          throw new Error('no child logger here');
+        },
+      },
       ...(options.descriptorsMax === undefined ? {} : { descriptorsMax: options.descriptorsMax }),
     });
   }

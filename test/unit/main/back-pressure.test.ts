@@ -238,7 +238,10 @@ describe('random traffic', () => {
     bench.router.addTopic('m', [bench.shard.link]);
     bench.shard.memory.add(4);
     bench.runShard();
-    const writer = setInterval(() => bench.shard.write(), 3);
+    const writer = setInterval(() => {
+      bench.shard.write();
+      bench.ingress.cycle.run();
+    }, 3);
     const prng = new Prng(12345);
     const random = (below: number): number => prng.below(below);
     const batches = [1, 100, 1000, 5000, 20 * KIB, 70 * KIB, 300 * KIB].map((bytes) => batchOf(bytes));
