@@ -23,12 +23,16 @@ interface UnderWay {
   readonly bytes: number;
   /** The second half, while the first is under way. */
   second: KeeperWork | null;
+  /** Only a step ahead of the next checkpoint: files with much to sync are synced early, and nothing else follows. */
+  readonly isStep: boolean;
 }
 
 /** See the file header. */
 export class Checkpointer {
   /** Bytes written (journal or segments) since the last checkpoint was taken. */
   bytesSince = 0;
+  /** At least the unsynced bytes of the file that has most. */
+  dirtiestBytes = 0;
   /** Sequence that the newest durable checkpoint contains. */
   durableSequence = 0;
 
@@ -96,6 +100,7 @@ export class Checkpointer {
       this.bytesSince >= settings.checkpointIntervalBytes ||
       (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.underWay === null && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes) this.step();
     this.maybePrepare(nowMs);
   }
 
@@ -117,10 +122,20 @@ export class Checkpointer {
   private start(nowMs: number): void {
     const { paths, folders } = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second: this.encode(false) };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second: this.encode(false), isStep: false };
+    this.dirtiestBytes = 0;
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
     this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders } });
+  }
+
+  /** Syncs the files with most to sync ahead of the next checkpoint. */
+  private step(): void {
+    const { paths } = this.shard.segments.lendDirty(this.shard.settings.syncStepBytes);
+    this.dirtiestBytes = 0;
+    const job = ++this.jobs;
+    this.underWay = { job, sequence: this.durableSequence, bytes: 0, second: null, isStep: true };
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders: [] } });
   }
 
   /** The state of every partition as of now. */
@@ -151,6 +166,11 @@ export class Checkpointer {
     if (status === JobStatus.failed) {
       this.underWay = null;
       this.shard.fail('a background sync failed while a checkpoint was written');
+      return;
+    }
+    if (underWay.isStep) {
+      this.shard.segments.takeBack();
+      this.underWay = null;
       return;
     }
     if (underWay.second !== null) {

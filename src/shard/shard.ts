@@ -326,6 +326,8 @@ export class Shard {
       }
       pieces.push(slab.subarray(runStart, runEnd));
       segment.dirty = true;
+      segment.dirtyBytes += partition.stagedBytes;
+      if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
       this.ports.disk.write(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
@@ -349,6 +351,7 @@ export class Shard {
         if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
         this.ports.disk.fdatasync(partition.active.fd);
         partition.active.dirty = false;
+        partition.active.dirtyBytes = 0;
       }
       this.journalWriter.sync();
     } catch (error) {
