@@ -1,4 +1,5 @@
 /** Main's read side on a real temporary folder, with a clock that a test moves, jobs that run in place, and requests without sockets. */
+import type { Logger } from '../../src/telemetry/logger.ts';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -248,6 +249,7 @@ export class ReadBench {
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
     const log = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.logged.push({ message, fields });
+    const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log, child: () => logger };
     this.side = new ReadSide({
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
@@ -257,7 +259,7 @@ export class ReadBench {
       jobs: this.jobs,
       timers: this.timers,
       nowMs: () => this.nowMs,
-      logger: { debug: log, warn: log, error: log },
+      logger,
       ...(options.descriptorsMax === undefined ? {} : { descriptorsMax: options.descriptorsMax }),
     });
   }
