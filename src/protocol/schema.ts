@@ -99,6 +99,7 @@ export const int8 = builder<number>('int8');
 export const int16 = builder<number>('int16');
 export const uint16 = builder<number>('uint16');
 export const int32 = builder<number>('int32');
+/** @later no API that is served has one */
 export const uint32 = builder<number>('uint32');
 /** Decoded as bigint, because the whole range is legal; a safe integer may be given to the encoder. */
 export const int64 = builder<bigint, bigint | number>('int64');
