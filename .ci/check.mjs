@@ -27,7 +27,11 @@ const CHECKS = [
 let failed = 0;
 for (const [name, command, args] of CHECKS) {
   const startedMs = performance.now();
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', shell: process.platform === 'win32', maxBuffer: 64 * 1024 * 1024 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    maxBuffer: 64 * 1024 * 1024,
+  });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   const ok = status === 0;
   if (!ok) failed += 1;

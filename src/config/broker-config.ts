@@ -57,6 +57,7 @@ export interface BrokerConfig {
   readonly connectionsMax: number;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
+  readonly fetchVerify: 'once' | 'always' | 'never';
   readonly grantStallMs: number;
   readonly journalBytesMax: number;
   readonly journalFileBytes: number;
@@ -141,6 +142,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     connectionsMax: number('max.connections'),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
+    fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],
     grantStallMs: number('ringlog.grant.stall.ms'),
     journalBytesMax: number('ringlog.journal.bytes'),
     journalFileBytes: number('ringlog.journal.file.bytes'),

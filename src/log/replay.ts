@@ -1,5 +1,6 @@
 /** The first half of recovery: what checkpoint and journal of one shard say, before a byte of a segment is looked at. Pure bookkeeping. */
 import type { CheckpointPartition } from './checkpoint.ts';
+import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
 import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
@@ -115,8 +116,7 @@ export class Replay {
     state.endOffset = segment.endOffset = end;
     segment.endPosition = entry.position + entry.batchBytes;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
-    const lastEpoch = state.epochs[state.epochs.length - 1];
-    if (lastEpoch === undefined || lastEpoch.epoch < entry.leaderEpoch) state.epochs.push({ epoch: entry.leaderEpoch, startOffset: entry.baseOffset });
+    noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 

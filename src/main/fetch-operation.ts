@@ -36,6 +36,8 @@ export class FetchOperation implements ReadableListener {
   private readonly engine: FetchEngine;
   private readonly topics: (Topic | undefined)[] = [];
   private deadlineMs = 0;
+  /** Bytes worth an answer before the deadline: never more than an answer can carry. */
+  private bytesMin = 0;
   private timer: Timer | null = null;
   private waiting = false;
   private closed = false;
@@ -57,6 +59,7 @@ export class FetchOperation implements ReadableListener {
     if (this.view.parse(request.bytes, request.bodyStart, request.bodyEnd, request.apiVersion) !== ViewStatus.OK) return false;
     this.request = request;
     this.deadlineMs = nowMs + Math.max(0, this.view.maxWaitMs);
+    this.bytesMin = Math.min(this.view.minBytes, this.view.maxBytes, this.engine.responseBytesMax);
     this.closed = false;
     this.hurried = this.view.maxWaitMs <= 0;
     this.resolve(request.bytes, request.apiVersion);
@@ -117,10 +120,10 @@ export class FetchOperation implements ReadableListener {
       );
       reading.errors[i] = error;
       if (error !== 0) failed = true;
-      else if (available < view.minBytes)
+      else if (available < this.bytesMin)
         available += this.available(partition as PartitionView, offset, view.partitionMaxBytes[i] as number);
     }
-    if (failed || this.hurried || available >= view.minBytes) {
+    if (failed || this.hurried || available >= this.bytesMin) {
       this.stopWaiting();
       reading.begin();
       if (reading.waitingForMemory) this.arm(Math.max(this.deadlineMs, this.engine.nowMs() + MEMORY_WAIT_MS_MIN));
@@ -138,11 +141,11 @@ export class FetchOperation implements ReadableListener {
   }
 
   private onRead(): void {
-    const { reading, view } = this;
+    const { reading } = this;
     if (this.closed) {
       this.disarm();
       this.engine.abandon(this);
-    } else if (this.hurried || reading.failed || reading.bytesRead >= view.minBytes) {
+    } else if (this.hurried || reading.failed || reading.bytesRead >= this.bytesMin || this.engine.nowMs() >= this.deadlineMs) {
       this.disarm();
       this.engine.answer(this);
     } else {

@@ -38,8 +38,15 @@ export class Locator {
   private readonly indexes: IndexCache;
   private readonly scanner: HeaderScanner;
   private readonly damage: DamageFinder;
+  private readonly onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void;
 
-  constructor(indexes: IndexCache, scanner: HeaderScanner, damage: DamageFinder) {
+  constructor(
+    indexes: IndexCache,
+    scanner: HeaderScanner,
+    damage: DamageFinder,
+    onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void,
+  ) {
+    this.onReadError = onReadError;
     this.indexes = indexes;
     this.scanner = scanner;
     this.damage = damage;
@@ -140,6 +147,7 @@ export class Locator {
       if (scan.outcome === 'found') return done({ outcome: 'found', segment, position: scan.position, base: scan.offset });
       if (scan.outcome === 'end') return done(NONE);
       if (scan.outcome === 'gone') return done(GONE);
+      if (scan.error !== null) this.onReadError(view, segment, scan.error);
       if (scan.outcome === 'error' || attempts === 0) return done(ERROR);
       this.damage.resolve(view, segment, scan.position, scan.offset, () => {
         if (segment.retired) return done(GONE);

@@ -167,6 +167,7 @@ export function setLogAppendTime(
 /**
  * Judges the header of one produced batch that should fill `length` bytes at `position`. The CRC is checked elsewhere.
  *
+ * @param offsetsGiven the batch comes from a leader, which gave it its offsets (and may have stamped its append time or written a control batch)
  * @returns an error code to answer:
  *  - NONE
  *  - CORRUPT_MESSAGE: shorter than a header, a length field beyond `length`, an unknown format, negative counts
@@ -175,7 +176,7 @@ export function setLogAppendTime(
  *  - INVALID_TIMESTAMP: the producer claims log append time
  *  - UNSUPPORTED_COMPRESSION_TYPE: compression bits without meaning
  */
-export function checkBatchHeader(buffer: Buffer, position: number, length: number): ErrorCode {
+export function checkBatchHeader(buffer: Buffer, position: number, length: number, offsetsGiven = false): ErrorCode {
   if (length <= 0) return ErrorCode.INVALID_RECORD;
   if (length <= MAGIC_POSITION) return ErrorCode.CORRUPT_MESSAGE;
   // Magic stands at the same place in all formats; older ones mean something else by the other bytes, and may be shorter.
@@ -186,10 +187,10 @@ export function checkBatchHeader(buffer: Buffer, position: number, length: numbe
   if (bytes < BATCH_HEADER_BYTES || bytes > length) return ErrorCode.CORRUPT_MESSAGE;
   if (bytes < length) return ErrorCode.INVALID_RECORD;
   const low = buffer[position + ATTRIBUTES_POSITION + 1]!;
-  if ((low & CONTROL_BIT) !== 0) return ErrorCode.INVALID_RECORD;
-  if ((low & TIMESTAMP_TYPE_BIT) !== 0) return ErrorCode.INVALID_TIMESTAMP;
+  if (!offsetsGiven && (low & CONTROL_BIT) !== 0) return ErrorCode.INVALID_RECORD;
+  if (!offsetsGiven && (low & TIMESTAMP_TYPE_BIT) !== 0) return ErrorCode.INVALID_TIMESTAMP;
   if ((low & COMPRESSION_MASK) > Compression.ZSTD) return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE;
-  if (readInt32(buffer, position) !== 0 || readInt32(buffer, position + 4) !== 0) return ErrorCode.INVALID_RECORD;
+  if (!offsetsGiven && (readInt32(buffer, position) !== 0 || readInt32(buffer, position + 4) !== 0)) return ErrorCode.INVALID_RECORD;
   const count = recordCount(buffer, position);
   const delta = lastOffsetDelta(buffer, position);
   if (count < 0 || delta < 0) return ErrorCode.CORRUPT_MESSAGE;

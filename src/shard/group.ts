@@ -11,6 +11,9 @@ export class Group {
   readonly slabAt: Int32Array;
   readonly length: Int32Array;
   readonly handle: Int32Array;
+  /** See SubmissionFlag. */
+  readonly flags: Int32Array;
+  readonly leaderEpoch: Int32Array;
   readonly errorCode: Int32Array;
   readonly baseOffset: Float64Array;
   readonly lastOffsetDelta: Int32Array;
@@ -28,6 +31,8 @@ export class Group {
     this.slabAt = new Int32Array(capacity);
     this.length = new Int32Array(capacity);
     this.handle = new Int32Array(capacity);
+    this.flags = new Int32Array(capacity);
+    this.leaderEpoch = new Int32Array(capacity);
     this.errorCode = new Int32Array(capacity);
     this.baseOffset = new Float64Array(capacity);
     this.lastOffsetDelta = new Int32Array(capacity);
@@ -43,13 +48,14 @@ export class Group {
   }
 
   /** Adds a batch as it was submitted; the caller stages or refuses it. */
-  add(request: number, tag: number, slabAt: number, length: number, handle: number): number {
+  add(request: number, tag: number, slabAt: number, length: number, handle: number, flags: number): number {
     const i = this.count++;
     this.request[i] = request;
     this.tag[i] = tag;
     this.slabAt[i] = slabAt;
     this.length[i] = length;
     this.handle[i] = handle;
+    this.flags[i] = flags;
     this.errorCode[i] = 0;
     this.next[i] = -1;
     this.bytes += length;

@@ -96,7 +96,7 @@ export class JournalWriter {
         length,
         inline ? payloadBytes : 0,
         group.maxTimestamp[i] as number,
-        partition.leaderEpoch,
+        group.leaderEpoch[i] as number,
       );
       if (!inline) continue;
       payloadBytes += length;

@@ -14,6 +14,7 @@
  */
 import { assert } from '../lib/assert.ts';
 import { DiskError, type Disk } from '../log/disk.ts';
+import { noteEpoch } from '../log/epochs.ts';
 import { EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
@@ -21,12 +22,12 @@ import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import { checkBatchHeader, lastOffsetDelta, maxTimestamp, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
+import { baseOffset, checkBatchHeader, lastOffsetDelta, maxTimestamp, partitionLeaderEpoch, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
 import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
-import { Submission, SubmissionKind } from '../ring/submission.ts';
+import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
@@ -164,6 +165,7 @@ export class Shard {
         words[at + Submission.position] as number,
         words[at + Submission.length] as number,
         words[at + Submission.handle] as number,
+        words[at + Submission.flags] as number,
       );
       const code = this.stage(i, nowMs);
       if (code === MUST_ROLL_FIRST) {
@@ -190,7 +192,8 @@ export class Shard {
     const length = group.length[i] as number;
     const { config } = partition;
     if (length > config.maxMessageBytes) return ErrorCode.MESSAGE_TOO_LARGE;
-    const malformed = checkBatchHeader(slab, at, length);
+    const given = ((group.flags[i] as number) & SubmissionFlag.givenOffsets) !== 0;
+    const malformed = checkBatchHeader(slab, at, length, given);
     if (malformed !== ErrorCode.NONE) return malformed;
     if (!isBatchCrcValid(slab, at)) return ErrorCode.CORRUPT_MESSAGE;
     if (length > config.segmentBytes) return ErrorCode.RECORD_LIST_TOO_LARGE;
@@ -202,6 +205,8 @@ export class Shard {
       partition.stagedMaxTimestamp = partition.activeSegment()?.maxTimestamp ?? -1;
       partition.stagedBytes = 0;
     }
+    // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
+    if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition))) {
       if (!first) return MUST_ROLL_FIRST;
       const rolled = this.roll(partition);
@@ -209,15 +214,17 @@ export class Shard {
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
 
-    stampBatch(slab, at, partition.stagedEnd, partition.leaderEpoch);
+    const epoch = given ? partitionLeaderEpoch(slab, at) : partition.leaderEpoch;
+    if (!given) stampBatch(slab, at, partition.stagedEnd, epoch);
     let appendTime = -1;
-    if (config.timestampType === 'LogAppendTime') {
+    if (!given && config.timestampType === 'LogAppendTime') {
       appendTime = Math.max(nowMs, partition.lastAppendTime);
       partition.lastAppendTime = appendTime;
       setLogAppendTime(slab, at, appendTime, crc32cAt);
     }
     const delta = lastOffsetDelta(slab, at);
     const timestamp = maxTimestamp(slab, at);
+    group.leaderEpoch[i] = epoch;
     group.baseOffset[i] = partition.stagedEnd;
     group.lastOffsetDelta[i] = delta;
     group.position[i] = partition.stagedPosition;
@@ -358,9 +365,8 @@ export class Shard {
     const { state } = partition;
     const segment = partition.activeSegment();
     assert(segment !== undefined, 'committed batch without a segment');
-    const lastEpoch = state.epochs[state.epochs.length - 1];
-    if (lastEpoch === undefined || lastEpoch.epoch < partition.leaderEpoch)
-      state.epochs.push({ epoch: partition.leaderEpoch, startOffset: state.endOffset });
+    for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number)
+      noteEpoch(state.epochs, this.group.leaderEpoch[i] as number, this.group.baseOffset[i] as number);
     state.endOffset = segment.endOffset = partition.stagedEnd;
     segment.endPosition = partition.stagedPosition;
     segment.maxTimestamp = partition.stagedMaxTimestamp;
@@ -405,7 +411,7 @@ export class Shard {
     words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
     words[at + Completion.position] = group.position[i] as number;
     words[at + Completion.length] = group.length[i] as number;
-    words[at + Completion.leaderEpoch] = this.partitions[group.handle[i] as number]?.leaderEpoch ?? -1;
+    words[at + Completion.leaderEpoch] = group.leaderEpoch[i] as number;
     setLong(words, at + Completion.maxTimestamp, group.maxTimestamp[i] as number);
     setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
   }

@@ -55,7 +55,13 @@ describe('the house', () => {
   });
 
   it('has no endless lines', () => {
-    expect(sources.filter((file) => read(file).split('\n').some((line) => line.length > LINE_LENGTH_MAX))).toEqual([]);
+    expect(
+      sources.filter((file) =>
+        read(file)
+          .split('\n')
+          .some((line) => line.length > LINE_LENGTH_MAX),
+      ),
+    ).toEqual([]);
   });
 
   it('touches shared memory only where threads meet', () => {
@@ -73,7 +79,9 @@ describe('the house', () => {
 
   it('keeps machines pure', () => {
     const machines = sources.filter((file) => file.endsWith('.machine.ts'));
-    expect(machines.filter((file) => /\b(Date\.now|new Date|performance\.now|Math\.random|process\.|console\.)/.test(codeOf(file)))).toEqual([]);
+    expect(
+      machines.filter((file) => /\b(Date\.now|new Date|performance\.now|Math\.random|process\.|console\.)/.test(codeOf(file))),
+    ).toEqual([]);
   });
 });
 
@@ -85,7 +93,9 @@ describe('what is committed', () => {
   it('names no place of somebody’s machine', () => {
     // A path below /tmp, /proc or /dev is the same everywhere.
     const machinePath = new RegExp(['/home/[a-z]', '/root/', '/Users/[A-Za-z]', '/work/', String.raw`[A-Z]:\\Users`].join('|'));
-    const wrong = tracked.filter((file) => !/\.(lock|bin|png|jsonl|json)$/.test(file) && file !== 'test/unit/tidy/tidy.test.ts' && machinePath.test(read(file)));
+    const wrong = tracked.filter(
+      (file) => !/\.(lock|bin|png|jsonl|json)$/.test(file) && file !== 'test/unit/tidy/tidy.test.ts' && machinePath.test(read(file)),
+    );
     expect(wrong).toEqual([]);
   });
 

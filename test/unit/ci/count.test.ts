@@ -1,0 +1,37 @@
+/** CI's counting must be honest: what it cannot read counts as nothing, and a file that did not load counts as a failure. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const script = join(import.meta.dirname, '../../../.ci/count.mjs');
+const report = (passed: number, failed: number, pending: number, testResults: object[] = []): string =>
+  JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: 0, testResults });
+
+function count(reports: readonly string[], log?: string): string {
+  const folder = join(temporaryFolder(), 'stage');
+  mkdirSync(folder);
+  reports.forEach((text, index) => writeFileSync(join(folder, `${index}.json`), text));
+  if (log !== undefined) writeFileSync(`${folder}.log`, log);
+  return execFileSync(process.execPath, [script, folder, `${folder}.log`], { encoding: 'utf8' }).trim();
+}
+
+describe('counting what a stage ran', () => {
+  it('adds up every report', () => expect(count([report(3, 1, 2), report(4, 0, 0)])).toBe('7 1 2'));
+
+  it('counts a test file that could not be loaded', () => {
+    expect(count([report(3, 0, 0, [{ status: 'failed', assertionResults: [] }])])).toBe('3 1 0');
+  });
+
+  it('takes the last closing line when there is no report', () => {
+    expect(count([], 'x\n1 passed, 1 failed\nmore\n12 passed, 0 failed, 3 skipped\n')).toBe('12 0 3');
+    expect(count([], 'crash: 60 passed, 0 failed\n')).toBe('60 0 0');
+  });
+
+  it('finds nothing where nothing is', () => {
+    expect(count([], 'all 12 passed, 0 failed they say\n')).toBe('0 0 0');
+    expect(count([])).toBe('0 0 0');
+  });
+});

@@ -1,0 +1,253 @@
+import fs from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ErrorCode } from '../../../src/protocol/errors.ts';
+import { DAMAGE_MAX, DamageList } from '../../../src/main/damage.ts';
+import { ReadBench, settle, type LogWriter } from '../../support/read-bench.ts';
+
+let bench: ReadBench;
+afterEach(() => bench?.close());
+
+/** Reads the whole log as a consumer that skips refused offsets; returns the base offsets of the batches it got and the offsets that were refused. */
+async function readAll(log: LogWriter, options: { maxBytes?: number } = {}): Promise<{ bases: number[]; refused: number[] }> {
+  const bases: number[] = [];
+  const refused: number[] = [];
+  for (let offset = 0; offset < log.state.endOffset; ) {
+    const answer = await bench.fetch('orders', [{ offset, maxBytes: options.maxBytes ?? 1 << 20 }]);
+    const { errorCode, records } = answer.responses[0]!.partitions[0]!;
+    if (errorCode === ErrorCode.CORRUPT_MESSAGE) {
+      refused.push(offset++);
+      continue;
+    }
+    expect(errorCode).toBe(0);
+    let at = 0;
+    expect(records!.length).toBeGreaterThan(0);
+    while (at < records!.length) {
+      const base = Number(records!.readBigInt64BE(at));
+      const stored = log.batches.find((batch) => batch.base === base);
+      expect(stored, `served a batch that was never written, base ${base}`).toBeDefined();
+      expect(records!.subarray(at, at + stored!.bytes.length).equals(stored!.bytes)).toBe(true);
+      bases.push(base);
+      at += stored!.bytes.length;
+      offset = stored!.last + 1;
+    }
+  }
+  return { bases, refused };
+}
+
+/** 60 batches of 3 records in three segments, the first two sealed. */
+function fill(indexIntervalBytes = 2000): LogWriter {
+  bench = new ReadBench({ indexIntervalBytes });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 60; i++) {
+    log!.append(3, 100);
+    if (i === 19 || i === 39) log!.roll();
+  }
+  return log!;
+}
+
+const FIELDS: readonly [string, number][] = [
+  ['base offset, low bits', 7],
+  ['base offset, high bits', 2],
+  ['length, low bits', 11],
+  ['length, high bits', 8],
+  ['magic', 16],
+  ['crc', 18],
+  ['attributes', 22],
+  ['last offset delta', 26],
+  ['max timestamp', 40],
+  ['record count', 60],
+  ['a record', 90],
+];
+
+describe.each(FIELDS)('a flipped bit in %s', (_name, field) => {
+  for (const bit of [0, 3, 7]) {
+    test(`of a sealed segment, bit ${bit}: that batch is refused, everything else stays readable`, async () => {
+      const log = fill();
+      const victim = log.batches[27]!;
+      log.flip(victim.segmentBase, victim.position + field, bit);
+      const { bases, refused } = await readAll(log);
+      const lost = log.batches.filter(({ base }) => !bases.includes(base));
+      expect(lost).toContain(victim);
+      // An unusable header may cost what lies before the next index entry, no more.
+      expect(lost.length).toBeLessThanOrEqual(6);
+      expect(refused).toEqual(lost.flatMap(({ base }) => [base, base + 1, base + 2]));
+      expect(bench.logged.filter(({ message }) => message.startsWith('damaged'))).toHaveLength(1);
+      expect(bench.logged[0]!.fields).toMatchObject({ topic: 'orders', partition: 0, fromOffset: victim.base });
+      expect(bench.side.memory.freeBytes).toBe(16 << 20);
+    });
+  }
+
+  test('of the active segment after a restart: found, and what is behind stays readable', async () => {
+    const log = fill();
+    const victim = log.batches[50]!;
+    log.flip(victim.segmentBase, victim.position + field);
+    log.restart();
+    const { bases } = await readAll(log);
+    const lost = log.batches.filter(({ base }) => !bases.includes(base));
+    expect(lost).toContain(victim);
+    expect(lost.length).toBeLessThanOrEqual(2);
+  });
+});
+
+test('a damaged index entry batch is found, and the next entry used', async () => {
+  const log = fill(500);
+  const { segments } = log.view;
+  const index = segments[1]!.index!;
+  const victim = log.batches.find(({ base }) => base === index.offset(4))!;
+  log.flip(victim.segmentBase, victim.position + 16);
+  const { bases } = await readAll(log);
+  expect(log.batches.filter(({ base }) => !bases.includes(base)).length).toBeLessThanOrEqual(3);
+});
+
+test('several damaged batches, also next to each other and at the ends of segments', async () => {
+  const log = fill();
+  for (const i of [0, 19, 20, 30, 31, 32, 39]) log.flip(log.batches[i]!.segmentBase, log.batches[i]!.position + 70);
+  const { bases } = await readAll(log);
+  const lost = log.batches.filter(({ base }) => !bases.includes(base)).map((batch) => log.batches.indexOf(batch));
+  expect(lost).toEqual([0, 19, 20, 30, 31, 32, 39]);
+});
+
+test('offsets behind the damage can be asked for at random', async () => {
+  const log = fill();
+  const victim = log.batches[25]!;
+  log.flip(victim.segmentBase, victim.position + 16);
+  for (const batch of [log.batches[35]!, log.batches[31]!, log.batches[38]!]) {
+    const answer = await bench.fetch('orders', [{ offset: batch.base + 1, maxBytes: 1 }]);
+    expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(0);
+    expect(answer.responses[0]!.partitions[0]!.records!.equals(batch.bytes)).toBe(true);
+  }
+});
+
+test('a file that is shorter than the log says: what is missing is refused, what is there is read', async () => {
+  const log = fill();
+  const victim = log.batches[35]!;
+  fs.truncateSync(log.path(victim.segmentBase), victim.position + 30);
+  const { bases } = await readAll(log);
+  const lost = log.batches.filter(({ base }) => !bases.includes(base)).map((batch) => log.batches.indexOf(batch));
+  expect(lost).toEqual([35, 36, 37, 38, 39]);
+});
+
+test('a missing file is a storage error, not damage', async () => {
+  const log = fill();
+  fs.rmSync(log.path(log.batches[25]!.segmentBase));
+  const answer = await bench.fetch('orders', [{ offset: log.batches[25]!.base }]);
+  expect(answer.responses[0]!.partitions[0]!.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  expect(bench.logged.some(({ message }) => message.includes('could not be read'))).toBe(true);
+  expect(bench.side.memory.freeBytes).toBe(16 << 20);
+});
+
+test('with verify=once a sealed segment is checked once, with always at each read, with never not at all', async () => {
+  for (const verify of ['once', 'always', 'never'] as const) {
+    bench = new ReadBench({ verify });
+    const [log] = bench.addTopic('orders');
+    for (let i = 0; i < 10; i++) log!.append(1, 100);
+    log!.roll();
+    log!.append(1, 100);
+    const read = async (): Promise<number> => (await bench.fetch('orders', [{ offset: 4, maxBytes: 100 }])).responses[0]!.partitions[0]!.errorCode;
+    expect(await read()).toBe(0);
+    log!.flip(0, log!.batches[4]!.position + 100);
+    expect(await read()).toBe(verify === 'always' ? ErrorCode.CORRUPT_MESSAGE : 0);
+    // Another stretch of the segment was not read yet.
+    log!.flip(0, log!.batches[7]!.position + 100);
+    const other = (await bench.fetch('orders', [{ offset: 7, maxBytes: 100 }])).responses[0]!.partitions[0]!.errorCode;
+    expect(other).toBe(verify === 'never' ? 0 : ErrorCode.CORRUPT_MESSAGE);
+    if (verify !== 'never') bench.close();
+  }
+});
+
+test('what recovery refused is refused, and not looked at', async () => {
+  const log = fill();
+  log.state.damaged = [
+    { from: 30, to: 36 },
+    { from: 90, to: 93 },
+  ];
+  log.restart();
+  const { refused } = await readAll(log);
+  expect(refused).toEqual([30, 31, 32, 33, 34, 35, 90, 91, 92]);
+});
+
+test('offsets that were burnt without ever being written are refused, and what follows is read', async () => {
+  const log = fill();
+  log.state.damaged = [{ from: log.state.endOffset, to: log.state.endOffset + 10 }];
+  log.state.endOffset += 10;
+  log.restart();
+  log.append(3);
+  log.append(3);
+  const { bases, refused } = await readAll(log);
+  expect(refused).toEqual(Array.from({ length: 10 }, (_, i) => 180 + i));
+  expect(bases.slice(-2)).toEqual([190, 193]);
+  log.roll();
+  log.restart();
+  log.view.hints.clear();
+  const answer = await bench.fetch('orders', [{ offset: 194, maxBytes: 1 }]);
+  expect(answer.responses[0]!.partitions[0]!.records!.equals(log.batches.at(-1)!.bytes)).toBe(true);
+});
+
+test('a fetch of several partitions gives what is good and tells what is bad', async () => {
+  bench = new ReadBench();
+  const logs = bench.addTopic('orders', 3);
+  for (const log of logs) {
+    for (let i = 0; i < 5; i++) log.append(1, 100);
+    log.roll();
+  }
+  logs[1]!.flip(0, 100);
+  const answer = await bench.fetch(
+    'orders',
+    [0, 1, 2].map((partition) => ({ partition, offset: 0 })),
+    { maxWaitMs: 10_000, minBytes: 1 << 20 },
+  );
+  expect(answer.responses[0]!.partitions.map(({ errorCode }) => errorCode)).toEqual([0, ErrorCode.CORRUPT_MESSAGE, 0]);
+  expect(answer.responses[0]!.partitions[2]!.records!.length).toBe(5 * logs[2]!.batches[0]!.bytes.length);
+});
+
+test('windows in flight when the log is cut are not served', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 30; i++) log!.append(1, 10_000);
+  const request = bench.beginFetch('orders', [{ offset: 3 }], { maxWaitMs: 60_000 });
+  expect(request.answer).toBeNull();
+  log!.truncate(2);
+  await settle(20);
+  // The offset is out of range now; nothing of the old bytes goes out.
+  const { fetch } = await import('../../../src/protocol/apis/01-fetch.ts');
+  if (request.answer !== null) expect(request.decode(fetch).responses[0]!.partitions[0]!.records?.length ?? 0).toBe(0);
+  else {
+    request.onQueued!();
+    expect(request.decode(fetch).responses[0]!.partitions[0]!.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+  }
+  request.drain();
+  expect(bench.side.memory.freeBytes).toBe(16 << 20);
+});
+
+describe('DamageList', () => {
+  test('joins what touches, keeps order, answers', () => {
+    const list = new DamageList([
+      { from: 10, to: 20 },
+      { from: 40, to: 50 },
+    ]);
+    list.refuse(20, 25);
+    list.refuse(5, 12);
+    list.refuse(60, 60);
+    expect(list.ranges).toEqual([
+      { from: 5, to: 25 },
+      { from: 40, to: 50 },
+    ]);
+    expect([4, 5, 24, 25, 39, 40, 49, 50].map((offset) => list.has(offset))).toEqual([false, true, true, false, false, true, true, false]);
+    expect([list.nextFrom(0), list.nextFrom(10), list.nextFrom(25), list.nextFrom(50)]).toEqual([5, 10, 40, Infinity]);
+    expect([list.endOf(4), list.endOf(7)]).toEqual([4, 25]);
+    list.prune(20, 45);
+    expect(list.ranges).toEqual([
+      { from: 5, to: 25 },
+      { from: 40, to: 45 },
+    ]);
+    list.prune(25, 100);
+    expect(list.ranges).toEqual([{ from: 40, to: 45 }]);
+  });
+
+  test('is bounded', () => {
+    const list = new DamageList();
+    for (let i = 0; i < 2000; i++) list.addHole(i * 10, { segmentBase: 0, fromPosition: i * 100, toPosition: i * 100 + 1, toOffset: i * 10 + 1 });
+    expect(list.ranges.length).toBe(DAMAGE_MAX);
+    for (let i = 0; i < 2000; i++) expect(list.has(i * 10)).toBe(true);
+  });
+});
