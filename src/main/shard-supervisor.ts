@@ -54,7 +54,12 @@ export class ShardSupervisor {
   }
 
   /** Name of the shard that owns a partition: the same at every start with the same number of shards, neighbours apart. */
-  static nameOf(config: Pick<BrokerConfig, 'shardsSync' | 'shardsBuffered'>, shardClass: ShardClass, topicId: string, partition: number): string {
+  static nameOf(
+    config: Pick<BrokerConfig, 'shardsSync' | 'shardsBuffered'>,
+    shardClass: ShardClass,
+    topicId: string,
+    partition: number,
+  ): string {
     const count = shardClass === 'sync' ? config.shardsSync : config.shardsBuffered;
     let hash = 0;
     for (let i = 0; i < topicId.length; i++) hash = (Math.imul(hash, 31) + topicId.charCodeAt(i)) >>> 0;

@@ -82,9 +82,9 @@ export type Encodable<F extends Fields> = {
   readonly [K in keyof F as MayBeLeftOut<F[K]> extends true ? K : never]?: InOf<F[K]> | undefined;
 };
 
-export type RequestOf<A> = A extends Api<infer F, Fields> ? Decoded<F> : never;
+export type RequestOf<A> = A extends Api<infer F> ? Decoded<F> : never;
 export type ResponseOf<A> = A extends Api<Fields, infer F> ? Decoded<F> : never;
-export type RequestInput<A> = A extends Api<infer F, Fields> ? Encodable<F> : never;
+export type RequestInput<A> = A extends Api<infer F> ? Encodable<F> : never;
 export type ResponseInput<A> = A extends Api<Fields, infer F> ? Encodable<F> : never;
 
 type Nullable<T, A extends string> = A extends `${string}nullable${string}` ? T | null : T;

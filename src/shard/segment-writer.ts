@@ -189,7 +189,9 @@ export class SegmentWriter {
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */
   private syncNames(folder: string): void {
-    const chain = [...this.unsyncedFolders, ...this.lentFolders].filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`)).sort();
+    const chain = [...this.unsyncedFolders, ...this.lentFolders]
+      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
+      .sort();
     for (const unsynced of chain) {
       if (unsynced !== folder) this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);

@@ -10,6 +10,7 @@ import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import { NodeDisk } from '../../src/log/node-disk.ts';
 import type { PartitionState } from '../../src/log/partition-state.ts';
+import type { Logger } from '../../src/telemetry/logger.ts';
 import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
@@ -247,8 +248,8 @@ export class ReadBench {
       async () => runner,
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
-    const log = (fields: object, message: string): void =>
-      void this.logged.push({ message, fields: (fields ?? {}) as Record<string, unknown> });
+    const log = (fields: Record<string, unknown>, message: string): void => void this.logged.push({ message, fields });
+    const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log, child: () => logger };
     this.side = new ReadSide({
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
@@ -258,16 +259,7 @@ export class ReadBench {
       jobs: this.jobs,
       timers: this.timers,
       nowMs: () => this.nowMs,
-      logger: {
-        debug: log,
-        info: log,
-        warn: log,
-        error: log,
-        fatal: log,
-        child: () => {
-          throw new Error('no child logger here');
-        },
-      },
+      logger,
       ...(options.descriptorsMax === undefined ? {} : { descriptorsMax: options.descriptorsMax }),
     });
   }
