@@ -4,7 +4,6 @@ import { listOffsetsHandler } from '../../../src/main/handlers/02-list-offsets.t
 import { listOffsets } from '../../../src/protocol/apis/02-list-offsets.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
-import type { Api } from '../../../src/protocol/schema.ts';
 import { FakeRequest, ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
 let bench: ReadBench;
@@ -13,7 +12,7 @@ afterEach(() => bench.close());
 async function ask(timestamp: number, options: { version?: number; partition?: number; leaderEpoch?: number; topic?: string } = {}) {
   const { version = 7, partition = 0, leaderEpoch = -1, topic = 'orders' } = options;
   const partitions = [{ partitionIndex: partition, timestamp, ...(version >= 4 ? { currentLeaderEpoch: leaderEpoch } : {}) }];
-  const request = new FakeRequest(listOffsets as Api, version, { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] });
+  const request = new FakeRequest(listOffsets, version, { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] });
   await listOffsetsHandler(bench.router, bench.side.timestamps)(request);
   const { errorCode, offset, timestamp: found, leaderEpoch: epoch } = request.decode(listOffsets).topics[0]!.partitions[0]!;
   return { errorCode, offset: Number(offset), timestamp: Number(found), epoch };

@@ -20,7 +20,7 @@ let bench: LifecycleBench;
 afterEach(() => bench.close());
 
 async function ask<A extends Api>(api: A, handler: Handler, version: number, body: object): Promise<ResponseOf<A>> {
-  const request = new FakeRequest(api as Api, version, body);
+  const request = new FakeRequest(api, version, body);
   await handler(request);
   return request.decode(api);
 }
@@ -396,7 +396,7 @@ describe('metadata', () => {
         ...(version >= 8 ? { includeTopicAuthorizedOperations: true } : {}),
       });
       const all = await ask(metadata, metadataHandler(parts()), version, body(version === 0 ? [] : null));
-      expect(all.topics.map(({ name }) => name).sort()).toEqual(['clicks', 'orders']);
+      expect(new Set(all.topics.map(({ name }) => name))).toEqual(new Set(['clicks', 'orders']));
       expect(all.brokers).toMatchObject([{ nodeId: 1, host: '127.0.0.1', port: 9092 }]);
       if (version >= 8) expect(all.topics[0]!.topicAuthorizedOperations).toBe(3576);
       if (version >= 1) expect((await ask(metadata, metadataHandler(parts()), version, body([]))).topics).toEqual([]);
