@@ -97,7 +97,13 @@ export class Locator {
   }
 
   /** Finds the first batch at or behind `fromSegment` whose largest timestamp is at least `timestamp` (ms). */
-  locateTimestamp(view: PartitionView, timestamp: number, fromSegment: number, done: (place: Place) => void, attempts = ATTEMPTS_MAX): void {
+  locateTimestamp(
+    view: PartitionView,
+    timestamp: number,
+    fromSegment: number,
+    done: (place: Place) => void,
+    attempts = ATTEMPTS_MAX,
+  ): void {
     const segment = view.segments[fromSegment];
     if (segment === undefined) return done(NONE);
     if (segment.maxTimestamp < timestamp) return this.locateTimestamp(view, timestamp, fromSegment + 1, done, attempts);
@@ -106,7 +112,8 @@ export class Locator {
       const entry = index === null ? -1 : index.findTimestamp(timestamp);
       const position = entry === -1 ? 0 : (index as SparseIndex).position(entry);
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
-      const again = (): void => (attempts === 0 ? done(ERROR) : this.locateTimestamp(view, timestamp, this.indexOf(view, segment), done, attempts - 1));
+      const again = (): void =>
+        attempts === 0 ? done(ERROR) : this.locateTimestamp(view, timestamp, this.indexOf(view, segment), done, attempts - 1);
       this.scan(view, segment, position, base, Infinity, timestamp, again, (place) => {
         // What had the time is damaged: the next segment may have a later one.
         if (place.outcome === 'none') this.locateTimestamp(view, timestamp, this.indexOf(view, segment) + 1, done, attempts);

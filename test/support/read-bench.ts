@@ -73,7 +73,7 @@ export class FakeRequest implements Request {
     this.api = api;
     this.apiKey = api.key;
     this.apiVersion = version;
-    this.bytes = encodeRequest(api, version, body as never);
+    this.bytes = encodeRequest(api, version, body as Record<string, unknown>);
     this.bodyEnd = this.bytes.length;
   }
 
@@ -103,7 +103,7 @@ export class FakeRequest implements Request {
   decode<A extends Api>(api: A): ResponseOf<A> {
     if (this.answer === null) throw new Error('not answered');
     if (this.answer.readInt32BE(0) !== this.answer.length - 4) throw new Error('frame size is wrong');
-    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body as ResponseOf<A>;
+    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body;
   }
 
   get decodedApi(): Api {
@@ -331,8 +331,8 @@ export class ReadBench {
       forgottenTopicsData: [],
       rackId: '',
     };
-    const request = new FakeRequest(fetch as Api, version, body);
-    void this.side.fetch.handle(request);
+    const request = new FakeRequest(fetch, version, body);
+    this.side.fetch.handle(request);
     return request;
   }
 

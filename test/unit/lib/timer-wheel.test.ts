@@ -5,7 +5,10 @@ import { TimerWheel } from '../../../src/lib/timer-wheel.ts';
 test('fires no earlier than asked and at most one tick late, whatever the pace', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ at: fc.integer({ min: 0, max: 20_000 }), delay: fc.integer({ min: -5, max: 30_000 }), cancelled: fc.boolean() }), { maxLength: 40 }),
+      fc.array(
+        fc.record({ at: fc.integer({ min: 0, max: 20_000 }), delay: fc.integer({ min: -5, max: 30_000 }), cancelled: fc.boolean() }),
+        { maxLength: 40 },
+      ),
       fc.integer({ min: 1, max: 70 }),
       (timers, pace) => {
         const wheel = new TimerWheel(100, 10, 64);

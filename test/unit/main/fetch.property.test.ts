@@ -93,38 +93,44 @@ function truncate(log: LogWriter, endOffset: number): void {
 
 test('random appends, rolls, truncations and fetches agree with the naive model', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.constantFrom(1, 200, 4096), fc.boolean(), async (steps, indexIntervalBytes, few) => {
-      const bench = new ReadBench({ indexIntervalBytes, ...(few ? { descriptorsMax: 1 } : {}) });
-      const log = bench.addTopic('orders')[0]!;
-      const undrained: FakeRequest[] = [];
-      try {
-        for (const next of steps) {
-          if (next.kind === 'append') log.append(next.records, next.bytes);
-          else if (next.kind === 'roll') {
-            if (log.state.segments.length > 0) log.roll();
-          } else if (next.kind === 'truncate') truncate(log, log.state.endOffset - next.back);
-          else if (next.kind === 'logStart') logStart(log, next.part);
-          else if (next.kind === 'restart') log.restart();
-          else {
-            const { logStartOffset, endOffset } = log.state;
-            const offset = logStartOffset + Math.round(next.part * (endOffset - logStartOffset));
-            const limit = Math.min(next.maxBytes, next.partitionMaxBytes, 1 << 20);
-            const want = expected(log.batches, offset, limit);
-            const request = bench.beginFetch('orders', [{ offset, maxBytes: next.partitionMaxBytes }], {
-              maxBytes: next.maxBytes,
-              minBytes: next.minBytes,
-              maxWaitMs: next.wait ? 500 : 0,
-            });
-            await settle(3);
-            bench.advance(600);
-            await answeredSoon(request, offset);
-            const data = request.decode(fetch).responses[0]!.partitions[0]!;
-            expect(data.errorCode).toBe(0);
-            expect(data.highWatermark).toBe(BigInt(endOffset));
-            expect(data.logStartOffset).toBe(BigInt(logStartOffset));
-            if (!data.records!.equals(want)) throw new Error(`fetch of ${offset} with limit ${limit} gave ${data.records!.length} bytes, expected ${want.length}`);
-            if (next.drainLater) undrained.push(request);
-            else request.drain();
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.constantFrom(1, 200, 4096),
+      fc.boolean(),
+      async (steps, indexIntervalBytes, few) => {
+        const bench = new ReadBench({ indexIntervalBytes, ...(few ? { descriptorsMax: 1 } : {}) });
+        const log = bench.addTopic('orders')[0]!;
+        const undrained: FakeRequest[] = [];
+        try {
+          for (const next of steps) {
+            if (next.kind === 'append') log.append(next.records, next.bytes);
+            else if (next.kind === 'roll') {
+              if (log.state.segments.length > 0) log.roll();
+            } else if (next.kind === 'truncate') truncate(log, log.state.endOffset - next.back);
+            else if (next.kind === 'logStart') logStart(log, next.part);
+            else if (next.kind === 'restart') log.restart();
+            else {
+              const { logStartOffset, endOffset } = log.state;
+              const offset = logStartOffset + Math.round(next.part * (endOffset - logStartOffset));
+              const limit = Math.min(next.maxBytes, next.partitionMaxBytes, 1 << 20);
+              const want = expected(log.batches, offset, limit);
+              const request = bench.beginFetch('orders', [{ offset, maxBytes: next.partitionMaxBytes }], {
+                maxBytes: next.maxBytes,
+                minBytes: next.minBytes,
+                maxWaitMs: next.wait ? 500 : 0,
+              });
+              await settle(3);
+              bench.advance(600);
+              await answeredSoon(request, offset);
+              const data = request.decode(fetch).responses[0]!.partitions[0]!;
+              expect(data.errorCode).toBe(0);
+              expect(data.highWatermark).toBe(BigInt(endOffset));
+              expect(data.logStartOffset).toBe(BigInt(logStartOffset));
+              if (!data.records!.equals(want))
+                throw new Error(`fetch of ${offset} with limit ${limit} gave ${data.records!.length} bytes, expected ${want.length}`);
+              if (next.drainLater) undrained.push(request);
+              else request.drain();
+            }
           }
           await settle(3);
           for (const request of undrained) request.drain();

@@ -26,34 +26,45 @@ describe('SparseIndex', () => {
 
   test('finds the last entry at or before an offset, and the first one a time can be behind', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ records: fc.integer({ min: 1, max: 9 }), bytes: fc.integer({ min: 61, max: 900 }), time: fc.integer({ min: -1, max: 50 }) }), { minLength: 1, maxLength: 80 }), fc.integer({ min: 1, max: 2000 }), (batches, interval) => {
-        const index = new SparseIndex(interval);
-        const placed: { base: number; position: number; time: number }[] = [];
-        let base = 100;
-        let position = 0;
-        for (const { records, bytes, time } of batches) {
-          index.onBatch(base, position, time);
-          placed.push({ base, position, time });
-          base += records;
-          position += bytes;
-        }
-        for (let offset = 100; offset < base; offset++) {
-          const entry = index.findOffset(offset);
-          const holder = placed.findLast((batch) => batch.base <= offset)!;
-          const from = entry === -1 ? 0 : index.position(entry);
-          expect(from).toBeLessThanOrEqual(holder.position);
-          expect(placed.some((batch) => batch.position === from)).toBe(true);
-        }
-        for (let time = 0; time <= 50; time++) {
-          const first = placed.find((batch) => batch.time >= time);
-          const entry = index.findTimestamp(time);
-          if (first !== undefined) expect(entry === -1 ? 0 : index.position(entry)).toBeLessThanOrEqual(first.position);
-        }
-        for (let i = 0; i < index.count; i++) {
-          const before = placed.filter((batch) => batch.position < index.position(i)).map((batch) => batch.time);
-          expect(index.maxTimestampBefore(i)).toBe(Math.max(-1, ...before));
-        }
-      }),
+      fc.property(
+        fc.array(
+          fc.record({
+            records: fc.integer({ min: 1, max: 9 }),
+            bytes: fc.integer({ min: 61, max: 900 }),
+            time: fc.integer({ min: -1, max: 50 }),
+          }),
+          { minLength: 1, maxLength: 80 },
+        ),
+        fc.integer({ min: 1, max: 2000 }),
+        (batches, interval) => {
+          const index = new SparseIndex(interval);
+          const placed: { base: number; position: number; time: number }[] = [];
+          let base = 100;
+          let position = 0;
+          for (const { records, bytes, time } of batches) {
+            index.onBatch(base, position, time);
+            placed.push({ base, position, time });
+            base += records;
+            position += bytes;
+          }
+          for (let offset = 100; offset < base; offset++) {
+            const entry = index.findOffset(offset);
+            const holder = placed.findLast((batch) => batch.base <= offset)!;
+            const from = entry === -1 ? 0 : index.position(entry);
+            expect(from).toBeLessThanOrEqual(holder.position);
+            expect(placed.some((batch) => batch.position === from)).toBe(true);
+          }
+          for (let time = 0; time <= 50; time++) {
+            const first = placed.find((batch) => batch.time >= time);
+            const entry = index.findTimestamp(time);
+            if (first !== undefined) expect(entry === -1 ? 0 : index.position(entry)).toBeLessThanOrEqual(first.position);
+          }
+          for (let i = 0; i < index.count; i++) {
+            const before = placed.filter((batch) => batch.position < index.position(i)).map((batch) => batch.time);
+            expect(index.maxTimestampBefore(i)).toBe(Math.max(-1, ...before));
+          }
+        },
+      ),
     );
   });
 });

@@ -4,7 +4,6 @@ import { listOffsetsHandler } from '../../../src/main/handlers/02-list-offsets.t
 import { listOffsets } from '../../../src/protocol/apis/02-list-offsets.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
-import type { Api } from '../../../src/protocol/schema.ts';
 import { FakeRequest, ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
 let bench: ReadBench;
@@ -13,7 +12,7 @@ afterEach(() => bench.close());
 async function ask(timestamp: number, options: { version?: number; partition?: number; leaderEpoch?: number; topic?: string } = {}) {
   const { version = 7, partition = 0, leaderEpoch = -1, topic = 'orders' } = options;
   const partitions = [{ partitionIndex: partition, timestamp, ...(version >= 4 ? { currentLeaderEpoch: leaderEpoch } : {}) }];
-  const request = new FakeRequest(listOffsets as Api, version, { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] });
+  const request = new FakeRequest(listOffsets, version, { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] });
   await listOffsetsHandler(bench.router, bench.side.timestamps)(request);
   const { errorCode, offset, timestamp: found, leaderEpoch: epoch } = request.decode(listOffsets).topics[0]!.partitions[0]!;
   return { errorCode, offset: Number(offset), timestamp: Number(found), epoch };
@@ -47,7 +46,9 @@ test('by time: the first record at or after it, to the record', async () => {
   for (let time = 995; time <= 1595; time += 5) {
     const first = Math.max(0, Math.ceil((time - 1000) / 10));
     expect(await ask(time)).toEqual(
-      first < 60 ? { errorCode: 0, offset: first, timestamp: 1000 + first * 10, epoch: 3 } : { errorCode: 0, offset: -1, timestamp: -1, epoch: -1 },
+      first < 60
+        ? { errorCode: 0, offset: first, timestamp: 1000 + first * 10, epoch: 3 }
+        : { errorCode: 0, offset: -1, timestamp: -1, epoch: -1 },
     );
   }
 });
@@ -57,7 +58,15 @@ test('by time also when times are not in order, below a log start within a batch
   const [log] = bench.addTopic('orders');
   const times = [50, 10, 90, 20, 70, 30];
   times.forEach((time, i) => {
-    log!.appendBatch(buildBatch({ records: [{ value: 'a', timestamp: time }, { value: 'b', timestamp: time + 5 }], baseOffset: i * 2 }));
+    log!.appendBatch(
+      buildBatch({
+        records: [
+          { value: 'a', timestamp: time },
+          { value: 'b', timestamp: time + 5 },
+        ],
+        baseOffset: i * 2,
+      }),
+    );
     if (i === 1 || i === 3) log!.roll();
   });
   const first = (time: number, from = 0): number => times.flatMap((t) => [t, t + 5]).findIndex((t, offset) => offset >= from && t >= time);
@@ -75,7 +84,15 @@ test('the largest timestamp', async () => {
   const [log] = bench.addTopic('orders');
   expect(await ask(-3)).toEqual({ errorCode: 0, offset: -1, timestamp: -1, epoch: -1 });
   [50, 10, 90, 20, 70].forEach((time, i) => {
-    log!.appendBatch(buildBatch({ records: [{ value: 'a', timestamp: time }, { value: 'b', timestamp: time - 5 }], baseOffset: i * 2 }));
+    log!.appendBatch(
+      buildBatch({
+        records: [
+          { value: 'a', timestamp: time },
+          { value: 'b', timestamp: time - 5 },
+        ],
+        baseOffset: i * 2,
+      }),
+    );
     if (i % 2 === 1) log!.roll();
   });
   expect(await ask(-3)).toEqual({ errorCode: 0, offset: 4, timestamp: 90, epoch: 3 });
