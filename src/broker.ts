@@ -119,7 +119,6 @@ export class Broker {
     this.catalog = catalog;
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     const { router } = this;
-
     this.jobs = new KeeperPool(
       () => startPiscina({ crashPoint: parts.crashPoint }),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),

@@ -83,7 +83,11 @@ export class Replay {
         replayed.movedOut = true;
         return;
       case EntryType.truncate:
-        truncateReplayed(replayed, body.endOffset, body.endPosition);
+        // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
+        if (body.endOffset > state.endOffset) {
+          state.damaged.push({ from: state.endOffset, to: body.endOffset });
+          state.endOffset = body.endOffset;
+        } else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
         state.logStartOffset = body.offset;

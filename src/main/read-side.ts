@@ -102,14 +102,7 @@ export class ReadSide implements ViewHost {
   }
 
   private reportReadError(view: PartitionView, segment: SegmentView, error: Error): void {
-    this.logger.error(
-      {
-        topic: view.topic.name,
-        partition: view.partition,
-        file: this.reader.pathOf(view, segment, 'log'),
-        error: error.message,
-      },
-      'a segment could not be read',
-    );
+    const file = this.reader.pathOf(view, segment, 'log');
+    this.logger.error({ topic: view.topic.name, partition: view.partition, file, error: error.message }, 'a segment could not be read');
   }
 }

@@ -135,7 +135,8 @@ export class Simulation {
       referenceBytesMin: this.options.referenceBytesMin ?? [1, 1500, 3000, 100_000][this.options.seed & 3]!,
       journalBytesMax: 1 << 20,
       journalFileBytes: 160 << 10,
-      checkpointIntervalBytes: 48 << 10,
+      syncStepBytes: 8 << 10,
+      checkpointIntervalBytes: 24 << 10,
       checkpointIntervalMs: 500,
       spinUs: 0,
     };

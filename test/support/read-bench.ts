@@ -1,5 +1,4 @@
 /** Main's read side on a real temporary folder, with a clock that a test moves, jobs that run in place, and requests without sockets. */
-import type { Logger } from '../../src/telemetry/logger.ts';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,6 +10,7 @@ import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import { NodeDisk } from '../../src/log/node-disk.ts';
 import type { PartitionState } from '../../src/log/partition-state.ts';
+import type { Logger } from '../../src/telemetry/logger.ts';
 import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
@@ -248,7 +248,7 @@ export class ReadBench {
       async () => runner,
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
-    const log = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.logged.push({ message, fields });
+    const log = (fields: Record<string, unknown>, message: string): void => void this.logged.push({ message, fields });
     const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log, child: () => logger };
     this.side = new ReadSide({
       dataDir: this.dataDir,
