@@ -72,7 +72,7 @@ export class FakeRequest implements Request {
     this.api = api;
     this.apiKey = api.key;
     this.apiVersion = version;
-    this.bytes = encodeRequest(api, version, body as never);
+    this.bytes = encodeRequest(api, version, body as Record<string, unknown>);
     this.bodyEnd = this.bytes.length;
   }
 

@@ -4,7 +4,6 @@ import { listOffsetsHandler } from '../../../src/main/handlers/02-list-offsets.t
 import { listOffsets } from '../../../src/protocol/apis/02-list-offsets.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
-import type { Api } from '../../../src/protocol/schema.ts';
 import { FakeRequest, ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
 let bench: ReadBench;
