@@ -1,5 +1,4 @@
 /** Main's read side on a real temporary folder, with a clock that a test moves, jobs that run in place, and requests without sockets. */
-import type { Logger } from '../../src/telemetry/logger.ts';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
