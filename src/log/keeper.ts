@@ -2,27 +2,41 @@
  * The keeper's work: slow, synchronous disk operations that no client waits for. Runs in the job pool; the simulator and a stopping shard call
  * it directly.
  */
+import { unreachable } from '../lib/assert.ts';
 import { DiskError, isSpaceError, replaceFileDurably, type Disk } from './disk.ts';
 import { JobStatus, type KeeperWork } from './messages.ts';
 
 /** Zeros are written in pieces of this size. */
 const ZEROS = Buffer.alloc(1 << 20);
 /** Size of the reserve file: room for a checkpoint when the disk is full. */
-const RESERVE_BYTES = 8 << 20;
+export const RESERVE_BYTES = 8 << 20;
 
 /** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
-  return work.kind === 'checkpoint' ? writeCheckpoint(disk, work) : prepareJournal(disk, work);
+  switch (work.kind) {
+    case 'sync':
+      return sync(disk, work);
+    case 'checkpoint':
+      return writeCheckpoint(disk, work);
+    case 'prepareJournal':
+      return prepareJournal(disk, work);
+    default:
+      return unreachable(work);
+  }
 }
 
-function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
+function sync(disk: Disk, work: Extract<KeeperWork, { kind: 'sync' }>): number {
   try {
-    for (const path of work.syncPaths) syncFile(disk, path);
-    for (const folder of work.syncFolders) if (disk.exists(folder)) disk.syncFolder(folder);
+    for (const path of work.paths) syncFile(disk, path);
+    for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);
+    return JobStatus.ok;
   } catch (error) {
     if (error instanceof DiskError) return JobStatus.failed;
     throw error;
   }
+}
+
+function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
   try {
     try {
       replaceFileDurably(disk, work.folder, work.name, work.bytes);
@@ -32,7 +46,7 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
       replaceFileDurably(disk, work.folder, work.name, work.bytes);
     }
     for (const path of work.remove) disk.unlink(path);
-    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve);
+    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve, work.reserveBytes);
     return JobStatus.ok;
   } catch (error) {
     if (isSpaceError(error)) return JobStatus.noSpace;
@@ -42,9 +56,9 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
 }
 
 /** Sets room aside for the checkpoint that has to be written when the disk is full; without room for that it has to wait. */
-function keepReserve(disk: Disk, path: string): void {
+function keepReserve(disk: Disk, path: string, bytes: number): void {
   try {
-    writeZeros(disk, path, RESERVE_BYTES);
+    writeZeros(disk, path, bytes);
   } catch (error) {
     if (!isSpaceError(error)) throw error;
     disk.unlink(path);

@@ -61,20 +61,24 @@ export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
   /**
-   * Makes a checkpoint durable: syncs files (through descriptors of its own: a sync error is told once per descriptor, and the shard must hear it
-   * too) and folders, then writes `folder/name` (temporary file, sync, rename, sync folder).
+   * First half of a checkpoint: makes files and folders durable, through descriptors of its own: a sync error is told once per descriptor, and the
+   * shard must hear it too.
+   */
+  | { readonly kind: 'sync'; readonly paths: readonly string[]; readonly folders: readonly string[] }
+  /**
+   * Second half: writes `folder/name` (temporary file, sync, rename, sync folder). Ordered only by a shard that has not failed meanwhile: an error that one of
+   * the shard's own syncs was told may never reach descriptors opened later, and the first half then succeeds without the bytes.
    */
   | {
       readonly kind: 'checkpoint';
-      readonly syncPaths: readonly string[];
-      readonly syncFolders: readonly string[];
       readonly folder: string;
       readonly name: string;
       readonly bytes: Uint8Array;
       /** Older checkpoint files to remove afterwards. */
       readonly remove: readonly string[];
-      /** Given up when the disk is full, so that the checkpoint can finish. */
+      /** Given up when the disk is full, so that the checkpoint can finish; made again when there is room. */
       readonly reserve: string;
+      readonly reserveBytes: number;
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */
   | { readonly kind: 'prepareJournal'; readonly path: string; readonly bytes: number };

@@ -6,6 +6,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
+import { RESERVE_BYTES } from '../log/keeper.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import type { Ingress } from './ingress.ts';
@@ -54,7 +55,12 @@ export class ShardSupervisor {
   }
 
   /** Name of the shard that owns a partition: the same at every start with the same number of shards, neighbours apart. */
-  static nameOf(config: Pick<BrokerConfig, 'shardsSync' | 'shardsBuffered'>, shardClass: ShardClass, topicId: string, partition: number): string {
+  static nameOf(
+    config: Pick<BrokerConfig, 'shardsSync' | 'shardsBuffered'>,
+    shardClass: ShardClass,
+    topicId: string,
+    partition: number,
+  ): string {
     const count = shardClass === 'sync' ? config.shardsSync : config.shardsBuffered;
     let hash = 0;
     for (let i = 0; i < topicId.length; i++) hash = (Math.imul(hash, 31) + topicId.charCodeAt(i)) >>> 0;
@@ -120,6 +126,7 @@ export class ShardSupervisor {
           journalFileBytes: config.journalFileBytes,
           checkpointIntervalBytes: config.checkpointIntervalBytes,
           checkpointIntervalMs: config.checkpointIntervalMs,
+          reserveBytes: RESERVE_BYTES,
           spinUs: config.spinUs,
         },
         crashPoint,

@@ -2,11 +2,14 @@
  * How the keeper tells a shard that a job is done. Not through the submission ring: a shard that waits for a checkpoint to free journal space
  * does not consume appends, and the news would stand behind them.
  *
- *   word 0 checkpoint: number of the last finished job    word 1 its status
- *   word 2 prepareJournal: number of the last finished    word 3 its status
+ *   words 0, 1 sync             number of the last finished job, its status
+ *   words 2, 3 checkpoint       the same
+ *   words 4, 5 prepareJournal   the same
  */
 
-export type JobSlot = 'checkpoint' | 'prepareJournal';
+export type JobSlot = 'sync' | 'checkpoint' | 'prepareJournal';
+
+const WORD: Readonly<Record<JobSlot, number>> = { sync: 0, checkpoint: 2, prepareJournal: 4 };
 
 /** Allocates the shared words of one shard. */
 export function createJobResults(): SharedArrayBuffer {
@@ -23,14 +26,14 @@ export class JobResults {
 
   /** Publishes the outcome of job number `job`. */
   complete(slot: JobSlot, job: number, status: number): void {
-    const at = slot === 'checkpoint' ? 0 : 2;
+    const at = WORD[slot];
     Atomics.store(this.words, at + 1, status);
     Atomics.store(this.words, at, job);
   }
 
   /** Status of job number `job`, or −1 while it is under way. */
   statusOf(slot: JobSlot, job: number): number {
-    const at = slot === 'checkpoint' ? 0 : 2;
+    const at = WORD[slot];
     return Atomics.load(this.words, at) === job ? Atomics.load(this.words, at + 1) : -1;
   }
 }

@@ -7,9 +7,11 @@
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import type { Disk } from '../log/disk.ts';
 import { runKeeperWork, writeZeros } from '../log/keeper.ts';
+import { alignGroup } from '../log/journal-layout.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import type { JobResults } from '../ring/job-results.ts';
+import { JournalWriter } from './journal-writer.ts';
 import type { Shard } from './shard.ts';
 
 /** After the disk refused room, this long until the next try. */
@@ -18,9 +20,11 @@ const SPACE_RETRY_MS = 2000;
 const FIRST_JOURNAL_BYTES = 8 << 20;
 
 interface UnderWay {
-  readonly job: number;
+  job: number;
+  step: 'sync' | 'checkpoint';
   readonly sequence: number;
   readonly bytes: number;
+  readonly work: KeeperWork;
 }
 
 /** See the file header. */
@@ -35,6 +39,8 @@ export class Checkpointer {
   private readonly folder: string;
   private readonly generation: bigint;
   private readonly results: JobResults;
+  /** Most journal bytes of one group. */
+  private readonly groupBytesMax: number;
   private begun = false;
   private jobs = 0;
   private underWay: UnderWay | null = null;
@@ -49,6 +55,7 @@ export class Checkpointer {
     this.folder = folder;
     this.generation = generation;
     this.results = results;
+    this.groupBytesMax = JournalWriter.worstCase(shard.settings);
   }
 
   /** True if the last checkpoint found no room on the disk. */
@@ -72,12 +79,13 @@ export class Checkpointer {
     this.lastAtMs = nowMs;
   }
 
-  /** Prepares the first journal file if none was inherited. Throws DiskError: a shard without a journal cannot begin. */
+  /** Prepares a journal file if none was inherited that holds a group. Throws DiskError: a shard without a journal cannot begin. */
   prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
-    if (journal.totalBytes > 0) return;
+    if (journal.hasRoom(this.groupBytesMax)) return;
     const path = journal.nextPath();
-    const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
+    // Half as much again as a group: a second file is prepared once a quarter is used, before the largest group finds no room.
+    const bytes = Math.max(Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax), alignGroup(this.groupBytesMax * 1.5));
     writeZeros(this.disk, path, bytes);
     this.disk.syncFolder(this.folder);
     journal.adopt(path);
@@ -90,7 +98,9 @@ export class Checkpointer {
     // After a failed sync no checkpoint may claim what that sync left out.
     if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
     const { settings } = this.shard;
-    const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
+    const due =
+      this.bytesSince >= settings.checkpointIntervalBytes ||
+      (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
     this.maybePrepare(nowMs);
   }
@@ -103,22 +113,22 @@ export class Checkpointer {
   /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
   finish(): void {
     if (this.shard.failure !== null) throw new Error(this.shard.failure);
-    const dirty = this.shard.segments.lendDirty();
-    const status = runKeeperWork(this.disk, this.work(dirty.paths, dirty.folders, true));
+    let status = runKeeperWork(this.disk, { kind: 'sync', ...this.shard.segments.lendDirty() });
     this.shard.segments.takeBack();
+    if (status === JobStatus.ok) status = runKeeperWork(this.disk, this.work(true));
     if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
   }
 
   private start(nowMs: number): void {
     const dirty = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince };
+    this.underWay = { job, step: 'sync', sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, work: this.work(false) };
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: this.work(dirty.paths, dirty.folders, false) });
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', ...dirty } });
   }
 
-  private work(syncPaths: readonly string[], syncFolders: readonly string[], clean: boolean): KeeperWork {
+  private work(clean: boolean): KeeperWork {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
@@ -130,26 +140,33 @@ export class Checkpointer {
       .sort();
     return {
       kind: 'checkpoint',
-      syncPaths,
-      syncFolders,
       folder: this.folder,
       name: checkpointName(sequence),
       bytes: encodeCheckpoint({ generation: this.generation, sequence, clean, partitions }),
       remove: older.slice(0, -1).map((name) => `${this.folder}/${name}`),
       reserve: reservePath(this.shard.settings.dataFolder),
+      reserveBytes: this.shard.settings.reserveBytes,
     };
   }
 
   private pollCheckpoint(nowMs: number): void {
-    const { job, sequence, bytes } = this.underWay as UnderWay;
-    const status = this.results.statusOf('checkpoint', job);
+    const underWay = this.underWay as UnderWay;
+    const { sequence, bytes } = underWay;
+    const status = this.results.statusOf(underWay.step, underWay.job);
     if (status < 0) return;
-    this.underWay = null;
     if (status === JobStatus.failed) {
+      this.underWay = null;
       this.shard.fail('a background sync failed while a checkpoint was written');
       return;
     }
-    this.shard.segments.takeBack();
+    if (underWay.step === 'sync') {
+      this.shard.segments.takeBack();
+      underWay.step = 'checkpoint';
+      underWay.job = ++this.jobs;
+      this.shard.reply({ kind: 'job', job: underWay.job, work: underWay.work });
+      return;
+    }
+    this.underWay = null;
     if (status === JobStatus.noSpace) {
       // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
       this.bytesSince += bytes;
@@ -159,7 +176,7 @@ export class Checkpointer {
     this.retryAfterMs = 0;
     this.durableSequence = sequence;
     const writer = this.shard.journalWriter;
-    writer.journal.release(sequence);
+    writer.journal.release(sequence, this.groupBytesMax);
     if (writer.syncedThrough < sequence) writer.syncedThrough = sequence;
   }
 
@@ -168,7 +185,8 @@ export class Checkpointer {
     const { journal } = this.shard.journalWriter;
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
-    if (journal.totalBytes + journalFileBytes > journalBytesMax || journal.freeBytes > journal.totalBytes * 0.75) return;
+    if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
+    if (journal.freeBytes > journal.totalBytes * 0.75 && journal.hasRoom(this.groupBytesMax)) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

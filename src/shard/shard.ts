@@ -22,7 +22,15 @@ import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import { baseOffset, checkBatchHeader, lastOffsetDelta, maxTimestamp, partitionLeaderEpoch, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
+import {
+  baseOffset,
+  checkBatchHeader,
+  lastOffsetDelta,
+  maxTimestamp,
+  partitionLeaderEpoch,
+  setLogAppendTime,
+  stampBatch,
+} from '../protocol/record-batch.ts';
 import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
@@ -91,9 +99,10 @@ export class Shard {
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
     this.control = new ShardControl(this, ports.disk);
-    this.checkpointer.prepareFirst();
     this.controlBytesMax = controlBytesMax(settings);
     this.worstCaseGroupBytes = JournalWriter.worstCase(settings);
+    assert(this.worstCaseGroupBytes <= settings.journalFileBytes, 'a journal file holds a group: the configuration says so');
+    this.checkpointer.prepareFirst();
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
@@ -277,7 +286,8 @@ export class Shard {
     // Answers of control messages in this group must come first and are not secured yet: then `memory` topics wait with the rest.
     this.answeredEarly = this.replies.length === 0;
     if (this.answeredEarly)
-      for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
+      for (const partition of this.touched)
+        if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
     for (const partition of this.touched) this.writeSegment(partition);
     if (this.failure === null) this.writeJournal(nowMs);
     if (this.failure !== null) this.refuseGroup();
@@ -384,7 +394,8 @@ export class Shard {
     if (group.count === 0) return;
     for (let i = 0; i < group.count; i++) {
       const partition = partitions[group.handle[i] as number];
-      const answered = this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
+      const answered =
+        this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
       let flags: number = CompletionFlag.released;
       if (!answered) flags |= CompletionFlag.answer;
       if (group.errorCode[i] === ErrorCode.NONE) flags |= CompletionFlag.readable;

@@ -137,6 +137,7 @@ export class Simulation {
       journalFileBytes: 160 << 10,
       checkpointIntervalBytes: 48 << 10,
       checkpointIntervalMs: 500,
+      reserveBytes: 8 << 10,
       spinUs: 0,
     };
   }
