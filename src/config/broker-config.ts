@@ -199,6 +199,9 @@ function brokerDurability(values: ReadonlyMap<string, ConfiguredValue>): Durabil
   return own.value as Durability;
 }
 
+/** An append's entry in the journal; a group has one for each batch. */
+const JOURNAL_ENTRY_BYTES = 72;
+
 /** Rules over several settings: each would otherwise show only later, as a broker that stands still. */
 function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, ConfiguredValue>): void {
   const must = (holds: boolean, less: string, more: string, why: string): void => {
@@ -219,4 +222,14 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
     'ringlog.journal.bytes',
     'the journal would be full before a checkpoint is due',
   );
+  // What a group may take in the journal: JournalWriter.overhead says what comes on top of the batches.
+  const groupBytes =
+    config.groupBytesMax + config.referenceBytesMin + JOURNAL_ENTRY_BYTES * config.groupBatchesMax + config.journalFileBytes / 4;
+  if (groupBytes + 4096 > config.journalFileBytes) {
+    throw new ConfigError(
+      `ringlog.journal.file.bytes (${config.journalFileBytes}) is too small for a group: ringlog.group.bytes.max (${config.groupBytesMax}), ` +
+        `ringlog.reference.bytes.min (${config.referenceBytesMin}) and ${JOURNAL_ENTRY_BYTES} bytes for each of ringlog.group.batches.max ` +
+        `(${config.groupBatchesMax}) must together fit in three quarters of it.`,
+    );
+  }
 }

@@ -138,6 +138,7 @@ export class Simulation {
       syncStepBytes: 8 << 10,
       checkpointIntervalBytes: 24 << 10,
       checkpointIntervalMs: 500,
+      reserveBytes: 8 << 10,
       spinUs: 0,
     };
   }
