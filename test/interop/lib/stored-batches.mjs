@@ -1,0 +1,68 @@
+/**
+ * How a partition's batches are stored, asked for with a Fetch request of our own (version 4): no client tells the codec of what it received, and an old librdkafka
+ * stops compressing, silently, when it does not like the versions it is offered.
+ */
+
+import { connect } from 'node:net';
+
+const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+const BATCH_HEADER_BYTES = 61;
+const FETCH = 1;
+/** The first version that may carry zstd; layout as in version 4 and what came since. */
+const FETCH_VERSION = 10;
+const FETCH_BYTES_MAX = 50 * 1024 * 1024;
+
+function fetchRequest(topic, partition) {
+  const name = Buffer.from(topic);
+  const request = Buffer.alloc(200 + name.length);
+  let at = 4;
+  const int8 = (value) => (at = request.writeInt8(value, at));
+  const int16 = (value) => (at = request.writeInt16BE(value, at));
+  const int32 = (value) => (at = request.writeInt32BE(value, at));
+  const int64 = (value) => (at = request.writeBigInt64BE(BigInt(value), at));
+  (int16(FETCH), int16(FETCH_VERSION), int32(1), int16(-1)); // header 1: correlation id, no client id
+  (int32(-1), int32(100), int32(1), int32(FETCH_BYTES_MAX), int8(0)); // replica, wait ms, bytes min and max, read uncommitted
+  (int32(0), int32(-1)); // no session
+  (int32(1), int16(name.length));
+  at += name.copy(request, at);
+  (int32(1), int32(partition), int32(-1), int64(0), int64(-1), int32(FETCH_BYTES_MAX)); // leader epoch unknown, offset 0, log start unknown
+  int32(0); // forgets no topics
+  request.writeInt32BE(at - 4, 0);
+  return request.subarray(0, at);
+}
+
+function exchange(port, request) {
+  return new Promise((resolve, reject) => {
+    const chunks = [];
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(request));
+    socket.setTimeout(10_000, () => socket.destroy(new Error('no answer to the fetch')));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the connection was closed')));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      if (bytes.length < 4 || bytes.length < 4 + bytes.readInt32BE(0)) return;
+      resolve(bytes.subarray(4));
+      socket.destroy();
+    });
+  });
+}
+
+/** The batches of a partition from its beginning, as far as one fetch reaches: `{ codec, records, bytes }` each. */
+export async function storedBatches({ port, topic, partition = 0 }) {
+  const response = await exchange(port, fetchRequest(topic, partition));
+  let at = 4 + 4 + 2 + 4 + 4; // correlation id, throttle, error, session, count of topics
+  at += 2 + response.readInt16BE(at) + 4 + 4; // name, count of partitions, partition
+  const error = response.readInt16BE(at);
+  if (error !== 0) throw new Error(`fetch of ${topic}/${partition}: error ${error}`);
+  at += 2 + 8 + 8 + 8; // error, high watermark, last stable offset, log start
+  at += 4 + 16 * Math.max(0, response.readInt32BE(at)); // aborted transactions
+  const records = response.subarray(at + 4, at + 4 + response.readInt32BE(at));
+  const batches = [];
+  for (let start = 0; start + BATCH_HEADER_BYTES <= records.length;) {
+    const bytes = 12 + records.readInt32BE(start + 8);
+    batches.push({ codec: CODECS[records.readInt16BE(start + 21) & 7], records: records.readInt32BE(start + 57), bytes });
+    start += bytes;
+  }
+  return batches;
+}
