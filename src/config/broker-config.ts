@@ -5,7 +5,7 @@
 
 import { resolve as resolvePath } from 'node:path';
 import { ConfigError } from './errors.ts';
-import { formatAddress, parseListener, type ListenerAddress } from './listeners.ts';
+import { parseListener, type ListenerAddress } from './listeners.ts';
 import { PROFILES, type Profile } from './profiles.ts';
 import { BROKER_CONFIG_BY_NAME, unknownSetting } from './table.ts';
 import { longToNumber, parseValue, type ParsedValue } from './values.ts';
@@ -219,9 +219,4 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
     'ringlog.journal.bytes',
     'the journal would be full before a checkpoint is due',
   );
-}
-
-/** `host:port` of the listener as configured. */
-export function listenerText(config: Pick<BrokerConfig, 'host' | 'port'>): string {
-  return formatAddress(config);
 }

@@ -62,9 +62,13 @@ export class Journal {
     return total;
   }
 
-  /** True if a group of `bytes` fits into the active file or a free one. */
-  hasRoom(bytes: number): boolean {
-    return (this.active !== null && this.position + bytes <= this.active.bytes) || this.free.some((file) => file.bytes >= bytes);
+  /** Bytes of the largest group that fits now: what is left of the active file, unless that is below `enough` and a free file is larger. */
+  roomFor(enough: number): number {
+    const left = this.active === null ? 0 : this.active.bytes - this.position;
+    if (left >= enough) return left;
+    let largest = left;
+    for (const file of this.free) if (file.bytes > largest) largest = file.bytes;
+    return largest;
   }
 
   /** Makes room for a group of `bytes`, moving on to the next free file if the active one has too little; false when no file has room. */

@@ -12,17 +12,28 @@ const RESERVE_BYTES = 8 << 20;
 
 /** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
-  return work.kind === 'checkpoint' ? writeCheckpoint(disk, work) : prepareJournal(disk, work);
+  switch (work.kind) {
+    case 'sync':
+      return syncAll(disk, work);
+    case 'checkpoint':
+      return writeCheckpoint(disk, work);
+    case 'prepareJournal':
+      return prepareJournal(disk, work);
+  }
 }
 
-function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
+function syncAll(disk: Disk, work: Extract<KeeperWork, { kind: 'sync' }>): number {
   try {
-    for (const path of work.syncPaths) syncFile(disk, path);
-    for (const folder of work.syncFolders) if (disk.exists(folder)) disk.syncFolder(folder);
+    for (const path of work.paths) syncFile(disk, path);
+    for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);
+    return JobStatus.ok;
   } catch (error) {
     if (error instanceof DiskError) return JobStatus.failed;
     throw error;
   }
+}
+
+function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
   try {
     try {
       replaceFileDurably(disk, work.folder, work.name, work.bytes);

@@ -61,13 +61,13 @@ export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
   /**
-   * Makes a checkpoint durable: syncs files (through descriptors of its own: a sync error is told once per descriptor, and the shard must hear it
-   * too) and folders, then writes `folder/name` (temporary file, sync, rename, sync folder).
+   * First half of a checkpoint: syncs files and folders, the files through descriptors of its own. A sync error is told once per descriptor, and one
+   * opened after the shard heard of it hears nothing: so the second half waits for the shard's word that it heard of none.
    */
+  | { readonly kind: 'sync'; readonly paths: readonly string[]; readonly folders: readonly string[] }
+  /** Second half: writes `folder/name` (temporary file, sync, rename, sync folder). */
   | {
       readonly kind: 'checkpoint';
-      readonly syncPaths: readonly string[];
-      readonly syncFolders: readonly string[];
       readonly folder: string;
       readonly name: string;
       readonly bytes: Uint8Array;

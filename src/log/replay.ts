@@ -83,7 +83,11 @@ export class Replay {
         replayed.movedOut = true;
         return;
       case EntryType.truncate:
-        truncateReplayed(replayed, body.endOffset, body.endPosition);
+        // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
+        if (body.endOffset > state.endOffset) {
+          state.damaged.push({ from: state.endOffset, to: body.endOffset });
+          state.endOffset = body.endOffset;
+        } else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
         state.logStartOffset = body.offset;
@@ -150,6 +154,8 @@ export function truncateReplayed(replayed: ReplayedPartition, endOffset: number,
   }
   state.endOffset = endOffset;
   state.epochs = state.epochs.filter((epoch) => epoch.startOffset < endOffset);
-  state.damaged = state.damaged.filter((range) => range.from < endOffset).map((range) => ({ from: range.from, to: Math.min(range.to, endOffset) }));
+  state.damaged = state.damaged
+    .filter((range) => range.from < endOffset)
+    .map((range) => ({ from: range.from, to: Math.min(range.to, endOffset) }));
   replayed.appends = replayed.appends.filter((append) => append.entry.baseOffset < endOffset);
 }

@@ -58,10 +58,10 @@ export function decodeResponse<A extends Api>(api: A, version: number, buffer: B
 
 /** Encodes a request body. @throws EncodeError */
 export function encodeRequest<A extends Api>(api: A, version: number, value: RequestInput<A>): Buffer {
-  return encode(encodingPlan(api.request, version), value as object);
+  return encode(encodingPlan(api.request, version), value);
 }
 
 /** Encodes a response body. @throws EncodeError */
 export function encodeResponse<A extends Api>(api: A, version: number, value: ResponseInput<A>): Buffer {
-  return encode(encodingPlan(api.response, version), value as object);
+  return encode(encodingPlan(api.response, version), value);
 }

@@ -6,7 +6,8 @@
  *   word 2 prepareJournal: number of the last finished    word 3 its status
  */
 
-export type JobSlot = 'checkpoint' | 'prepareJournal';
+/** A checkpoint has two halves, one after the other. */
+export type JobSlot = 'sync' | 'checkpoint' | 'prepareJournal';
 
 /** Allocates the shared words of one shard. */
 export function createJobResults(): SharedArrayBuffer {
@@ -23,14 +24,14 @@ export class JobResults {
 
   /** Publishes the outcome of job number `job`. */
   complete(slot: JobSlot, job: number, status: number): void {
-    const at = slot === 'checkpoint' ? 0 : 2;
+    const at = slot === 'prepareJournal' ? 2 : 0;
     Atomics.store(this.words, at + 1, status);
     Atomics.store(this.words, at, job);
   }
 
   /** Status of job number `job`, or −1 while it is under way. */
   statusOf(slot: JobSlot, job: number): number {
-    const at = slot === 'checkpoint' ? 0 : 2;
+    const at = slot === 'prepareJournal' ? 2 : 0;
     return Atomics.load(this.words, at) === job ? Atomics.load(this.words, at + 1) : -1;
   }
 }

@@ -18,15 +18,21 @@ const SPACE_RETRY_MS = 2000;
 const FIRST_JOURNAL_BYTES = 8 << 20;
 
 interface UnderWay {
-  readonly job: number;
+  job: number;
   readonly sequence: number;
   readonly bytes: number;
+  /** The second half, while the first is under way. */
+  second: KeeperWork | null;
+  /** Only a step ahead of the next checkpoint: files with much to sync are synced early, and nothing else follows. */
+  readonly isStep: boolean;
 }
 
 /** See the file header. */
 export class Checkpointer {
   /** Bytes written (journal or segments) since the last checkpoint was taken. */
   bytesSince = 0;
+  /** At least the unsynced bytes of the file that has most. */
+  dirtiestBytes = 0;
   /** Sequence that the newest durable checkpoint contains. */
   durableSequence = 0;
 
@@ -90,8 +96,11 @@ export class Checkpointer {
     // After a failed sync no checkpoint may claim what that sync left out.
     if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
     const { settings } = this.shard;
-    const due = this.bytesSince >= settings.checkpointIntervalBytes || (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
+    const due =
+      this.bytesSince >= settings.checkpointIntervalBytes ||
+      (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.underWay === null && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes) this.step();
     this.maybePrepare(nowMs);
   }
 
@@ -100,25 +109,37 @@ export class Checkpointer {
     if (this.begun && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
-  /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
+  /** Writes the last checkpoint of a clean stop in this thread. Throws when it cannot be durable. */
   finish(): void {
     if (this.shard.failure !== null) throw new Error(this.shard.failure);
-    const dirty = this.shard.segments.lendDirty();
-    const status = runKeeperWork(this.disk, this.work(dirty.paths, dirty.folders, true));
+    const { paths, folders } = this.shard.segments.lendDirty();
+    const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
     this.shard.segments.takeBack();
-    if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
+    if (synced !== JobStatus.ok || runKeeperWork(this.disk, this.encode(true)) !== JobStatus.ok)
+      throw new Error('the final checkpoint could not be written');
   }
 
   private start(nowMs: number): void {
-    const dirty = this.shard.segments.lendDirty();
+    const { paths, folders } = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second: this.encode(false), isStep: false };
+    this.dirtiestBytes = 0;
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: this.work(dirty.paths, dirty.folders, false) });
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders } });
   }
 
-  private work(syncPaths: readonly string[], syncFolders: readonly string[], clean: boolean): KeeperWork {
+  /** Syncs the files with most to sync ahead of the next checkpoint. */
+  private step(): void {
+    const { paths } = this.shard.segments.lendDirty(this.shard.settings.syncStepBytes);
+    this.dirtiestBytes = 0;
+    const job = ++this.jobs;
+    this.underWay = { job, sequence: this.durableSequence, bytes: 0, second: null, isStep: true };
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders: [] } });
+  }
+
+  /** The state of every partition as of now. */
+  private encode(clean: boolean): KeeperWork {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
@@ -130,8 +151,6 @@ export class Checkpointer {
       .sort();
     return {
       kind: 'checkpoint',
-      syncPaths,
-      syncFolders,
       folder: this.folder,
       name: checkpointName(sequence),
       bytes: encodeCheckpoint({ generation: this.generation, sequence, clean, partitions }),
@@ -141,26 +160,39 @@ export class Checkpointer {
   }
 
   private pollCheckpoint(nowMs: number): void {
-    const { job, sequence, bytes } = this.underWay as UnderWay;
-    const status = this.results.statusOf('checkpoint', job);
+    const underWay = this.underWay as UnderWay;
+    const status = this.results.statusOf('checkpoint', underWay.job);
     if (status < 0) return;
-    this.underWay = null;
     if (status === JobStatus.failed) {
+      this.underWay = null;
       this.shard.fail('a background sync failed while a checkpoint was written');
       return;
     }
-    this.shard.segments.takeBack();
+    if (underWay.isStep) {
+      this.shard.segments.takeBack();
+      this.underWay = null;
+      return;
+    }
+    if (underWay.second !== null) {
+      // Everything it names is durable, and no sync of this shard has failed: it may be written.
+      this.shard.segments.takeBack();
+      underWay.job = ++this.jobs;
+      this.shard.reply({ kind: 'job', job: underWay.job, work: underWay.second });
+      underWay.second = null;
+      return;
+    }
+    this.underWay = null;
     if (status === JobStatus.noSpace) {
-      // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
-      this.bytesSince += bytes;
+      // Only the checkpoint file found no room: the next one covers the same and more.
+      this.bytesSince += underWay.bytes;
       this.retryAfterMs = nowMs + SPACE_RETRY_MS;
       return;
     }
     this.retryAfterMs = 0;
-    this.durableSequence = sequence;
+    this.durableSequence = underWay.sequence;
     const writer = this.shard.journalWriter;
-    writer.journal.release(sequence);
-    if (writer.syncedThrough < sequence) writer.syncedThrough = sequence;
+    writer.journal.release(underWay.sequence);
+    if (writer.syncedThrough < underWay.sequence) writer.syncedThrough = underWay.sequence;
   }
 
   /** Grows the circle ahead of need, while it is below its maximum. */
@@ -168,7 +200,10 @@ export class Checkpointer {
     const { journal } = this.shard.journalWriter;
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
-    if (journal.totalBytes + journalFileBytes > journalBytesMax || journal.freeBytes > journal.totalBytes * 0.75) return;
+    if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
+    // A young shard has one small file: its second one is wanted with the first write, later ones when a quarter is used.
+    const isYoung = journal.totalBytes < journalFileBytes && journal.bytesWritten > 0;
+    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

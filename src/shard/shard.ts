@@ -22,7 +22,15 @@ import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import { baseOffset, checkBatchHeader, lastOffsetDelta, maxTimestamp, partitionLeaderEpoch, setLogAppendTime, stampBatch } from '../protocol/record-batch.ts';
+import {
+  baseOffset,
+  checkBatchHeader,
+  lastOffsetDelta,
+  maxTimestamp,
+  partitionLeaderEpoch,
+  setLogAppendTime,
+  stampBatch,
+} from '../protocol/record-batch.ts';
 import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
@@ -79,7 +87,8 @@ export class Shard {
   private readonly replies: FromShard[] = [];
   /** `memory` batches of the group in work were answered before they were written. */
   private answeredEarly = false;
-  private readonly worstCaseGroupBytes: number;
+  private readonly groupOverhead: number;
+  private groupBytesLimit = 0;
   private readonly controlBytesMax: number;
 
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
@@ -93,19 +102,23 @@ export class Shard {
     this.control = new ShardControl(this, ports.disk);
     this.checkpointer.prepareFirst();
     this.controlBytesMax = controlBytesMax(settings);
-    this.worstCaseGroupBytes = JournalWriter.worstCase(settings);
+    this.groupOverhead = JournalWriter.overhead(settings);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
   doWork(nowMs: number): number {
     if (this.failure === null) this.checkpointer.poll(nowMs);
     let outcome: number = Worked.nothing;
-    if (this.failure === null && !this.ports.journal.hasRoom(this.worstCaseGroupBytes)) {
+    // A group is as large as the journal has room for: near the end of a file a smaller one beats a wasted rest.
+    this.groupBytesLimit = Math.min(this.settings.groupBytesMax, this.ports.journal.roomFor(this.groupOverhead * 2) - this.groupOverhead);
+    if (this.failure !== null) this.groupBytesLimit = this.settings.groupBytesMax;
+    if (this.groupBytesLimit <= 0) {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
       // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
       this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
       outcome = Worked.stalled;
+      if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
       if (this.refusal !== null && this.gather(nowMs)) {
         this.answeredEarly = false;
         this.flushReplies();
@@ -147,7 +160,7 @@ export class Shard {
     const available = submissions.available();
     let taken = 0;
     let controls = 0;
-    while (taken < available && group.count < group.capacity && group.bytes < this.settings.groupBytesMax) {
+    while (taken < available && group.count < group.capacity && group.bytes < this.groupBytesLimit) {
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
@@ -277,7 +290,8 @@ export class Shard {
     // Answers of control messages in this group must come first and are not secured yet: then `memory` topics wait with the rest.
     this.answeredEarly = this.replies.length === 0;
     if (this.answeredEarly)
-      for (const partition of this.touched) if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
+      for (const partition of this.touched)
+        if (partition.config.durability === 'memory') this.publishPartition(partition, CompletionFlag.answer);
     for (const partition of this.touched) this.writeSegment(partition);
     if (this.failure === null) this.writeJournal(nowMs);
     if (this.failure !== null) this.refuseGroup();
@@ -312,6 +326,8 @@ export class Shard {
       }
       pieces.push(slab.subarray(runStart, runEnd));
       segment.dirty = true;
+      segment.dirtyBytes += partition.stagedBytes;
+      if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
       this.ports.disk.write(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
@@ -335,6 +351,7 @@ export class Shard {
         if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
         this.ports.disk.fdatasync(partition.active.fd);
         partition.active.dirty = false;
+        partition.active.dirtyBytes = 0;
       }
       this.journalWriter.sync();
     } catch (error) {
@@ -384,7 +401,8 @@ export class Shard {
     if (group.count === 0) return;
     for (let i = 0; i < group.count; i++) {
       const partition = partitions[group.handle[i] as number];
-      const answered = this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
+      const answered =
+        this.answeredEarly && partition !== undefined && partition.config.durability === 'memory' && group.next[i] !== NEVER_STAGED;
       let flags: number = CompletionFlag.released;
       if (!answered) flags |= CompletionFlag.answer;
       if (group.errorCode[i] === ErrorCode.NONE) flags |= CompletionFlag.readable;
