@@ -21,9 +21,11 @@ final class Client implements AutoCloseable {
 
   final String bootstrap;
   final Admin admin;
+  private final String prefix;
   private int topics = 0;
 
-  Client(String bootstrap) {
+  Client(String bootstrap, String prefix) {
+    this.prefix = prefix;
     this.bootstrap = bootstrap;
     this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap, "default.api.timeout.ms", "30000"));
   }
@@ -35,7 +37,7 @@ final class Client implements AutoCloseable {
 
   /** A fresh topic. */
   String topic(int partitions, Map<String, String> settings) throws Exception {
-    String name = "java-" + topics++;
+    String name = prefix + "-" + topics++;
     admin.createTopics(List.of(new NewTopic(name, partitions, (short) 1).configs(settings))).all().get();
     return name;
   }

@@ -3,7 +3,7 @@ final class Main {
   private Main() {}
 
   public static void main(String[] args) {
-    try (Client client = new Client(args[0])) {
+    try (Client client = new Client(args[0], "java")) {
       new AdminChecks(client).run();
       new ConsumerChecks(client).run();
       new ProducerChecks(client).run();

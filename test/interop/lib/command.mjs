@@ -8,12 +8,15 @@ import { pipeline } from 'node:stream/promises';
 import { track } from '../../../perf/lib/process.mjs';
 
 const TIMEOUT_MS = 120_000;
+/** Whoever starts the client writes to its stdin, and ends it. */
+export const LATER = Symbol('later');
+
 const SHOWN_CHARS_MAX = 2000;
 
 const tail = (text) => (text.length > SHOWN_CHARS_MAX ? `…${text.slice(-SHOWN_CHARS_MAX)}` : text);
 
 /**
- * Starts a client. `stdin`: a text, bytes, `{ file }`, or nothing; `onStdout`: takes the chunks of stdout instead of collecting them.
+ * Starts a client. `stdin`: a text, bytes, `{ file }`, `LATER`, or nothing; `onStdout`: takes the chunks of stdout instead of collecting them.
  * `ended` resolves to how it ended, and never rejects over an exit code.
  */
 export function start(command, args, { stdin, timeoutMs = TIMEOUT_MS, env, cwd, onStdout } = {}) {
@@ -40,6 +43,7 @@ export function start(command, args, { stdin, timeoutMs = TIMEOUT_MS, env, cwd, 
 
 async function feed(stream, stdin) {
   try {
+    if (stdin === LATER) return;
     if (stdin?.file !== undefined) await pipeline(createReadStream(stdin.file, { highWaterMark: 1 << 20 }), stream);
     else stream.end(stdin);
   } catch (error) {

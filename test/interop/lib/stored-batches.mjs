@@ -1,5 +1,5 @@
 /**
- * How a partition's batches are stored, asked for with a Fetch request of our own (version 4): no client tells the codec of what it received, and an old librdkafka
+ * How a partition's batches are stored, asked for with a Fetch request of our own: no client tells the codec of what it received, and an old librdkafka
  * stops compressing, silently, when it does not like the versions it is offered.
  */
 
@@ -8,27 +8,26 @@ import { connect } from 'node:net';
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const BATCH_HEADER_BYTES = 61;
 const FETCH = 1;
-/** The first version that may carry zstd; layout as in version 4 and what came since. */
+/** The first version that may carry zstd. */
 const FETCH_VERSION = 10;
 const FETCH_BYTES_MAX = 50 * 1024 * 1024;
 
+const int8 = (value) => Buffer.from([value]);
+const int16 = (value) => Buffer.from([(value >> 8) & 0xff, value & 0xff]);
+const int32 = (value) => Buffer.concat([int16(value >> 16), int16(value)]);
+const int64 = (value) => Buffer.concat([int32(value < 0 ? -1 : 0), int32(value)]);
+const string = (text) => Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)]);
+
 function fetchRequest(topic, partition) {
-  const name = Buffer.from(topic);
-  const request = Buffer.alloc(200 + name.length);
-  let at = 4;
-  const int8 = (value) => (at = request.writeInt8(value, at));
-  const int16 = (value) => (at = request.writeInt16BE(value, at));
-  const int32 = (value) => (at = request.writeInt32BE(value, at));
-  const int64 = (value) => (at = request.writeBigInt64BE(BigInt(value), at));
-  (int16(FETCH), int16(FETCH_VERSION), int32(1), int16(-1)); // header 1: correlation id, no client id
-  (int32(-1), int32(100), int32(1), int32(FETCH_BYTES_MAX), int8(0)); // replica, wait ms, bytes min and max, read uncommitted
-  (int32(0), int32(-1)); // no session
-  (int32(1), int16(name.length));
-  at += name.copy(request, at);
-  (int32(1), int32(partition), int32(-1), int64(0), int64(-1), int32(FETCH_BYTES_MAX)); // leader epoch unknown, offset 0, log start unknown
-  int32(0); // forgets no topics
-  request.writeInt32BE(at - 4, 0);
-  return request.subarray(0, at);
+  const frame = Buffer.concat([
+    ...[int16(FETCH), int16(FETCH_VERSION), int32(1), int16(-1)], // correlation id 1, no client id
+    ...[int32(-1), int32(100), int32(1), int32(FETCH_BYTES_MAX), int8(0)], // replica, wait ms, bytes min and max, read uncommitted
+    ...[int32(0), int32(-1)], // no session
+    ...[int32(1), string(topic), int32(1), int32(partition)],
+    ...[int32(-1), int64(0), int64(-1), int32(FETCH_BYTES_MAX)], // leader epoch unknown, offset 0, log start unknown
+    int32(0), // forgets no topics
+  ]);
+  return Buffer.concat([int32(frame.length), frame]);
 }
 
 function exchange(port, request) {

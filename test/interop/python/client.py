@@ -10,14 +10,15 @@ SECONDS_MAX = 60
 
 
 class Client:
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, prefix="python"):
         self.bootstrap = bootstrap
+        self.prefix = prefix
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
         self.numbers = itertools.count()
 
     def topic(self, partitions=1, **config):
         """A fresh topic; settings with _ for each dot."""
-        name = f"python-{next(self.numbers)}"
+        name = f"{self.prefix}-{next(self.numbers)}"
         settings = {key.replace("_", "."): value for key, value in config.items()}
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(SECONDS_MAX)
         return name

@@ -2,16 +2,17 @@
 
 import { join } from 'node:path';
 import { runReporter } from '../lib/command.mjs';
+import { checkOverRestart } from '../lib/over-restart.mjs';
 import { interopFolder } from '../lib/places.mjs';
 
 export { python as tools } from '../lib/tools.mjs';
 
 const TIMEOUT_MS = 300_000;
 
+const ENV = { PYTHONDONTWRITEBYTECODE: '1' };
+
 export async function run({ report, broker, tools }) {
-  const script = join(interopFolder, 'python', 'main.py');
-  await runReporter(report, 'python', tools.interpreter, ['-u', script, broker.address], {
-    timeoutMs: TIMEOUT_MS,
-    env: { PYTHONDONTWRITEBYTECODE: '1' },
-  });
+  const args = (script) => ['-u', join(interopFolder, 'python', script), broker.address];
+  await runReporter(report, 'python', tools.interpreter, args('main.py'), { timeoutMs: TIMEOUT_MS, env: ENV });
+  await checkOverRestart(report, 'python', broker, tools.interpreter, args('restart.py'), { env: ENV });
 }
