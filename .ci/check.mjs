@@ -36,7 +36,7 @@ for (const [name, command, args] of CHECKS) {
   const ok = status === 0;
   if (!ok) failed += 1;
   process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)\n`);
-  if (!ok) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}${error === undefined ? '' : `${error.message}\n`}\n`);
+  if (!ok) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}${error instanceof Error ? `${error.message}\n` : ''}\n`);
 }
 process.stdout.write(`${CHECKS.length - failed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -77,7 +77,10 @@ export class Broker {
   static async start(flags: BrokerFlags = {}, internals: BrokerInternals = {}): Promise<Broker> {
     const config = resolveBrokerConfig(flags);
     const logger = createLogger({ level: config.logLevel });
-    const folder = await openDataFolder(config.dataDir, { nodeId: config.nodeId, initialize: (path) => EmbeddedMetadataStore.create(path) });
+    const folder = await openDataFolder(config.dataDir, {
+      nodeId: config.nodeId,
+      initialize: (path) => EmbeddedMetadataStore.create(path),
+    });
     const undo: (() => Promise<void> | void)[] = [() => folder.close()];
     try {
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
@@ -118,7 +121,6 @@ export class Broker {
     this.catalog = catalog;
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     const { router } = this;
-
     this.jobs = new KeeperPool(
       () => startPiscina({ crashPoint: parts.crashPoint }),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
@@ -145,7 +147,8 @@ export class Broker {
       ingress: this.ingress,
       jobs: this.jobs,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
-      onFailed: (shard, reason) => logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onFailed: (shard, reason) =>
+        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
       onDeath: (shard, reason) => this.fail(new Error(`shard ${shard} died: ${reason}`)),
     });
     this.lifecycle = new TopicLifecycle({
@@ -223,7 +226,8 @@ function crashPointOf(internals: BrokerInternals): CrashPoint | null {
 
 function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoint | null, logger: Logger): BegunGeneration {
   const tombstones = new Set([...catalog.tombstones()].map((tombstone) => tombstone.topicId));
-  const status: TopicStatus = (topicId) => (catalog.topicById(topicId) !== undefined ? 'known' : tombstones.has(topicId) ? 'deleted' : 'unknown');
+  const status: TopicStatus = (topicId) =>
+    catalog.topicById(topicId) !== undefined ? 'known' : tombstones.has(topicId) ? 'deleted' : 'unknown';
   const partitions: AssignedPartition[] = [];
   for (const topic of catalog.topics()) {
     const shardClass = shardClassOf(resolveTopicConfig(topic.configs, config));

@@ -150,7 +150,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     validValues: ['once', 'always', 'never'],
     dynamic: false,
     state: APPLIED,
-    doc: 'When records read back from disk are held against their CRC: once in the life of the process, at every read, or never (clients may check). A batch that does not fit is never served.',
+    doc: 'When records read from disk are held against their CRC: once in the life of the process, at every read, or never. A batch that fails is not served.',
   },
   {
     name: 'ringlog.grant.stall.ms',

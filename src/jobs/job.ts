@@ -32,11 +32,7 @@ export type Job =
   | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string; readonly poolBytesMax: number };
 
 /** What a job gives back. */
-export type JobResult<J extends Job> = J extends { kind: 'keeper' }
-  ? number
-  : J extends { kind: 'rebuildIndex' }
-    ? IndexEntries
-    : null;
+export type JobResult<J extends Job> = J extends { kind: 'keeper' } ? number : J extends { kind: 'rebuildIndex' } ? IndexEntries : null;
 
 /** What a thread of the pool is given when it starts. */
 export interface KeeperWorkerData {

@@ -33,7 +33,8 @@ export function readBatchHead(disk: Disk, fd: number, position: number, limit: n
   if (position + BATCH_HEADER_BYTES > limit || disk.read(fd, header, 0, BATCH_HEADER_BYTES, position) < BATCH_HEADER_BYTES) return null;
   const bytes = batchBytes(header, 0);
   const delta = lastOffsetDelta(header, 0);
-  if (magic(header, 0) !== MAGIC || bytes < BATCH_HEADER_BYTES || bytes > BATCH_BYTES_MAX || delta < 0 || position + bytes > limit) return null;
+  if (magic(header, 0) !== MAGIC || bytes < BATCH_HEADER_BYTES || bytes > BATCH_BYTES_MAX || delta < 0 || position + bytes > limit)
+    return null;
   const base = baseOffset(header, 0);
   if (!Number.isSafeInteger(base) || base < 0) return null;
   return {
@@ -56,5 +57,11 @@ export function readIntactBatch(disk: Disk, fd: number, position: number, bytes:
 
 /** True if `batch` is one whole batch of `bytes` whose CRC fits. */
 export function isIntactBatch(batch: Buffer, bytes: number): boolean {
-  return batch.length === bytes && bytes >= BATCH_HEADER_BYTES && batchBytes(batch, 0) === bytes && magic(batch, 0) === MAGIC && isBatchCrcValid(batch, 0);
+  return (
+    batch.length === bytes &&
+    bytes >= BATCH_HEADER_BYTES &&
+    batchBytes(batch, 0) === bytes &&
+    magic(batch, 0) === MAGIC &&
+    isBatchCrcValid(batch, 0)
+  );
 }

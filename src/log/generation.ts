@@ -19,11 +19,16 @@ export function currentGeneration(disk: Disk, dataFolder: string): string | null
   const bytes = readFileIfPresent(disk, `${dataFolder}/${CURRENT}`);
   if (bytes === null) {
     if (disk.list(`${dataFolder}/generations`).length > 0 && disk.list(`${dataFolder}/topics`).length > 0)
-      throw new RecoveryError(`${dataFolder}/${CURRENT} is missing although there is data beside it; restore it from a backup: it names one of the folders in generations/`);
+      throw new RecoveryError(
+        `${dataFolder}/${CURRENT} is missing although there is data beside it; restore it from a backup: it names one of the folders in generations/`,
+      );
     return null;
   }
   const name = bytes.toString('utf8').trim();
-  if (!/^[0-9a-f]{16}$/.test(name)) throw new RecoveryError(`${dataFolder}/${CURRENT} does not name a generation (found ${JSON.stringify(name.slice(0, 40))}, expected 16 hex digits)`);
+  if (!/^[0-9a-f]{16}$/.test(name)) {
+    const found = JSON.stringify(name.slice(0, 40));
+    throw new RecoveryError(`${dataFolder}/${CURRENT} does not name a generation (found ${found}, expected 16 hex digits)`);
+  }
   return name;
 }
 

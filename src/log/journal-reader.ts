@@ -32,7 +32,7 @@ export function readJournal(disk: Disk, folder: string, generation: bigint, chec
     if (journalNumber(name) < 0) continue;
     const path = `${folder}/${name}`;
     const file = readFileIfPresent(disk, path) ?? Buffer.alloc(0);
-    for (let at = 0; at < file.length; ) {
+    for (let at = 0; at < file.length;) {
       const group = readGroup(file, at, generation);
       if (group === null) {
         // Not a group, or a broken one whose length cannot be trusted: later groups still begin at multiples of the alignment.

@@ -62,9 +62,13 @@ export class Journal {
     return total;
   }
 
-  /** True if a group of `bytes` fits into the active file or a free one. */
-  hasRoom(bytes: number): boolean {
-    return (this.active !== null && this.position + bytes <= this.active.bytes) || this.free.some((file) => file.bytes >= bytes);
+  /** Bytes of the largest group that fits now: what is left of the active file, unless that is below `enough` and a free file is larger. */
+  roomFor(enough: number): number {
+    const left = this.active === null ? 0 : this.active.bytes - this.position;
+    if (left >= enough) return left;
+    let largest = left;
+    for (const file of this.free) if (file.bytes > largest) largest = file.bytes;
+    return largest;
   }
 
   /** Makes room for a group of `bytes`, moving on to the next free file if the active one has too little; false when no file has room. */
@@ -99,16 +103,14 @@ export class Journal {
     this.sync();
   }
 
-  /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. A group has at most `groupBytesMax`. */
-  release(sequence: number, groupBytesMax: number): void {
+  /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. */
+  release(sequence: number): void {
     for (let file = this.held[0]; file !== undefined && file.lastSequence <= sequence; file = this.held[0]) {
       this.held.shift();
       this.free.push(file);
     }
-    // Nothing but checkpointed groups in the active file: start it over, so that a quiet journal stays within few pages, and one of a single
-    // file never comes to an end.
-    if (this.active === null || this.held.length > 0 || this.active.lastSequence > sequence) return;
-    if (this.position > this.active.bytes / 2 || this.position + groupBytesMax > this.active.bytes) {
+    // Nothing but checkpointed groups in the active file: start it over, so that a quiet journal stays within few pages.
+    if (this.active !== null && this.held.length === 0 && this.active.lastSequence <= sequence && this.position > this.active.bytes / 2) {
       this.free.push(this.active);
       this.active = null;
     }

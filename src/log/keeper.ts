@@ -2,7 +2,6 @@
  * The keeper's work: slow, synchronous disk operations that no client waits for. Runs in the job pool; the simulator and a stopping shard call
  * it directly.
  */
-import { unreachable } from '../lib/assert.ts';
 import { DiskError, isSpaceError, replaceFileDurably, type Disk } from './disk.ts';
 import { JobStatus, type KeeperWork } from './messages.ts';
 
@@ -15,17 +14,15 @@ export const RESERVE_BYTES = 8 << 20;
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
   switch (work.kind) {
     case 'sync':
-      return sync(disk, work);
+      return syncAll(disk, work);
     case 'checkpoint':
       return writeCheckpoint(disk, work);
     case 'prepareJournal':
       return prepareJournal(disk, work);
-    default:
-      return unreachable(work);
   }
 }
 
-function sync(disk: Disk, work: Extract<KeeperWork, { kind: 'sync' }>): number {
+function syncAll(disk: Disk, work: Extract<KeeperWork, { kind: 'sync' }>): number {
   try {
     for (const path of work.paths) syncFile(disk, path);
     for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);

@@ -61,14 +61,11 @@ export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
   /**
-   * First half of a checkpoint: makes files and folders durable, through descriptors of its own: a sync error is told once per descriptor, and the
-   * shard must hear it too.
+   * First half of a checkpoint: syncs files and folders, the files through descriptors of its own. A sync error is told once per descriptor, and one
+   * opened after the shard heard of it hears nothing: so the second half waits for the shard's word that it heard of none.
    */
   | { readonly kind: 'sync'; readonly paths: readonly string[]; readonly folders: readonly string[] }
-  /**
-   * Second half: writes `folder/name` (temporary file, sync, rename, sync folder). Ordered only by a shard that has not failed meanwhile: an error that one of
-   * the shard's own syncs was told may never reach descriptors opened later, and the first half then succeeds without the bytes.
-   */
+  /** Second half: writes `folder/name` (temporary file, sync, rename, sync folder). */
   | {
       readonly kind: 'checkpoint';
       readonly folder: string;
@@ -76,8 +73,9 @@ export type KeeperWork =
       readonly bytes: Uint8Array;
       /** Older checkpoint files to remove afterwards. */
       readonly remove: readonly string[];
-      /** Given up when the disk is full, so that the checkpoint can finish; made again when there is room. */
+      /** Given up when the disk is full, so that the checkpoint can finish. */
       readonly reserve: string;
+      /** It is made again with this length when there is room. */
       readonly reserveBytes: number;
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */

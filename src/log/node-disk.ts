@@ -9,7 +9,9 @@ const PIECES_MAX = 1000;
 /** {@link Disk} over node:fs. Stateless, so every thread makes its own. */
 export class NodeDisk implements Disk {
   open(file: string, mode: OpenMode): number {
-    return guard('open', file, () => fs.openSync(file, mode === 'read' ? fs.constants.O_RDONLY : fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644));
+    return guard('open', file, () =>
+      fs.openSync(file, mode === 'read' ? fs.constants.O_RDONLY : fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644),
+    );
   }
 
   close(fd: number): void {
@@ -27,7 +29,7 @@ export class NodeDisk implements Disk {
         const chunk = pieces.length <= PIECES_MAX ? pieces : pieces.slice(first, first + PIECES_MAX);
         let expected = 0;
         for (const piece of chunk) expected += piece.length;
-        let written = fs.writevSync(fd, chunk as Uint8Array[], at);
+        let written = fs.writevSync(fd, chunk, at);
         if (written < expected) {
           // A short write (a disk about to be full): continue piece by piece, so that the error of the next byte surfaces.
           for (const piece of chunk) {

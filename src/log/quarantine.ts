@@ -28,7 +28,10 @@ export function quarantineUnknownFolders(
       if (partitions.has(partitionKey(topicId, Number(partition)))) continue;
       if (!disk.list(`${folder}/${partition}`).some((name) => name.endsWith('.log'))) continue;
       const target = moveAside(disk, dataFolder, folder, partition, `${topicId}-${partition}`);
-      notes.push({ kind: 'quarantine', text: `${folder}/${partition} has segments that no checkpoint or journal knows; moved to ${target}, the partition starts empty` });
+      notes.push({
+        kind: 'quarantine',
+        text: `${folder}/${partition} has segments that no checkpoint or journal knows; moved to ${target}, the partition starts empty`,
+      });
     }
   }
 }

@@ -111,9 +111,15 @@ function replayShard(disk: Disk, folder: string, generation: bigint, notes: Reco
         `(${journal.missing.length} groups missing); restore the data folder from a backup or from a replica`,
     );
   for (const sequence of journal.missing)
-    notes.push({ kind: 'corruption', text: `journal group ${sequence} of ${folder} was durable and is damaged; what it held is refused, what is behind it kept` });
+    notes.push({
+      kind: 'corruption',
+      text: `journal group ${sequence} of ${folder} was durable and is damaged; what it held is refused, what is behind it kept`,
+    });
   if (journal.behindTail.length > 0)
-    notes.push({ kind: 'torn-tail', text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log` });
+    notes.push({
+      kind: 'torn-tail',
+      text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log`,
+    });
   const replay = new Replay(checkpoint.partitions);
   for (const group of journal.groups) replay.apply(group);
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });

@@ -32,13 +32,14 @@ class SegmentFiles {
     this.replayed = replayed;
   }
 
-  segment(baseOffset: number): { fd: number; written: boolean } {
-    let file = this.open.get(baseOffset);
+  segment(base: number): { fd: number; written: boolean } {
+    let file = this.open.get(base);
     if (file === undefined) {
       const { topicId, partition } = this.replayed.state;
-      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition))) this.context.syncedFolders.delete(changed);
-      file = { fd: this.context.disk.open(segmentPath(this.context.dataFolder, topicId, partition, baseOffset), 'write'), written: false };
-      this.open.set(baseOffset, file);
+      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition)))
+        this.context.syncedFolders.delete(changed);
+      file = { fd: this.context.disk.open(segmentPath(this.context.dataFolder, topicId, partition, base), 'write'), written: false };
+      this.open.set(base, file);
     }
     return file;
   }
@@ -94,11 +95,17 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
         const end = entry.baseOffset + entry.lastOffsetDelta + 1;
         if (vouchedFor) {
           state.damaged.push({ from: entry.baseOffset, to: end });
-          context.notes.push({ kind: 'corruption', text: `${key}: offsets ${entry.baseOffset} to ${end - 1} were durable and are damaged; reads of them are refused` });
+          context.notes.push({
+            kind: 'corruption',
+            text: `${key}: offsets ${entry.baseOffset} to ${end - 1} were durable and are damaged; reads of them are refused`,
+          });
           continue;
         }
         quarantineTail(context, replayed, append, file.fd);
-        context.notes.push({ kind: 'torn-tail', text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)` });
+        context.notes.push({
+          kind: 'torn-tail',
+          text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)`,
+        });
         truncateReplayed(replayed, entry.baseOffset, entry.position);
         break;
       }
@@ -125,7 +132,10 @@ function readJournaled(disk: Disk, files: SegmentFiles, append: ReplayedAppend):
 function matching(batch: Buffer | null, append: ReplayedAppend): Buffer | null {
   if (batch === null) return null;
   const { entry } = append;
-  const same = batch.readUInt32BE(CRC_POSITION) === entry.batchCrc && baseOffset(batch, 0) === entry.baseOffset && lastOffsetDelta(batch, 0) === entry.lastOffsetDelta;
+  const same =
+    batch.readUInt32BE(CRC_POSITION) === entry.batchCrc &&
+    baseOffset(batch, 0) === entry.baseOffset &&
+    lastOffsetDelta(batch, 0) === entry.lastOffsetDelta;
   return same ? batch : null;
 }
 

@@ -154,6 +154,8 @@ export function truncateReplayed(replayed: ReplayedPartition, endOffset: number,
   }
   state.endOffset = endOffset;
   state.epochs = state.epochs.filter((epoch) => epoch.startOffset < endOffset);
-  state.damaged = state.damaged.filter((range) => range.from < endOffset).map((range) => ({ from: range.from, to: Math.min(range.to, endOffset) }));
+  state.damaged = state.damaged
+    .filter((range) => range.from < endOffset)
+    .map((range) => ({ from: range.from, to: Math.min(range.to, endOffset) }));
   replayed.appends = replayed.appends.filter((append) => append.entry.baseOffset < endOffset);
 }

@@ -26,7 +26,12 @@ export function retireSegment(disk: Disk, dataFolder: string, path: string, limi
   const fd = disk.open(path, 'write');
   try {
     let bytes = disk.size(fd);
-    if (bytes >= limits.segmentBytesMin && bytes + pooledBytes(disk, dataFolder) <= limits.bytesMax && moveToPool(disk, dataFolder, path, bytes, limits)) return;
+    if (
+      bytes >= limits.segmentBytesMin &&
+      bytes + pooledBytes(disk, dataFolder) <= limits.bytesMax &&
+      moveToPool(disk, dataFolder, path, bytes, limits)
+    )
+      return;
     while (bytes > SHRINK_BYTES) {
       bytes -= SHRINK_BYTES;
       disk.truncate(fd, bytes);

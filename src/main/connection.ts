@@ -252,8 +252,10 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     return true;
   }
 
-  private get isUndrained(): boolean {
-    return (this.undrained !== null && this.undrained.size > 0) || (this.socket as Socket).writableNeedDrain;
+  /** Whether the client owes it to us to take its answers. */
+  get isUndrained(): boolean {
+    if (this.socket === null) return false;
+    return (this.undrained !== null && this.undrained.size > 0) || this.socket.writableNeedDrain;
   }
 
   private notifyRunning(): void {

@@ -28,10 +28,17 @@ export class DamageFinder {
     this.report = report;
   }
 
-  /** The batch of base offset `offset` should lie at `position` of `segment`, and does not. `done` runs once the damage is recorded (or the segment gone). */
+  /**
+   * The batch of base offset `offset` should lie at `position` of `segment`, and does not. `done` runs once the damage is recorded, the segment is gone, or
+   * the way that led there turned out to be doubtful: in each case the caller looks the place up again.
+   */
   resolve(view: PartitionView, segment: SegmentView, position: number, offset: number, done: () => void): void {
-    this.indexes.get(view, segment, (index) => {
+    this.indexes.getTrusted(view, segment, (index, rebuilt) => {
       if (segment.retired || position >= segment.endPosition) return done();
+      if (rebuilt) {
+        view.hints.clear();
+        return done();
+      }
       const entry = this.nextEntry(index, position, offset);
       this.findFollower(
         view,

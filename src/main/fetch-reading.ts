@@ -246,7 +246,8 @@ export class FetchReading implements MemoryWaiter {
       this.firstBatchBytes = firstBatchBytes;
       return 'on';
     }
-    // Recorded as damage; the transition after that finds the offset refused.
+    // Recorded as damage; the transition after that finds the offset refused. Or the place was wrong: it is looked up again.
+    this.located = false;
     this.pending = true;
     this.engine.damage.resolve(view, segment, position, this.base, this.onStep);
     return 'pending';

@@ -2,7 +2,8 @@
  * Indexes of segments, found wherever they are: in memory, in the `.index` file, or rebuilt by a keeper job that follows the batch headers up to the known
  * end of the segment. Indexes of rolled segments stay in memory in a bounded LRU.
  *
- * An index is never needed for correctness of what is served (every batch is checked where it is read); it only says where to begin.
+ * An index is never needed for correctness of what is served (every batch is checked where it is read); it only says where to begin. An index file may
+ * outlive a cut of its segment, though, so before a batch is called damaged its segment's index is rebuilt ({@link IndexCache.getTrusted}).
  */
 import { decodeIndexFile } from '../log/index-file.ts';
 import type { KeeperPool } from './keeper-pool.ts';
@@ -48,6 +49,23 @@ export class IndexCache {
     else this.loadFile(view, segment);
   }
 
+  /**
+   * The same, but never an index that was only read from a file: then it is rebuilt first, once, and `rebuilt` says that places found before may be wrong.
+   */
+  getTrusted(view: PartitionView, segment: SegmentView, callback: (index: SparseIndex | null, rebuilt: boolean) => void): void {
+    const index = segment.index;
+    if (index !== null && index.startPosition === 0 && segment.indexTrusted) return callback(index, false);
+    if (index !== null && !segment.indexTrusted) this.forget(segment);
+    const waiting = this.loading.get(segment);
+    if (waiting !== undefined) {
+      // Maybe only the file is being read: look again then.
+      waiting.push((loaded) => (loaded === null ? callback(null, false) : this.getTrusted(view, segment, callback)));
+      return;
+    }
+    this.loading.set(segment, [(loaded) => callback(loaded, loaded !== null)]);
+    this.rebuild(view, segment);
+  }
+
   /** A segment is sealed: its index becomes one of the cached ones, and a file, if it is whole. */
   onSealed(view: PartitionView, segment: SegmentView): void {
     const index = segment.index;
@@ -72,6 +90,7 @@ export class IndexCache {
   forget(segment: SegmentView): void {
     this.loaded.delete(segment);
     segment.index = null;
+    segment.indexTrusted = true;
   }
 
   private loadFile(view: PartitionView, segment: SegmentView): void {
@@ -80,6 +99,7 @@ export class IndexCache {
       const entries = bytes === null ? null : decodeIndexFile(bytes, segment.baseOffset, segment.endPosition);
       if (entries === null) return this.rebuild(view, segment);
       segment.index = SparseIndex.import(entries, view.topic.config.indexIntervalBytes);
+      segment.indexTrusted = false;
       this.remember(segment);
       this.finish(segment, segment.index);
     });
@@ -103,7 +123,10 @@ export class IndexCache {
         if (segment.retired || segment.endPosition < endPosition) return this.finish(segment, null);
         const older = SparseIndex.import(entries, view.topic.config.indexIntervalBytes);
         if (segment.index !== null && segment.index.startPosition > 0) segment.index.prepend(older);
-        else if (segment.index === null && segment.endPosition === endPosition) segment.index = older;
+        else if (segment.index === null && segment.endPosition === endPosition) {
+          segment.index = older;
+          segment.indexTrusted = true;
+        }
         // It grew and was sealed meanwhile: what the job saw is not the whole.
         else if (segment.index === null) return this.rebuild(view, segment);
         if (segment !== view.active) this.remember(segment);
@@ -123,6 +146,7 @@ export class IndexCache {
       if (this.loaded.size <= this.indexesMax) break;
       this.loaded.delete(oldest);
       oldest.index = null;
+      oldest.indexTrusted = true;
     }
   }
 

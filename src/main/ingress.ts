@@ -16,7 +16,7 @@ import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
-import { ReceiveRegions, type Grant } from './regions.ts';
+import { ReceiveRegions, REQUEST_BYTES_MAX, type Grant } from './regions.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -50,10 +50,10 @@ export class Ingress implements ConnectionHost {
 
   /** @param onDrained called after completions were drained, in the middle of main's turn: waiting fetches are woken there */
   constructor(settings: IngressSettings, router: IngressRouter, logger: Logger, onDrained: () => void) {
-    this.requestBytesMax = settings.socketRequestBytesMax;
+    this.requestBytesMax = Math.min(settings.socketRequestBytesMax, REQUEST_BYTES_MAX);
     this.regions = new ReceiveRegions({
       budgetBytes: settings.receiveMemoryBytes,
-      requestBytesMax: settings.socketRequestBytesMax,
+      requestBytesMax: this.requestBytesMax,
       onRoom: () => this.cycle.schedule(),
     });
     this.writer = new ResponseWriter(this.regions.bytes);

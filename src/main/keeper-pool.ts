@@ -55,8 +55,18 @@ export class KeeperPool {
 }
 
 /** Jobs on piscina's worker threads. */
-export async function startPiscina(workerData: KeeperWorkerData, entry = new URL('../jobs/keeper.thread.js', import.meta.url)): Promise<JobRunner> {
+export async function startPiscina(
+  workerData: KeeperWorkerData,
+  entry = new URL('../jobs/keeper.thread.js', import.meta.url),
+): Promise<JobRunner> {
   const { Piscina } = await import('piscina');
-  const pool = new Piscina({ filename: entry.href, workerData, minThreads: 1, maxThreads: 2, idleTimeout: 30_000, concurrentTasksPerWorker: 1 });
+  const pool = new Piscina({
+    filename: entry.href,
+    workerData,
+    minThreads: 1,
+    maxThreads: 2,
+    idleTimeout: 30_000,
+    concurrentTasksPerWorker: 1,
+  });
   return { run: (job) => pool.run(job), close: () => pool.close() };
 }

@@ -192,7 +192,8 @@ export class Listener {
   }
 
   private checkIdle(connection: Connection): void {
-    if (connection.active || connection.unanswered > 0) {
+    // Who waits for an answer is not idle; who does not take the ones there are, is.
+    if (connection.active || (connection.unanswered > 0 && !connection.isUndrained)) {
       connection.active = false;
       connection.idleTicks = 0;
       return;

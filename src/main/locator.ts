@@ -77,7 +77,7 @@ export class Locator {
   }
 
   /** Finds the batch that holds `offset`. The callback may run at once. */
-  locate(view: PartitionView, offset: number, done: (place: Place) => void): void {
+  locate(view: PartitionView, offset: number, done: (place: Place) => void, attempts = ATTEMPTS_MAX): void {
     const segment = view.segments[view.segmentIndexOf(offset)];
     if (segment === undefined || offset >= segment.endOffset) return done(NONE);
     if (view.damage.has(offset)) return done(DAMAGED);
@@ -86,7 +86,8 @@ export class Locator {
       const entry = index === null ? -1 : index.findOffset(offset);
       const position = entry === -1 ? 0 : (index as SparseIndex).position(entry);
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
-      this.scan(view, segment, position, base, offset, Infinity, ATTEMPTS_MAX, (place) => {
+      const again = (): void => (attempts === 0 ? done(ERROR) : this.locate(view, offset, done, attempts - 1));
+      this.scan(view, segment, position, base, offset, Infinity, again, (place) => {
         if (place.outcome === 'found' && place.base > offset) return done(DAMAGED);
         if (place.outcome === 'found') view.hints.remember(offset, place.position, place.base);
         // The headers end before the offset does: a part of the segment that should be there is not.
@@ -96,16 +97,28 @@ export class Locator {
   }
 
   /** Finds the first batch at or behind `fromSegment` whose largest timestamp is at least `timestamp` (ms). */
-  locateTimestamp(view: PartitionView, timestamp: number, fromSegment: number, done: (place: Place) => void): void {
+  locateTimestamp(
+    view: PartitionView,
+    timestamp: number,
+    fromSegment: number,
+    done: (place: Place) => void,
+    attempts = ATTEMPTS_MAX,
+  ): void {
     const segment = view.segments[fromSegment];
     if (segment === undefined) return done(NONE);
-    if (segment.maxTimestamp < timestamp) return this.locateTimestamp(view, timestamp, fromSegment + 1, done);
+    if (segment.maxTimestamp < timestamp) return this.locateTimestamp(view, timestamp, fromSegment + 1, done, attempts);
     this.indexes.get(view, segment, (index) => {
       if (segment.retired) return done(GONE);
       const entry = index === null ? -1 : index.findTimestamp(timestamp);
       const position = entry === -1 ? 0 : (index as SparseIndex).position(entry);
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
-      this.locateTimestampFrom(view, timestamp, segment, position, base, done);
+      const again = (): void =>
+        attempts === 0 ? done(ERROR) : this.locateTimestamp(view, timestamp, this.indexOf(view, segment), done, attempts - 1);
+      this.scan(view, segment, position, base, Infinity, timestamp, again, (place) => {
+        // What had the time is damaged: the next segment may have a later one.
+        if (place.outcome === 'none') this.locateTimestamp(view, timestamp, this.indexOf(view, segment) + 1, done, attempts);
+        else done(place);
+      });
     });
   }
 
@@ -117,13 +130,20 @@ export class Locator {
     position: number,
     base: number,
     done: (place: Place) => void,
+    attempts = ATTEMPTS_MAX,
   ): void {
-    this.scan(view, segment, position, base, Infinity, timestamp, ATTEMPTS_MAX, (place) => {
-      if (place.outcome !== 'none') return done(place);
-      // What had the time lies before that place or is damaged: the next segment may have a later one.
-      const next = view.segments.indexOf(segment) + 1;
-      this.locateTimestamp(view, timestamp, next === 0 ? view.segments.length : next, done);
+    const again = (): void =>
+      attempts === 0 ? done(ERROR) : this.locateTimestampFrom(view, timestamp, segment, position, base, done, attempts - 1);
+    this.scan(view, segment, position, base, Infinity, timestamp, again, (place) => {
+      if (place.outcome === 'none') this.locateTimestamp(view, timestamp, this.indexOf(view, segment) + 1, done);
+      else done(place);
     });
+  }
+
+  /** Place of a segment in its view; behind the last when it is gone. */
+  private indexOf(view: PartitionView, segment: SegmentView): number {
+    const at = view.segments.indexOf(segment);
+    return at === -1 ? view.segments.length : at;
   }
 
   /** The index in memory will do when it covers the offset, even if it does not cover the whole active segment. */
@@ -133,6 +153,7 @@ export class Locator {
     else this.indexes.get(view, segment, done);
   }
 
+  /** `again`: damage was found and recorded, or the index was wrong; the look-up begins anew. */
   private scan(
     view: PartitionView,
     segment: SegmentView,
@@ -140,20 +161,20 @@ export class Locator {
     base: number,
     targetOffset: number,
     targetTimestamp: number,
-    attempts: number,
+    again: () => void,
     done: (place: Place) => void,
   ): void {
     this.scanner.scan(view, segment, position, base, targetOffset, targetTimestamp, (scan: Scan) => {
       if (scan.outcome === 'found') return done({ outcome: 'found', segment, position: scan.position, base: scan.offset });
       if (scan.outcome === 'end') return done(NONE);
       if (scan.outcome === 'gone') return done(GONE);
-      if (scan.error !== null) this.onReadError(view, segment, scan.error);
-      if (scan.outcome === 'error' || attempts === 0) return done(ERROR);
+      if (scan.outcome === 'error') {
+        if (scan.error !== null) this.onReadError(view, segment, scan.error);
+        return done(ERROR);
+      }
       this.damage.resolve(view, segment, scan.position, scan.offset, () => {
-        if (segment.retired) return done(GONE);
-        if (view.damage.has(targetOffset)) return done(DAMAGED);
-        // Begins where it stood: a hole begins there now, and is jumped over.
-        this.scan(view, segment, scan.position, scan.offset, targetOffset, targetTimestamp, attempts - 1, done);
+        if (segment.retired) done(GONE);
+        else again();
       });
     });
   }

@@ -161,6 +161,8 @@ export class PendingTable {
 
   private free(pending: PendingProduce): void {
     this.regions.release(pending.grant);
+    // A recycled slot keeps no deleted partition alive.
+    for (let slot = 0; slot < pending.targets.length; slot++) pending.targets[slot] = undefined;
     if (pending.targets.length > KEPT_PARTITIONS_MAX || pending.view.partitionCapacity > KEPT_PARTITIONS_MAX) {
       pending.view = new ProduceView(PRODUCE_PARTITIONS_MAX);
       pending.results = new ProduceResults();

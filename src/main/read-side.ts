@@ -56,7 +56,9 @@ export class ReadSide implements ViewHost {
     this.damage = new DamageFinder(this.reader, this.indexes, (view, from, to, segment, position) =>
       this.reportDamage(view, from, to, segment, position),
     );
-    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) => this.reportReadError(view, segment, error));
+    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) =>
+      this.reportReadError(view, segment, error),
+    );
     this.memory = new FetchMemory(createSlab(options.fetchMemoryBytes));
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
     this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage);
@@ -100,14 +102,7 @@ export class ReadSide implements ViewHost {
   }
 
   private reportReadError(view: PartitionView, segment: SegmentView, error: Error): void {
-    this.logger.error(
-      {
-        topic: view.topic.name,
-        partition: view.partition,
-        file: this.reader.pathOf(view, segment, 'log'),
-        error: error.message,
-      },
-      'a segment could not be read',
-    );
+    const file = this.reader.pathOf(view, segment, 'log');
+    this.logger.error({ topic: view.topic.name, partition: view.partition, file, error: error.message }, 'a segment could not be read');
   }
 }

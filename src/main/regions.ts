@@ -23,6 +23,8 @@ export const SMALL_FRAME_BYTES_MAX = 64 * 1024;
 export const CHUNKED_FRAME_BYTES_MAX = 16 * 1024;
 /** Bytes of a chunk. */
 const CHUNK_BYTES = 64 * 1024;
+/** No setting allows larger frames than this: a slab has room for the largest one and the budget beside it. */
+export const REQUEST_BYTES_MAX = 1024 * 1024 * 1024;
 /** Slab positions travel as int32. */
 const SLAB_BYTES_MAX = 2 ** 31 - SLAB_UNIT;
 
@@ -110,7 +112,7 @@ export class ReceiveRegions {
   /** Sizes of the areas. The budget gives way where it and the largest request would not fit one slab. */
   private static plan(budgetBytes: number, requestBytesMax: number): { smallBytes: number; largeBytes: number; oversizedBytes: number } {
     const request = SlabAllocator.sizeOf(requestBytesMax);
-    assert(request < SLAB_BYTES_MAX - 4 * CHUNK_BYTES, `requests of ${requestBytesMax} bytes do not fit a slab`);
+    assert(requestBytesMax <= REQUEST_BYTES_MAX, `requests of ${requestBytesMax} bytes do not fit a slab`);
     let budget = Math.min(budgetBytes, SLAB_BYTES_MAX);
     if (request > largePart(budget)) budget = Math.min(budget, SLAB_BYTES_MAX - request);
     const largeBytes = largePart(budget);

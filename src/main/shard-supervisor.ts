@@ -13,6 +13,9 @@ import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
 
+/** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
+const SYNC_STEP_BYTES = 8 << 20;
+
 /** Where the process dies in a crash test. */
 export interface CrashPoint {
   readonly counter: SharedArrayBuffer;
@@ -124,6 +127,7 @@ export class ShardSupervisor {
           referenceBytesMin: config.referenceBytesMin,
           journalBytesMax: config.journalBytesMax,
           journalFileBytes: config.journalFileBytes,
+          syncStepBytes: SYNC_STEP_BYTES,
           checkpointIntervalBytes: config.checkpointIntervalBytes,
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,

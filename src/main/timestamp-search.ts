@@ -75,7 +75,7 @@ export class TimestampSearch {
       if (batch === null) {
         const damaged = place;
         await new Promise<void>((resolve) => this.damage.resolve(view, segment, damaged.position, damaged.base, resolve));
-        place = await this.locateFrom(view, timestamp, segment, place.position, place.base);
+        place = await this.locate(view, timestamp, Math.max(0, view.segments.indexOf(segment)));
         continue;
       }
       const found = findIn(batch, place.base, timestamp, view.logStartOffset);

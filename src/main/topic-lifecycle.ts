@@ -234,7 +234,12 @@ export class TopicLifecycle {
 
   private async removeFiles(tombstone: Tombstone): Promise<void> {
     try {
-      await this.parts.jobs.submit({ kind: 'removeTopic', dataFolder: this.parts.broker.dataDir, topicId: tombstone.topicId, poolBytesMax: this.parts.broker.poolBytesMax });
+      await this.parts.jobs.submit({
+        kind: 'removeTopic',
+        dataFolder: this.parts.broker.dataDir,
+        topicId: tombstone.topicId,
+        poolBytesMax: this.parts.broker.poolBytesMax,
+      });
       await this.parts.catalog.removeTombstone(tombstone.topicId);
     } catch (error) {
       this.parts.onProblem(

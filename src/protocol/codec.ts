@@ -22,7 +22,7 @@ export function decodeMessage<F extends Fields>(
 ): Decoded<F> {
   const plan = planOf(message, version);
   if (plan === undefined) throw new MalformedError(message.name, '', start, `unknown version ${version}`);
-  return decode(plan, buffer, start, end) as Decoded<F>;
+  return decode(plan, buffer, start, end, 'nothing') as Decoded<F>;
 }
 
 /** The plan to encode with; an unknown version is the caller's bug. */
@@ -40,9 +40,15 @@ export function encodeMessage<F extends Fields>(message: Message<F>, version: nu
   return encode(encodingPlan(message, version), value);
 }
 
-/** Decodes a request body, which must end exactly at `end`. @throws MalformedError */
+/**
+ * Decodes a request body. Bytes behind it are ignored, as Kafka does: librdkafka leaves three of them when it asks for all topics by
+ * Metadata 9 or newer.
+ * @throws MalformedError
+ */
 export function decodeRequest<A extends Api>(api: A, version: number, buffer: Buffer, start = 0, end = buffer.length): RequestOf<A> {
-  return decodeMessage(api.request, version, buffer, start, end) as RequestOf<A>;
+  const plan = planOf(api.request, version);
+  if (plan === undefined) throw new MalformedError(api.request.name, '', start, `unknown version ${version}`);
+  return decode(plan, buffer, start, end, 'ignored') as RequestOf<A>;
 }
 
 /** Decodes a response body, which must end exactly at `end`. @throws MalformedError */
@@ -52,10 +58,10 @@ export function decodeResponse<A extends Api>(api: A, version: number, buffer: B
 
 /** Encodes a request body. @throws EncodeError */
 export function encodeRequest<A extends Api>(api: A, version: number, value: RequestInput<A>): Buffer {
-  return encode(encodingPlan(api.request, version), value as object);
+  return encode(encodingPlan(api.request, version), value);
 }
 
 /** Encodes a response body. @throws EncodeError */
 export function encodeResponse<A extends Api>(api: A, version: number, value: ResponseInput<A>): Buffer {
-  return encode(encodingPlan(api.response, version), value as object);
+  return encode(encodingPlan(api.response, version), value);
 }

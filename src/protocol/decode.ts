@@ -172,15 +172,18 @@ function readStruct(reader: Reader, plan: StructPlan): Record<string, unknown> {
   return value;
 }
 
+/** What may follow a message in the bytes it is read from. */
+export type Behind = 'nothing' | 'ignored';
+
 /**
- * Decodes the message that fills buffer[start, end) exactly.
+ * Decodes the message in buffer[start, end), which it has to fill unless bytes behind it are ignored.
  * @throws MalformedError for anything else
  */
-export function decode(plan: MessagePlan, buffer: Buffer, start: number, end: number): Record<string, unknown> {
+export function decode(plan: MessagePlan, buffer: Buffer, start: number, end: number, behind: Behind): Record<string, unknown> {
   const reader = new Reader(plan, buffer, start, end);
   if (start < 0 || end < start || end > buffer.length) reader.fail(`no range of the buffer: ${start} to ${end}`);
   const value = readStruct(reader, plan.root);
-  if (reader.position !== end) {
+  if (behind === 'nothing' && reader.position !== end) {
     reader.field = '';
     reader.fail(`${end - reader.position} bytes too many`);
   }

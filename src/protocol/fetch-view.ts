@@ -66,7 +66,7 @@ export class FetchView extends TopicList implements Cursor {
   rackPosition = 0;
   /** Bytes; 0: none. */
   rackLength = 0;
-  /** Where the parser stopped: the end, or the byte that made it refuse. */
+  /** Where the parser stopped: behind the body, or the byte that made it refuse. */
   position = 0;
 
   /** @param partitionsMax most partitions of one request; more give TOO_MANY */
@@ -79,7 +79,7 @@ export class FetchView extends TopicList implements Cursor {
   }
 
   /**
-   * Parses the body in buffer[start, end), which must end exactly there.
+   * Parses the body in buffer[start, end); bytes behind it are ignored, see `decodeRequest`.
    * @returns OK, or why the request is refused: the connection is closed then
    */
   parse(buffer: Buffer, start: number, end: number, version: number): ViewStatus {
@@ -97,7 +97,7 @@ export class FetchView extends TopicList implements Cursor {
     }
     if (version >= RACK && !this.parseRack(buffer, end, flexible)) return ViewStatus.MALFORMED;
     if (flexible && !this.parseTags(buffer, end)) return ViewStatus.MALFORMED;
-    return this.position === end ? ViewStatus.OK : ViewStatus.MALFORMED;
+    return ViewStatus.OK;
   }
 
   override clear(): void {

@@ -93,7 +93,7 @@ export function hasResponseHeaderTags(key: number, flexible: boolean): boolean {
 export function encodeResponseFrame<A extends Api>(api: A, version: number, correlationId: number, value: ResponseInput<A>): Buffer {
   const plan = encodingPlan(api.response, version);
   const tags = hasResponseHeaderTags(api.key, plan.root.flexible);
-  const frame = encode(plan, value as object, FRAME_SIZE_BYTES + (tags ? 5 : 4));
+  const frame = encode(plan, value, FRAME_SIZE_BYTES + (tags ? 5 : 4));
   frame.writeInt32BE(frame.length - FRAME_SIZE_BYTES, 0);
   frame.writeInt32BE(correlationId, 4);
   if (tags) frame[8] = 0;
@@ -111,7 +111,7 @@ export function encodeRequestFrame<A extends Api>(
   const plan = encodingPlan(api.request, version);
   const idLength = clientId === null ? 0 : Buffer.byteLength(clientId);
   if (idLength > STRING_BYTES_MAX) throw new EncodeError('request header', 'clientId', `string of ${idLength} bytes`);
-  const frame = encode(plan, value as object, FRAME_SIZE_BYTES + 10 + idLength + (plan.root.flexible ? 1 : 0));
+  const frame = encode(plan, value, FRAME_SIZE_BYTES + 10 + idLength + (plan.root.flexible ? 1 : 0));
   frame.writeInt32BE(frame.length - FRAME_SIZE_BYTES, 0);
   frame.writeInt16BE(api.key, 4);
   frame.writeInt16BE(version, 6);

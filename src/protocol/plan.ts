@@ -211,6 +211,7 @@ export function isDefault(field: FieldPlan, value: unknown): boolean {
   if (value === null || field.defaultValue === null) return false;
   switch (field.kind) {
     case 'int64':
+      // oxlint-disable-next-line eqeqeq -- a default may be a number where the value is a bigint, and 1 == 1n
       return (typeof value === 'number' || typeof value === 'bigint') && value == field.defaultValue;
     case 'bytes':
     case 'records':

@@ -4,7 +4,8 @@
  */
 
 import { assert } from '../lib/assert.ts';
-import { ByteWriter, uvarintBytes } from './byte-writer.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { uvarintBytes } from './byte-writer.ts';
 import { endpointsSectionBytes, leaderSectionBytes, writeEndpointsSection, writeLeaderSection, type NodeEndpoint } from './endpoints.ts';
 import { ErrorCode } from './errors.ts';
 import type { ProduceView } from './produce-view.ts';

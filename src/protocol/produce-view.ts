@@ -27,7 +27,7 @@ export class ProduceView extends TopicList implements Cursor {
   recordsPosition: Int32Array;
   /** Bytes of the records of each partition; -1: null. */
   recordsLength: Int32Array;
-  /** Where the parser stopped: the end, or the byte that made it refuse. */
+  /** Where the parser stopped: behind the body, or the byte that made it refuse. */
   position = 0;
 
   /** @param partitionsMax most partitions of one request; more give TOO_MANY */
@@ -38,7 +38,7 @@ export class ProduceView extends TopicList implements Cursor {
   }
 
   /**
-   * Parses the body in buffer[start, end), which must end exactly there.
+   * Parses the body in buffer[start, end); bytes behind it are ignored, see `decodeRequest`.
    * @returns OK, or why the request is refused: the connection is closed then
    */
   parse(buffer: Buffer, start: number, end: number, version: number): ViewStatus {
@@ -51,7 +51,7 @@ export class ProduceView extends TopicList implements Cursor {
     const status = this.parseTopics(buffer, end, flexible, version >= TOPIC_ID);
     if (status !== ViewStatus.OK) return status;
     if (flexible && !skipTagSection(buffer, this, end)) return ViewStatus.MALFORMED;
-    return this.position === end ? ViewStatus.OK : ViewStatus.MALFORMED;
+    return ViewStatus.OK;
   }
 
   private parseHead(buffer: Buffer, end: number, flexible: boolean): boolean {

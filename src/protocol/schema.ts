@@ -82,9 +82,9 @@ export type Encodable<F extends Fields> = {
   readonly [K in keyof F as MayBeLeftOut<F[K]> extends true ? K : never]?: InOf<F[K]> | undefined;
 };
 
-export type RequestOf<A> = A extends Api<infer F, Fields> ? Decoded<F> : never;
+export type RequestOf<A> = A extends Api<infer F> ? Decoded<F> : never;
 export type ResponseOf<A> = A extends Api<Fields, infer F> ? Decoded<F> : never;
-export type RequestInput<A> = A extends Api<infer F, Fields> ? Encodable<F> : never;
+export type RequestInput<A> = A extends Api<infer F> ? Encodable<F> : never;
 export type ResponseInput<A> = A extends Api<Fields, infer F> ? Encodable<F> : never;
 
 type Nullable<T, A extends string> = A extends `${string}nullable${string}` ? T | null : T;
@@ -99,6 +99,7 @@ export const int8 = builder<number>('int8');
 export const int16 = builder<number>('int16');
 export const uint16 = builder<number>('uint16');
 export const int32 = builder<number>('int32');
+/** @later no API that is served has one */
 export const uint32 = builder<number>('uint32');
 /** Decoded as bigint, because the whole range is legal; a safe integer may be given to the encoder. */
 export const int64 = builder<bigint, bigint | number>('int64');

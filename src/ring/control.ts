@@ -27,7 +27,7 @@ export class PortControl<Outgoing, Incoming> implements ControlPort<Outgoing, In
   }
 
   receive(): Incoming {
-    const received = receiveMessageOnPort(this.port) as { message: Incoming } | undefined;
+    const received: { message: Incoming } | undefined = receiveMessageOnPort(this.port);
     assert(received !== undefined, 'control slot without a message on the port');
     return received.message;
   }

@@ -2,14 +2,12 @@
  * How the keeper tells a shard that a job is done. Not through the submission ring: a shard that waits for a checkpoint to free journal space
  * does not consume appends, and the news would stand behind them.
  *
- *   words 0, 1 sync             number of the last finished job, its status
- *   words 2, 3 checkpoint       the same
- *   words 4, 5 prepareJournal   the same
+ *   word 0 checkpoint: number of the last finished job    word 1 its status
+ *   word 2 prepareJournal: number of the last finished    word 3 its status
  */
 
+/** A checkpoint has two halves, one after the other. */
 export type JobSlot = 'sync' | 'checkpoint' | 'prepareJournal';
-
-const WORD: Readonly<Record<JobSlot, number>> = { sync: 0, checkpoint: 2, prepareJournal: 4 };
 
 /** Allocates the shared words of one shard. */
 export function createJobResults(): SharedArrayBuffer {
@@ -26,14 +24,14 @@ export class JobResults {
 
   /** Publishes the outcome of job number `job`. */
   complete(slot: JobSlot, job: number, status: number): void {
-    const at = WORD[slot];
+    const at = slot === 'prepareJournal' ? 2 : 0;
     Atomics.store(this.words, at + 1, status);
     Atomics.store(this.words, at, job);
   }
 
   /** Status of job number `job`, or −1 while it is under way. */
   statusOf(slot: JobSlot, job: number): number {
-    const at = WORD[slot];
+    const at = slot === 'prepareJournal' ? 2 : 0;
     return Atomics.load(this.words, at) === job ? Atomics.load(this.words, at + 1) : -1;
   }
 }

@@ -90,7 +90,7 @@ export class SlabAllocator {
     if (beforeEnd === position) {
       this.lengths[before] = (this.lengths[before] as number) + size;
       if (position + size === after) {
-        this.lengths[before] = (this.lengths[before] as number) + (this.lengths[low] as number);
+        this.lengths[before] = this.lengths[before] + this.lengths[low]!;
         this.starts.splice(low, 1);
         this.lengths.splice(low, 1);
       }

@@ -7,11 +7,9 @@
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import type { Disk } from '../log/disk.ts';
 import { runKeeperWork, writeZeros } from '../log/keeper.ts';
-import { alignGroup } from '../log/journal-layout.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import type { JobResults } from '../ring/job-results.ts';
-import { JournalWriter } from './journal-writer.ts';
 import type { Shard } from './shard.ts';
 
 /** After the disk refused room, this long until the next try. */
@@ -21,16 +19,20 @@ const FIRST_JOURNAL_BYTES = 8 << 20;
 
 interface UnderWay {
   job: number;
-  step: 'sync' | 'checkpoint';
   readonly sequence: number;
   readonly bytes: number;
-  readonly work: KeeperWork;
+  /** The second half, while the first is under way. */
+  second: KeeperWork | null;
+  /** Only a step ahead of the next checkpoint: files with much to sync are synced early, and nothing else follows. */
+  readonly isStep: boolean;
 }
 
 /** See the file header. */
 export class Checkpointer {
   /** Bytes written (journal or segments) since the last checkpoint was taken. */
   bytesSince = 0;
+  /** At least the unsynced bytes of the file that has most. */
+  dirtiestBytes = 0;
   /** Sequence that the newest durable checkpoint contains. */
   durableSequence = 0;
 
@@ -39,8 +41,6 @@ export class Checkpointer {
   private readonly folder: string;
   private readonly generation: bigint;
   private readonly results: JobResults;
-  /** Most journal bytes of one group. */
-  private readonly groupBytesMax: number;
   private begun = false;
   private jobs = 0;
   private underWay: UnderWay | null = null;
@@ -55,7 +55,6 @@ export class Checkpointer {
     this.folder = folder;
     this.generation = generation;
     this.results = results;
-    this.groupBytesMax = JournalWriter.worstCase(shard.settings);
   }
 
   /** True if the last checkpoint found no room on the disk. */
@@ -79,13 +78,12 @@ export class Checkpointer {
     this.lastAtMs = nowMs;
   }
 
-  /** Prepares a journal file if none was inherited that holds a group. Throws DiskError: a shard without a journal cannot begin. */
+  /** Prepares the first journal file if none was inherited. Throws DiskError: a shard without a journal cannot begin. */
   prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
-    if (journal.hasRoom(this.groupBytesMax)) return;
+    if (journal.totalBytes > 0) return;
     const path = journal.nextPath();
-    // Half as much again as a group: a second file is prepared once a quarter is used, before the largest group finds no room.
-    const bytes = Math.max(Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax), alignGroup(this.groupBytesMax * 1.5));
+    const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
     writeZeros(this.disk, path, bytes);
     this.disk.syncFolder(this.folder);
     journal.adopt(path);
@@ -102,6 +100,7 @@ export class Checkpointer {
       this.bytesSince >= settings.checkpointIntervalBytes ||
       (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.underWay === null && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes) this.step();
     this.maybePrepare(nowMs);
   }
 
@@ -110,25 +109,37 @@ export class Checkpointer {
     if (this.begun && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
-  /** Writes the last checkpoint of a clean stop in this thread. Throws DiskError. */
+  /** Writes the last checkpoint of a clean stop in this thread. Throws when it cannot be durable. */
   finish(): void {
     if (this.shard.failure !== null) throw new Error(this.shard.failure);
-    let status = runKeeperWork(this.disk, { kind: 'sync', ...this.shard.segments.lendDirty() });
+    const { paths, folders } = this.shard.segments.lendDirty();
+    const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
     this.shard.segments.takeBack();
-    if (status === JobStatus.ok) status = runKeeperWork(this.disk, this.work(true));
-    if (status !== JobStatus.ok) throw new Error('the final checkpoint could not be written');
+    if (synced !== JobStatus.ok || runKeeperWork(this.disk, this.encode(true)) !== JobStatus.ok)
+      throw new Error('the final checkpoint could not be written');
   }
 
   private start(nowMs: number): void {
-    const dirty = this.shard.segments.lendDirty();
+    const { paths, folders } = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, step: 'sync', sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, work: this.work(false) };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second: this.encode(false), isStep: false };
+    this.dirtiestBytes = 0;
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', ...dirty } });
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders } });
   }
 
-  private work(clean: boolean): KeeperWork {
+  /** Syncs the files with most to sync ahead of the next checkpoint. */
+  private step(): void {
+    const { paths } = this.shard.segments.lendDirty(this.shard.settings.syncStepBytes);
+    this.dirtiestBytes = 0;
+    const job = ++this.jobs;
+    this.underWay = { job, sequence: this.durableSequence, bytes: 0, second: null, isStep: true };
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders: [] } });
+  }
+
+  /** The state of every partition as of now. */
+  private encode(clean: boolean): KeeperWork {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
@@ -151,33 +162,38 @@ export class Checkpointer {
 
   private pollCheckpoint(nowMs: number): void {
     const underWay = this.underWay as UnderWay;
-    const { sequence, bytes } = underWay;
-    const status = this.results.statusOf(underWay.step, underWay.job);
+    const status = this.results.statusOf('checkpoint', underWay.job);
     if (status < 0) return;
     if (status === JobStatus.failed) {
       this.underWay = null;
       this.shard.fail('a background sync failed while a checkpoint was written');
       return;
     }
-    if (underWay.step === 'sync') {
+    if (underWay.isStep) {
       this.shard.segments.takeBack();
-      underWay.step = 'checkpoint';
+      this.underWay = null;
+      return;
+    }
+    if (underWay.second !== null) {
+      // Everything it names is durable, and no sync of this shard has failed: it may be written.
+      this.shard.segments.takeBack();
       underWay.job = ++this.jobs;
-      this.shard.reply({ kind: 'job', job: underWay.job, work: underWay.work });
+      this.shard.reply({ kind: 'job', job: underWay.job, work: underWay.second });
+      underWay.second = null;
       return;
     }
     this.underWay = null;
     if (status === JobStatus.noSpace) {
-      // The syncs succeeded, only the checkpoint file found no room: the next one covers the same and more.
-      this.bytesSince += bytes;
+      // Only the checkpoint file found no room: the next one covers the same and more.
+      this.bytesSince += underWay.bytes;
       this.retryAfterMs = nowMs + SPACE_RETRY_MS;
       return;
     }
     this.retryAfterMs = 0;
-    this.durableSequence = sequence;
+    this.durableSequence = underWay.sequence;
     const writer = this.shard.journalWriter;
-    writer.journal.release(sequence, this.groupBytesMax);
-    if (writer.syncedThrough < sequence) writer.syncedThrough = sequence;
+    writer.journal.release(underWay.sequence);
+    if (writer.syncedThrough < underWay.sequence) writer.syncedThrough = underWay.sequence;
   }
 
   /** Grows the circle ahead of need, while it is below its maximum. */
@@ -186,7 +202,9 @@ export class Checkpointer {
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
     if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
-    if (journal.freeBytes > journal.totalBytes * 0.75 && journal.hasRoom(this.groupBytesMax)) return;
+    // A young shard has one small file: its second one is wanted with the first write, later ones when a quarter is used.
+    const isYoung = journal.totalBytes < journalFileBytes && journal.bytesWritten > 0;
+    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

@@ -184,7 +184,8 @@ export class ShardControl {
     state.logStartOffset = offset;
     const retired: number[] = [];
     // The active segment stays, however old its records are.
-    while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset) retired.push(state.segments.shift()?.baseOffset as number);
+    while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset)
+      retired.push(state.segments.shift()?.baseOffset as number);
     this.cuts ||= retired.length > 0;
     this.shard.journalWriter.addControl(handle, { type: EntryType.logStart, offset });
     this.shard.noteWritten(1);

@@ -51,10 +51,12 @@ export class JournalWriter {
     return this.controlBytes;
   }
 
-  /** Most bytes that the next group can need: the last batch and the last control message may each pass their limit once. */
-  static worstCase(settings: ShardSettings): number {
-    const { groupBatchesMax, groupBytesMax, referenceBytesMin } = settings;
-    return GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + groupBytesMax + referenceBytesMin + controlBytesMax(settings) * 2;
+  /**
+   * Bytes that a group may need beside the record batches it gathers up to its limit: header, entries, control messages, and the batch and the control
+   * message that pass their limits.
+   */
+  static overhead(settings: ShardSettings): number {
+    return GROUP_HEADER_BYTES + settings.groupBatchesMax * APPEND_ENTRY_BYTES + settings.referenceBytesMin + controlBytesMax(settings) * 2;
   }
 
   /** Writes the group's journal record; returns false when there was nothing to record. Not durable yet. Room was checked before. */

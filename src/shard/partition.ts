@@ -8,6 +8,8 @@ export interface OpenSegment {
   readonly folder: string;
   /** Bytes were written since the last sync that covered them: the descriptor must not be closed. */
   dirty: boolean;
+  /** About how many. */
+  dirtyBytes: number;
   /** A checkpoint under way syncs it: clean by name, not yet by deed. */
   lent: boolean;
   /** The file's name is durable: the journal may refer to bytes that are only here. */

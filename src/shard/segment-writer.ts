@@ -105,29 +105,32 @@ export class SegmentWriter {
   }
 
   /**
-   * Files and folders a checkpoint has to sync. Their descriptors stay open until {@link takeBack}: the kernel tells a failed writeback to whoever
-   * has the file open, and may forget it once nobody has.
+   * Files with at least `bytesMin` unsynced bytes and, if that is 0, folders with unsynced names, for the keeper to sync. Their descriptors stay open
+   * until {@link takeBack}: the kernel tells a failed writeback to whoever has the file open, and may forget it once nobody has.
    */
-  lendDirty(): { paths: string[]; folders: string[] } {
+  lendDirty(bytesMin = 0): { paths: string[]; folders: string[] } {
     const paths: string[] = [];
     const lend = (segment: OpenSegment): void => {
-      if (!segment.dirty) return;
+      if (!segment.dirty || segment.dirtyBytes < bytesMin) return;
       paths.push(segment.path);
       segment.dirty = false;
+      segment.dirtyBytes = 0;
       segment.lent = true;
     };
     for (const partition of this.partitions) if (partition.active !== null) lend(partition.active);
     for (const { segment } of this.retiring) lend(segment);
-    this.lentRetiring = this.retiring;
-    this.retiring = [];
-    const folders = [...this.unsyncedFolders];
-    this.unsyncedFolders = new Set();
-    this.lentFolders = folders;
+    // What retired and is neither dirty nor lent any more closes when the keeper is done.
+    this.lentRetiring = this.retiring.filter(({ segment }) => !segment.dirty);
+    this.retiring = this.retiring.filter(({ segment }) => segment.dirty);
+    if (bytesMin === 0) {
+      this.lentFolders = [...this.unsyncedFolders];
+      this.unsyncedFolders = new Set();
+    }
     this.lending = true;
-    return { paths, folders };
+    return { paths, folders: this.lentFolders };
   }
 
-  /** The checkpoint job is done and everything lent is durable: retired descriptors close. */
+  /** The keeper is done and everything lent is durable: retired descriptors close. */
   takeBack(): void {
     this.lending = false;
     this.lentFolders = [];
@@ -170,6 +173,7 @@ export class SegmentWriter {
   private syncFile(segment: OpenSegment): void {
     if (segment.dirty || segment.lent) this.disk.fdatasync(segment.fd);
     segment.dirty = false;
+    segment.dirtyBytes = 0;
   }
 
   private retire(partition: ShardPartition, segment: OpenSegment): void {
@@ -184,12 +188,14 @@ export class SegmentWriter {
     this.ensureFolder(partition);
     const fd = this.disk.open(path, 'write');
     if (!nameSynced) this.unsyncedFolders.add(folder);
-    return { fd, path, folder, dirty: false, lent: false, nameSynced };
+    return { fd, path, folder, dirty: false, dirtyBytes: 0, lent: false, nameSynced };
   }
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */
   private syncNames(folder: string): void {
-    const chain = [...this.unsyncedFolders, ...this.lentFolders].filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`)).sort();
+    const chain = [...this.unsyncedFolders, ...this.lentFolders]
+      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
+      .sort();
     for (const unsynced of chain) {
       if (unsynced !== folder) this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);

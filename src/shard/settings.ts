@@ -17,6 +17,8 @@ export interface ShardSettings {
   readonly journalBytesMax: number;
   /** Size of a journal file that the keeper prepares. */
   readonly journalFileBytes: number;
+  /** A shard of class `sync` has a file with this many unsynced bytes synced ahead of the next checkpoint. */
+  readonly syncStepBytes: number;
   /** A checkpoint is due after this many bytes were written … */
   readonly checkpointIntervalBytes: number;
   /** … or this long after the last one, if anything changed. */

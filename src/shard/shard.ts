@@ -87,7 +87,8 @@ export class Shard {
   private readonly replies: FromShard[] = [];
   /** `memory` batches of the group in work were answered before they were written. */
   private answeredEarly = false;
-  private readonly worstCaseGroupBytes: number;
+  private readonly groupOverhead: number;
+  private groupBytesLimit = 0;
   private readonly controlBytesMax: number;
 
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
@@ -99,22 +100,25 @@ export class Shard {
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
     this.control = new ShardControl(this, ports.disk);
-    this.controlBytesMax = controlBytesMax(settings);
-    this.worstCaseGroupBytes = JournalWriter.worstCase(settings);
-    assert(this.worstCaseGroupBytes <= settings.journalFileBytes, 'a journal file holds a group: the configuration says so');
     this.checkpointer.prepareFirst();
+    this.controlBytesMax = controlBytesMax(settings);
+    this.groupOverhead = JournalWriter.overhead(settings);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
   doWork(nowMs: number): number {
     if (this.failure === null) this.checkpointer.poll(nowMs);
     let outcome: number = Worked.nothing;
-    if (this.failure === null && !this.ports.journal.hasRoom(this.worstCaseGroupBytes)) {
+    // A group is as large as the journal has room for: near the end of a file a smaller one beats a wasted rest.
+    this.groupBytesLimit = Math.min(this.settings.groupBytesMax, this.ports.journal.roomFor(this.groupOverhead * 2) - this.groupOverhead);
+    if (this.failure !== null) this.groupBytesLimit = this.settings.groupBytesMax;
+    if (this.groupBytesLimit <= 0) {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
       // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
       this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
       outcome = Worked.stalled;
+      if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
       if (this.refusal !== null && this.gather(nowMs)) {
         this.answeredEarly = false;
         this.flushReplies();
@@ -156,7 +160,7 @@ export class Shard {
     const available = submissions.available();
     let taken = 0;
     let controls = 0;
-    while (taken < available && group.count < group.capacity && group.bytes < this.settings.groupBytesMax) {
+    while (taken < available && group.count < group.capacity && group.bytes < this.groupBytesLimit) {
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
@@ -322,6 +326,8 @@ export class Shard {
       }
       pieces.push(slab.subarray(runStart, runEnd));
       segment.dirty = true;
+      segment.dirtyBytes += partition.stagedBytes;
+      if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
       this.ports.disk.write(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
@@ -345,6 +351,7 @@ export class Shard {
         if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
         this.ports.disk.fdatasync(partition.active.fd);
         partition.active.dirty = false;
+        partition.active.dirtyBytes = 0;
       }
       this.journalWriter.sync();
     } catch (error) {

@@ -188,7 +188,8 @@ export class FakeDisk implements Disk {
 
   list(path: string): string[] {
     const names = new Set<string>();
-    for (const entry of [...this.files.keys(), ...this.folders]) if (entry !== path && parentOf(entry) === path) names.add(entry.slice(path.length + 1));
+    for (const entry of [...this.files.keys(), ...this.folders])
+      if (entry !== path && parentOf(entry) === path) names.add(entry.slice(path.length + 1));
     return [...names].sort();
   }
 
@@ -249,7 +250,7 @@ export class FakeDisk implements Disk {
     const inode = this.files.get(path);
     if (inode === undefined || position >= inode.size) throw new DiskError('ENOENT', 'corrupt', path);
     inode.current[position] = (inode.current[position] as number) ^ mask;
-    if (position < inode.durable.length) inode.durable[position] = inode.current[position] as number;
+    if (position < inode.durable.length) inode.durable[position] = inode.current[position];
   }
 
   /** Paths of all files, for scenarios that pick one. */

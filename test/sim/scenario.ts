@@ -25,7 +25,10 @@ export function runSeed(options: SimOptions): RunSummary {
     restart(sim, survived);
   }
   sim.stop();
-  check(sim.shards.every((slot) => slot.stopped === true), 'the last stop was not clean');
+  check(
+    sim.shards.every((slot) => slot.stopped === true),
+    'the last stop was not clean',
+  );
   sim.start();
   check(sim.lastRecovery?.clean === true, 'a clean stop was not recognised');
   sim.verifyRecovered(Survives.stop);

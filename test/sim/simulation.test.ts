@@ -5,19 +5,25 @@ import { runSeed } from './scenario.ts';
 const first = Number(process.env['SIM_SEED'] ?? 1);
 const count = Number(process.env['SIM_SEEDS'] ?? 150);
 
-test(`${count} seeds from ${first}: nothing acknowledged is lost, nothing is invented, offsets are never given out twice`, { timeout: 3_600_000 }, () => {
-  let acks = 0;
-  let starts = 0;
-  for (let seed = first; seed < first + count; seed++) {
-    try {
-      const summary = runSeed({ seed });
-      acks += summary.acks;
-      starts += summary.starts;
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${(error as Error).message} (repeat with: npm run sim -- --seed ${seed} --seeds 1)`, { cause: error });
+test(
+  `${count} seeds from ${first}: nothing acknowledged is lost, nothing is invented, offsets are never given out twice`,
+  { timeout: 3_600_000 },
+  () => {
+    let acks = 0;
+    let starts = 0;
+    for (let seed = first; seed < first + count; seed++) {
+      try {
+        const summary = runSeed({ seed });
+        acks += summary.acks;
+        starts += summary.starts;
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message} (repeat with: npm run sim -- --seed ${seed} --seeds 1)`, {
+          cause: error,
+        });
+      }
     }
-  }
-  // A run that acknowledges nothing proves nothing.
-  expect(acks).toBeGreaterThan(count * 20);
-  expect(starts).toBeGreaterThan(count * 3);
-});
+    // A run that acknowledges nothing proves nothing.
+    expect(acks).toBeGreaterThan(count * 20);
+    expect(starts).toBeGreaterThan(count * 3);
+  },
+);

@@ -135,7 +135,8 @@ export class Simulation {
       referenceBytesMin: this.options.referenceBytesMin ?? [1, 1500, 3000, 100_000][this.options.seed & 3]!,
       journalBytesMax: 1 << 20,
       journalFileBytes: 160 << 10,
-      checkpointIntervalBytes: 48 << 10,
+      syncStepBytes: 8 << 10,
+      checkpointIntervalBytes: 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
       spinUs: 0,
@@ -164,7 +165,11 @@ export class Simulation {
     this.shards = [];
     for (const kind of ['sync', 'buffered'] as const) {
       const mine = live.filter((topic) => (topic.durability === 'fsync') === (kind === 'sync'));
-      const partitions = mine.map((topic) => ({ handle: -1, state: structuredClone(states.get(topic) as PartitionState), movedOut: false }));
+      const partitions = mine.map((topic) => ({
+        handle: -1,
+        state: structuredClone(states.get(topic) as PartitionState),
+        movedOut: false,
+      }));
       beginShard(disk, DATA, generation, { shard: `${kind}-0`, partitions });
     }
     switchGeneration(disk, DATA, generation, `${DATA}/generations/${generation}/sync-0`, 1 << 20);
@@ -287,7 +292,8 @@ export class Simulation {
   finishSlowReads(): void {
     for (const reader of this.readers) {
       // A truncation may have cut the record while the reader held it; what a deleted topic's reader sees must still be its own.
-      if (reader.topic.records.get(reader.record.baseOffset) === reader.record) this.expectRecord(reader.fd, reader.record, 'a slow reader');
+      if (reader.topic.records.get(reader.record.baseOffset) === reader.record)
+        this.expectRecord(reader.fd, reader.record, 'a slow reader');
       this.disk.close(reader.fd);
     }
     this.readers = [];
@@ -306,7 +312,11 @@ export class Simulation {
         while (slot.jobs.length > 0) this.runJob(slot);
       }
     }
-    for (const slot of this.shards) check(slot.stopped !== null || slot.failed, `${slot.name} did not stop: failure ${slot.shard.failure}, waiting ${slot.shard.checkpointer.waiting}, capacity ${this.disk.capacity - this.disk.usedBytes()}, jobs ${slot.jobs.length}`);
+    for (const slot of this.shards)
+      check(
+        slot.stopped !== null || slot.failed,
+        `${slot.name} did not stop: failure ${slot.shard.failure}, waiting ${slot.shard.checkpointer.waiting}, capacity ${this.disk.capacity - this.disk.usedBytes()}, jobs ${slot.jobs.length}`,
+      );
     this.disk.killProcess();
   }
 
@@ -334,38 +344,58 @@ export class Simulation {
     const seen = new Set<number>();
     let expected = state.segments[0]?.baseOffset ?? state.endOffset;
     let lastId = 0;
-    if (!topic.damagedAllowed) check(state.damaged.length === 0, `${topic.id}: damage reported although nothing was damaged: ${JSON.stringify(state.damaged)}`);
+    if (!topic.damagedAllowed)
+      check(state.damaged.length === 0, `${topic.id}: damage reported although nothing was damaged: ${JSON.stringify(state.damaged)}`);
     for (const segment of state.segments) {
       if (segment.endPosition === 0) continue;
       expected = skipDamage(state, expected, segment.baseOffset);
       check(segment.baseOffset === expected, `${topic.id}: segment ${segment.baseOffset} does not follow ${expected}`);
       const fd = this.disk.open(segmentPath(DATA, topic.id, 0, segment.baseOffset), 'read');
-      for (let position = 0; position < segment.endPosition; ) {
+      for (let position = 0; position < segment.endPosition;) {
         const header = Buffer.alloc(61);
         this.disk.read(fd, header, 0, 61, position);
         const baseOffset = Number(header.readBigInt64BE(0));
         const bytes = header.readInt32BE(8) + 12;
         expected = skipDamage(state, expected, baseOffset);
-        check(baseOffset === expected && bytes > 61 && bytes < 16384, `${topic.id}: at ${segment.baseOffset}+${position} stands offset ${baseOffset}, expected ${expected}`);
+        check(
+          baseOffset === expected && bytes > 61 && bytes < 16384,
+          `${topic.id}: at ${segment.baseOffset}+${position} stands offset ${baseOffset}, expected ${expected}`,
+        );
         const batch = Buffer.alloc(bytes);
         this.disk.read(fd, batch, 0, bytes, position);
         const id = this.idOf(batch);
         const sent = topic.sent.get(id);
-        check(sent !== undefined && sent.subarray(17).equals(batch.subarray(17)), `${topic.id}: offset ${baseOffset} holds bytes that were never sent (id ${id})`);
+        check(
+          sent !== undefined && sent.subarray(17).equals(batch.subarray(17)),
+          `${topic.id}: offset ${baseOffset} holds bytes that were never sent (id ${id})`,
+        );
         check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
         check(id > lastId, `${topic.id}: batch ${id} stands behind ${lastId}`);
         seen.add(id);
         lastId = id;
         const lastOffset = baseOffset + header.readInt32BE(23);
         const before = topic.records.get(baseOffset);
-        if (before !== undefined && before.acked && before.survives >= Survives.power) check(before.id === id, `${topic.id}: offset ${baseOffset} was batch ${before.id} and is batch ${id} now`);
+        if (before !== undefined && before.acked && before.survives >= Survives.power)
+          check(before.id === id, `${topic.id}: offset ${baseOffset} was batch ${before.id} and is batch ${id} now`);
         // What is served from now on may not vanish any more: recovery synced it.
-        survivors.set(baseOffset, { id, batch: sent as Buffer, baseOffset, lastOffset, segmentBase: segment.baseOffset, position, acked: before?.acked ?? true, survives: Survives.power });
+        survivors.set(baseOffset, {
+          id,
+          batch: sent as Buffer,
+          baseOffset,
+          lastOffset,
+          segmentBase: segment.baseOffset,
+          position,
+          acked: before?.acked ?? true,
+          survives: Survives.power,
+        });
         expected = lastOffset + 1;
         position += bytes;
       }
       expected = skipDamage(state, expected, segment.endOffset);
-      check(segment.endOffset === expected, `${topic.id}: segment ${segment.baseOffset} ends at ${expected}, its state says ${segment.endOffset}`);
+      check(
+        segment.endOffset === expected,
+        `${topic.id}: segment ${segment.baseOffset} ends at ${expected}, its state says ${segment.endOffset}`,
+      );
       this.disk.close(fd);
     }
     expected = skipDamage(state, expected, state.endOffset);
@@ -427,7 +457,14 @@ export class Simulation {
     topic.online = false;
     topic.segmentBase = state.segments[state.segments.length - 1]?.baseOffset ?? -1;
     const slot = this.shards[topic.shard] as ShardSlot;
-    this.control(slot, { kind: 'open', handle: topic.handle, state: structuredClone(state), config: this.config(topic), leaderEpoch: topic.leaderEpoch, recovered });
+    this.control(slot, {
+      kind: 'open',
+      handle: topic.handle,
+      state: structuredClone(state),
+      config: this.config(topic),
+      leaderEpoch: topic.leaderEpoch,
+      recovered,
+    });
   }
 
   private control(slot: ShardSlot, message: ToShard): void {
@@ -498,7 +535,10 @@ export class Simulation {
   private expectRecord(fd: number, record: SimRecord, who: string): void {
     const batch = Buffer.alloc(record.batch.length);
     this.disk.read(fd, batch, 0, batch.length, record.position);
-    check(Number(batch.readBigInt64BE(0)) === record.baseOffset && batch.subarray(17).equals(record.batch.subarray(17)), `${who} of offset ${record.baseOffset} sees other bytes`);
+    check(
+      Number(batch.readBigInt64BE(0)) === record.baseOffset && batch.subarray(17).equals(record.batch.subarray(17)),
+      `${who} of offset ${record.baseOffset} sees other bytes`,
+    );
   }
 
   private onControl(slot: ShardSlot, message: FromShard): void {
@@ -564,7 +604,13 @@ export class Simulation {
   private retire(topic: SimTopic): void {
     let name = 0;
     try {
-      retireTopic(this.disk, DATA, topic.id, { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${topic.handle}x${name++}` }, () => {});
+      retireTopic(
+        this.disk,
+        DATA,
+        topic.id,
+        { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${topic.handle}x${name++}` },
+        () => {},
+      );
     } catch (error) {
       // A failed job is tried again at the next start.
       if (!(error instanceof DiskError)) throw error;

@@ -71,7 +71,7 @@ export class FakeRequest implements Request {
     this.api = api;
     this.apiKey = api.key;
     this.apiVersion = version;
-    this.bytes = encodeRequest(api, version, body as never);
+    this.bytes = encodeRequest(api, version, body as Record<string, unknown>);
     this.bodyEnd = this.bytes.length;
   }
 
@@ -101,7 +101,7 @@ export class FakeRequest implements Request {
   decode<A extends Api>(api: A): ResponseOf<A> {
     if (this.answer === null) throw new Error('not answered');
     if (this.answer.readInt32BE(0) !== this.answer.length - 4) throw new Error('frame size is wrong');
-    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body as ResponseOf<A>;
+    return decodeResponseFrame(api, this.apiVersion, this.answer, 4, this.answer.length).body;
   }
 
   get decodedApi(): Api {
@@ -247,8 +247,8 @@ export class ReadBench {
       async () => runner,
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
-    const log = (fields: object, message: string): void =>
-      void this.logged.push({ message, fields: (fields ?? {}) as Record<string, unknown> });
+    const log = (fields: Record<string, unknown>, message: string): void => void this.logged.push({ message, fields });
+    const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log, child: () => logger };
     this.side = new ReadSide({
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
@@ -258,16 +258,7 @@ export class ReadBench {
       jobs: this.jobs,
       timers: this.timers,
       nowMs: () => this.nowMs,
-      logger: {
-        debug: log,
-        info: log,
-        warn: log,
-        error: log,
-        fatal: log,
-        child: () => {
-          throw new Error('no child logger here');
-        },
-      },
+      logger,
       ...(options.descriptorsMax === undefined ? {} : { descriptorsMax: options.descriptorsMax }),
     });
   }
@@ -338,8 +329,8 @@ export class ReadBench {
       forgottenTopicsData: [],
       rackId: '',
     };
-    const request = new FakeRequest(fetch as Api, version, body);
-    void this.side.fetch.handle(request);
+    const request = new FakeRequest(fetch, version, body);
+    this.side.fetch.handle(request);
     return request;
   }
 

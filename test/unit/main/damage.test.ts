@@ -11,7 +11,7 @@ afterEach(() => bench?.close());
 async function readAll(log: LogWriter, options: { maxBytes?: number } = {}): Promise<{ bases: number[]; refused: number[] }> {
   const bases: number[] = [];
   const refused: number[] = [];
-  for (let offset = 0; offset < log.state.endOffset; ) {
+  for (let offset = 0; offset < log.state.endOffset;) {
     const answer = await bench.fetch('orders', [{ offset, maxBytes: options.maxBytes ?? 1 << 20 }]);
     const { errorCode, records } = answer.responses[0]!.partitions[0]!;
     if (errorCode === ErrorCode.CORRUPT_MESSAGE) {
@@ -143,7 +143,8 @@ test('with verify=once a sealed segment is checked once, with always at each rea
     for (let i = 0; i < 10; i++) log!.append(1, 100);
     log!.roll();
     log!.append(1, 100);
-    const read = async (): Promise<number> => (await bench.fetch('orders', [{ offset: 4, maxBytes: 100 }])).responses[0]!.partitions[0]!.errorCode;
+    const read = async (): Promise<number> =>
+      (await bench.fetch('orders', [{ offset: 4, maxBytes: 100 }])).responses[0]!.partitions[0]!.errorCode;
     expect(await read()).toBe(0);
     log!.flip(0, log!.batches[4]!.position + 100);
     expect(await read()).toBe(verify === 'always' ? ErrorCode.CORRUPT_MESSAGE : 0);
@@ -246,7 +247,8 @@ describe('DamageList', () => {
 
   test('is bounded', () => {
     const list = new DamageList();
-    for (let i = 0; i < 2000; i++) list.addHole(i * 10, { segmentBase: 0, fromPosition: i * 100, toPosition: i * 100 + 1, toOffset: i * 10 + 1 });
+    for (let i = 0; i < 2000; i++)
+      list.addHole(i * 10, { segmentBase: 0, fromPosition: i * 100, toPosition: i * 100 + 1, toOffset: i * 10 + 1 });
     expect(list.ranges.length).toBe(DAMAGE_MAX);
     for (let i = 0; i < 2000; i++) expect(list.has(i * 10)).toBe(true);
   });

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
+import { encodeRequestFrame } from '../../../src/protocol/frame.ts';
 import { IngressBench } from '../../support/ingress-bench.ts';
 import { batchOf, produceFrame, until, WireClient } from '../../support/wire-client.ts';
 
@@ -42,6 +44,24 @@ describe('listener', () => {
     expect((await waiting.nextProduce()).correlationId).toBe(1);
     await waiting.waitClosed();
     expect(bench.ingress.listener.counters.closedIdle).toBe(3);
+  });
+
+  it('ends connections that do not take their answers', async () => {
+    bench = await IngressBench.start({ connectionIdleMsMax: 300 });
+    let freed = 0;
+    bench.ingress.handle(3, (request) => {
+      const answer = Buffer.alloc(16 * 1024 * 1024);
+      answer.writeInt32BE(answer.length - 4);
+      request.respond([answer], () => freed++);
+    });
+    const client = await bench.connect();
+    client.socket.pause();
+    const ask = encodeRequestFrame(metadata, 1, 1, 'c', { topics: [] });
+    client.write(Buffer.concat([ask, ask]));
+    await until(() => bench.ingress.listener.size === 1, 'accepted');
+    await until(() => bench.ingress.listener.size === 0, 'ended');
+    await until(() => freed === 1, 'its answer is freed');
+    expect(bench.ingress.listener.counters.closedIdle).toBe(1);
   });
 
   it('ends a connection whose request stops in the middle, with its memory, but not one that gets on', async () => {

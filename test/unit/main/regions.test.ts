@@ -93,6 +93,15 @@ describe('receive regions', () => {
     expect(make(64 * MIB, MIB).regions.memory.byteLength).toBe(64 * MIB);
   });
 
+  it('fit a slab however large budget and requests are', () => {
+    const { regions } = make(8 * 1024 * MIB, 1024 * MIB);
+    expect(regions.memory.byteLength).toBeLessThan(2 ** 31);
+    const grant = new Grant();
+    expect(regions.tryGrant(grant, 1024 * MIB)).toBe(true);
+    regions.release(grant);
+    expect(() => make(8 * 1024 * MIB, 1024 * MIB + 1)).toThrow('do not fit a slab');
+  });
+
   it('give an idle chunk up for a frame that needs its room', () => {
     const { regions } = make(MIB, 512 * KIB);
     const placed = new Grant();

@@ -110,6 +110,13 @@ describe('the codec', () => {
   });
 });
 
+describe('behind a request', () => {
+  it('bytes are ignored: librdkafka asks for all topics with three too many', () => {
+    const sent = Buffer.from('00' + '000000' + '010000', 'hex'); // null in four bytes; true, false and no tags were meant to follow
+    expect(decodeRequest(metadata, 13, sent).topics).toBeNull();
+  });
+});
+
 describe('the decoder refuses, naming message, field and place,', () => {
   const valid = encodeRequest(createTopics, 7, {
     topics: [
@@ -130,8 +137,9 @@ describe('the decoder refuses, naming message, field and place,', () => {
     for (let length = 0; length < valid.length; length++) expect(refusal(valid.subarray(0, length))).toBeInstanceOf(MalformedError);
   });
 
-  it('trailing bytes', () => {
-    expect(refusal(Buffer.concat([valid, Buffer.alloc(1)])).message).toContain('1 bytes too many');
+  it('bytes behind a message that is no request', () => {
+    const valid = encodeResponse(metadata, 13, { brokers: [], topics: [] });
+    expect(() => decodeResponse(metadata, 13, Buffer.concat([valid, Buffer.alloc(1)]))).toThrow('1 bytes too many');
   });
 
   it('a count that the bytes cannot back, before allocating for it', () => {

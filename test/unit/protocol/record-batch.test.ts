@@ -5,7 +5,7 @@ import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { isExactInt64, readInt16, readInt64, writeInt16, writeInt64 } from '../../../src/protocol/int64.ts';
 import { MalformedError } from '../../../src/protocol/protocol-errors.ts';
 import * as batch from '../../../src/protocol/record-batch.ts';
-import { buildBatch, readRecords, type RecordInput } from '../../../src/protocol/record.ts';
+import { buildBatch, readRecords } from '../../../src/protocol/record.ts';
 
 const plain = (): Buffer => buildBatch({ records: [{ value: 'a' }, { value: 'b' }], baseTimestamp: 1_700_000_000_000 });
 
@@ -158,7 +158,7 @@ describe('records', () => {
   it('come back as they were written', () => {
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 5 }), fc.nat(), (records, baseOffset) => {
-        const built = buildBatch({ records: records as RecordInput[], baseOffset });
+        const built = buildBatch({ records: records, baseOffset });
         expect(isBatchCrcValid(built, 0)).toBe(true);
         expect([...readRecords(built)]).toEqual(records.map((one, index) => ({ ...one, offset: BigInt(baseOffset + index) })));
       }),

@@ -1,0 +1,440 @@
+import fs from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import { advertisedAddress, metadataHandler } from '../../../src/main/handlers/03-metadata.ts';
+import { createTopicsHandler } from '../../../src/main/handlers/19-create-topics.ts';
+import { deleteTopicsHandler } from '../../../src/main/handlers/20-delete-topics.ts';
+import { describeConfigsHandler } from '../../../src/main/handlers/32-describe-configs.ts';
+import { incrementalAlterConfigsHandler } from '../../../src/main/handlers/44-incremental-alter-configs.ts';
+import type { Handler } from '../../../src/main/requests.ts';
+import { createTopics } from '../../../src/protocol/apis/19-create-topics.ts';
+import { deleteTopics } from '../../../src/protocol/apis/20-delete-topics.ts';
+import { describeConfigs } from '../../../src/protocol/apis/32-describe-configs.ts';
+import { incrementalAlterConfigs } from '../../../src/protocol/apis/44-incremental-alter-configs.ts';
+import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
+import { ErrorCode } from '../../../src/protocol/errors.ts';
+import type { Api, ResponseOf } from '../../../src/protocol/schema.ts';
+import { LifecycleBench } from '../../support/lifecycle-bench.ts';
+import { FakeConnection, FakeRequest, settle } from '../../support/read-bench.ts';
+
+let bench: LifecycleBench;
+afterEach(() => bench.close());
+
+async function ask<A extends Api>(api: A, handler: Handler, version: number, body: object): Promise<ResponseOf<A>> {
+  const request = new FakeRequest(api, version, body);
+  await handler(request);
+  return request.decode(api);
+}
+
+const parts = () => ({
+  router: bench.router,
+  lifecycle: bench.lifecycle,
+  broker: bench.config,
+  clusterId: 'cluster',
+  catalog: bench.catalog,
+});
+const plain = { numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+const createAsk = (topics: object[], validateOnly = false) => ({
+  topics: topics.map((topic) => ({ ...plain, ...topic })),
+  timeoutMs: 1000,
+  validateOnly,
+});
+const create = (topics: object[], version = 7, validateOnly = false) =>
+  ask(createTopics, createTopicsHandler(parts()), version, createAsk(topics, validateOnly));
+const describe_ = (topics: { name?: string | null; topicId?: string }[] | null, version = 12, allow = true) =>
+  ask(metadata, metadataHandler(parts()), version, { topics, allowAutoTopicCreation: allow, includeTopicAuthorizedOperations: false });
+
+describe('topics', () => {
+  test('a created topic is durable, open and visible when it is answered', async () => {
+    bench = await LifecycleBench.create();
+    const answer = await create([{ name: 'orders', numPartitions: 3 }]);
+    expect(answer.topics[0]).toMatchObject({ name: 'orders', errorCode: 0, errorMessage: null, numPartitions: 3, replicationFactor: 1 });
+    expect(answer.topics[0]!.configs!.find(({ name }) => name === 'ringlog.durability')!.value).toBe('fsync');
+    const topic = bench.router.topicByName('orders')!;
+    expect(topic.id).toBe(answer.topics[0]!.topicId);
+    expect(topic.partitions.map((view) => view?.state)).toEqual(['online', 'online', 'online']);
+    expect(bench.shards.sync.open.size).toBe(3);
+    expect(bench.shards.buffered.received).toEqual([]);
+    expect(bench.shards.sync.received).toHaveLength(3);
+    for (const message of bench.shards.sync.received)
+      expect(message).toMatchObject({ kind: 'open', recovered: false, config: { durability: 'fsync' } });
+  });
+
+  test('is not visible before its partitions are open', async () => {
+    bench = await LifecycleBench.create();
+    bench.shards.sync.held = true;
+    const creating = create([{ name: 'orders' }]);
+    await settle();
+    expect(bench.catalog.topicByName('orders')).toBeDefined();
+    expect(bench.router.topicByName('orders')).toBeUndefined();
+    bench.shards.sync.release();
+    await creating;
+    expect(bench.router.topicByName('orders')).toBeDefined();
+  });
+
+  test('durability chooses the class of shards; versions 2 to 7', async () => {
+    bench = await LifecycleBench.create();
+    for (const version of [2, 3, 4, 5, 6, 7]) {
+      const answer = await create(
+        [{ name: `clicks-${version}`, numPartitions: 1, configs: [{ name: 'ringlog.durability', value: 'page-cache' }] }],
+        version,
+      );
+      expect(answer.topics[0]).toMatchObject({ errorCode: 0 });
+    }
+    expect(bench.shards.buffered.open.size).toBe(6);
+  });
+
+  test('each refused topic has its own error', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'taken' }]);
+    const bad = [
+      [{ name: 'taken' }, ErrorCode.TOPIC_ALREADY_EXISTS],
+      [{ name: 'a/b' }, ErrorCode.INVALID_TOPIC_EXCEPTION],
+      [{ name: 'zero', numPartitions: 0 }, ErrorCode.INVALID_PARTITIONS],
+      [{ name: 'many', replicationFactor: 3 }, ErrorCode.INVALID_REPLICATION_FACTOR],
+      [{ name: 'config', configs: [{ name: 'nonsense', value: '1' }] }, ErrorCode.INVALID_CONFIG],
+      [{ name: 'null', configs: [{ name: 'segment.bytes', value: null }] }, ErrorCode.INVALID_CONFIG],
+      [{ name: 'both', numPartitions: 2, assignments: [{ partitionIndex: 0, brokerIds: [1] }] }, ErrorCode.INVALID_REQUEST],
+      [{ name: 'elsewhere', assignments: [{ partitionIndex: 0, brokerIds: [9] }] }, ErrorCode.INVALID_REPLICA_ASSIGNMENT],
+      [{ name: 'hole', assignments: [{ partitionIndex: 1, brokerIds: [1] }] }, ErrorCode.INVALID_REPLICA_ASSIGNMENT],
+    ] as const;
+    const answer = await create([...bad.map(([topic]) => topic), { name: 'good' }, { name: 'twice' }, { name: 'twice' }]);
+    for (const [topic, code] of bad)
+      expect(answer.topics.find(({ name }) => name === topic.name)).toMatchObject({ errorCode: code, numPartitions: -1 });
+    expect(answer.topics.filter(({ name }) => name === 'twice')).toMatchObject([{ errorCode: ErrorCode.INVALID_REQUEST }]);
+    expect(answer.topics.find(({ name }) => name === 'good')).toMatchObject({ errorCode: 0, numPartitions: 2 });
+    const assigned = await create([
+      { name: 'assigned', assignments: [1, 0].map((partitionIndex) => ({ partitionIndex, brokerIds: [1] })) },
+    ]);
+    expect(assigned.topics[0]).toMatchObject({ errorCode: 0, numPartitions: 2 });
+  });
+
+  test('validateOnly changes nothing', async () => {
+    bench = await LifecycleBench.create();
+    expect((await create([{ name: 'orders', numPartitions: 4 }], 7, true)).topics[0]).toMatchObject({ errorCode: 0, numPartitions: 4 });
+    expect(bench.catalog.topicByName('orders')).toBeUndefined();
+    expect(bench.shards.sync.received).toEqual([]);
+  });
+
+  test('a shard that refuses makes the partition offline, told by metadata', async () => {
+    bench = await LifecycleBench.create();
+    bench.shards.sync.failure = 'the disk failed';
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    const answer = await describe_([{ name: 'orders' }]);
+    expect(answer.topics[0]!.partitions[0]).toMatchObject({
+      errorCode: ErrorCode.LEADER_NOT_AVAILABLE,
+      leaderId: -1,
+      offlineReplicas: [1],
+    });
+    expect(bench.problems[0]).toMatch(/orders-0 is offline: the disk failed/);
+  });
+
+  test('deletion: invisible at once, then closed, files removed, tombstone removed', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 2 }]);
+    const topic = bench.router.topicByName('orders')!;
+    const folder = `${bench.dataDir}/topics/${topic.id}/0`;
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(`${folder}/00000000000000000000.log`, 'bytes');
+    bench.shards.sync.held = true;
+    const answer = await ask(deleteTopics, deleteTopicsHandler(bench.lifecycle), 6, {
+      topics: [{ name: 'orders', topicId: Buffer.alloc(16).toString('base64url') }],
+      timeoutMs: 1,
+    });
+    expect(answer.responses).toMatchObject([{ name: 'orders', topicId: topic.id, errorCode: 0 }]);
+    expect(bench.router.topicByName('orders')).toBeUndefined();
+    expect(topic.deleted).toBe(true);
+    await settle();
+    expect(fs.existsSync(folder)).toBe(true);
+    expect([...bench.catalog.tombstones()]).toHaveLength(1);
+    bench.shards.sync.release();
+    await settle(20);
+    expect(fs.existsSync(`${bench.dataDir}/topics/${topic.id}`)).toBe(false);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+    expect(bench.shards.sync.open.size).toBe(0);
+    expect(bench.router.view(topic.partitions[0]!.handle)).toBeUndefined();
+  });
+
+  test('a recreated topic has nothing to do with its predecessor', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    const first = bench.router.topicByName('orders')!;
+    await bench.lifecycle.deleteTopic({ topicId: first.id });
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    const second = bench.router.topicByName('orders')!;
+    expect(second.id).not.toBe(first.id);
+    expect(second.partitions[0]!.handle).not.toBe(first.partitions[0]!.handle);
+    expect(bench.router.topicById(first.id)).toBeUndefined();
+    const bytes = Buffer.concat([Buffer.from('xorders'), Buffer.from(second.id, 'base64url')]);
+    expect(bench.router.topicByNameBytes(bytes, 1, 6)).toBe(second);
+    expect(bench.router.topicByIdBytes(bytes, 7)).toBe(second);
+  });
+
+  test('a deletion that the disk stops is finished at the next start', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    bench.jobFailure = new Error('EIO');
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
+    await settle(10);
+    expect(bench.problems[0]).toMatch(/could not be removed/);
+    const { store } = bench;
+    bench.close();
+    bench = await LifecycleBench.create(store);
+    expect([...bench.catalog.tombstones()]).toHaveLength(1);
+    bench.lifecycle.finishDeletions();
+    await settle(10);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+  });
+
+  test('errors of deletion, one by one', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'both' }, { name: 'dup' }]);
+    const zero = Buffer.alloc(16).toString('base64url');
+    const id = bench.router.topicByName('both')!.id;
+    const topics = [
+      { name: 'nothing', topicId: zero },
+      { name: null, topicId: Buffer.alloc(16, 7).toString('base64url') },
+      { name: 'both', topicId: id },
+      { name: null, topicId: zero },
+      { name: 'dup', topicId: zero },
+      { name: 'dup', topicId: zero },
+    ];
+    const answer = await ask(deleteTopics, deleteTopicsHandler(bench.lifecycle), 6, { topics, timeoutMs: 1 });
+    expect(answer.responses.map(({ errorCode }) => errorCode)).toEqual([
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      ErrorCode.UNKNOWN_TOPIC_ID,
+      ErrorCode.INVALID_REQUEST,
+      ErrorCode.INVALID_REQUEST,
+      ErrorCode.INVALID_REQUEST,
+    ]);
+    const old = await ask(deleteTopics, deleteTopicsHandler(bench.lifecycle), 1, { topicNames: ['both', 'nothing'], timeoutMs: 1 });
+    expect(old.responses.map(({ errorCode }) => errorCode)).toEqual([0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]);
+  });
+
+  test('at start every partition of the catalog is opened with its recovered state', async () => {
+    const first = await LifecycleBench.create();
+    await first.lifecycle.createTopic({ name: 'orders', partitions: 2, replicationFactor: 1, configs: {} });
+    const { topicId } = first.catalog.topicByName('orders')!;
+    const segments = [{ baseOffset: 0, endOffset: 10, endPosition: 900, maxTimestamp: 5, capacity: 0 }];
+    const state = {
+      topicId,
+      partition: 1,
+      moveNumber: 4,
+      logStartOffset: 2,
+      endOffset: 10,
+      segments,
+      epochs: [{ epoch: 1, startOffset: 0 }],
+      damaged: [{ from: 3, to: 4 }],
+    };
+    first.close();
+    bench = await LifecycleBench.create(first.store, new Map([[`${topicId}/1`, state]]));
+    const [a, b] = bench.router.topicByName('orders')!.partitions;
+    expect(a).toMatchObject({ state: 'online', highWatermark: 0 });
+    expect(b).toMatchObject({ state: 'online', highWatermark: 10, logStartOffset: 2, moveNumber: 4 });
+    expect(b!.damage.has(3)).toBe(true);
+    expect(b!.epochOf(5)).toBe(1);
+    for (const message of bench.shards.sync.received) expect(message).toMatchObject({ recovered: true });
+  });
+});
+
+describe('settings', () => {
+  const alter = (name: string, configs: { name: string; configOperation: number; value: string | null }[], validateOnly = false) =>
+    ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench.lifecycle), 1, {
+      resources: [{ resourceType: 2, resourceName: name, configs }],
+      validateOnly,
+    });
+  const set = (name: string, value: string) => ({ name, configOperation: 0, value });
+
+  test('a change within the class is told to the shard', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 2 }]);
+    expect((await alter('orders', [set('max.message.bytes', '5000')])).responses[0]).toMatchObject({ errorCode: 0, errorMessage: null });
+    expect([...bench.shards.sync.open.values()].map(({ config }) => config.maxMessageBytes)).toEqual([5000, 5000]);
+    expect(bench.router.topicByName('orders')!.config.maxMessageBytes).toBe(5000);
+    await alter('orders', [{ name: 'max.message.bytes', configOperation: 1, value: null }]);
+    expect(bench.router.topicByName('orders')!.config.maxMessageBytes).toBe(1048588);
+  });
+
+  test('a change of durability moves the partitions: readers go on, appends wait, move numbers grow', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 2 }]);
+    const view = bench.router.topicByName('orders')!.partitions[0]!;
+    bench.shards.buffered.held = true;
+    const altering = alter('orders', [set('ringlog.durability', 'page-cache')]);
+    await settle();
+    expect(view.state).toBe('moving');
+    let online = false;
+    view.onceOnline(() => (online = true));
+    expect(online).toBe(false);
+    bench.shards.buffered.release();
+    expect((await altering).responses[0]).toMatchObject({ errorCode: 0 });
+    expect([online, view.state, view.link.class, view.moveNumber]).toEqual([true, 'online', 'buffered', 1]);
+    expect(bench.shards.sync.open.size).toBe(0);
+    expect(bench.shards.buffered.open.get(view.handle)!.state.moveNumber).toBe(1);
+    await alter('orders', [set('ringlog.durability', 'memory')]);
+    expect(bench.shards.buffered.open.get(view.handle)!.config.durability).toBe('memory');
+    await alter('orders', [{ name: 'ringlog.durability', configOperation: 1, value: null }]);
+    expect([view.link.class, view.moveNumber, bench.shards.buffered.open.size]).toEqual(['sync', 2, 0]);
+  });
+
+  test('a shard that cannot hand a partition on keeps it, and the change is a storage error', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    bench.shards.sync.failure = 'the disk failed';
+    expect((await alter('orders', [set('ringlog.durability', 'page-cache')])).responses[0]).toMatchObject({
+      errorCode: ErrorCode.KAFKA_STORAGE_ERROR,
+    });
+    const view = bench.router.topicByName('orders')!.partitions[0]!;
+    expect([view.state, view.link.class]).toEqual(['online', 'sync']);
+  });
+
+  test('a deletion waits for a move', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    bench.shards.buffered.held = true;
+    const altering = alter('orders', [set('ringlog.durability', 'page-cache')]);
+    const deleting = bench.lifecycle.deleteTopic({ name: 'orders' });
+    await settle();
+    expect(bench.router.topicByName('orders')).toBeDefined();
+    bench.shards.buffered.release();
+    expect((await altering).responses[0]!.errorCode).toBe(0);
+    expect((await deleting).ok).toBe(true);
+    await settle(20);
+    expect([bench.shards.sync.open.size, bench.shards.buffered.open.size]).toEqual([0, 0]);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+  });
+
+  test('errors of a change', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }]);
+    expect((await alter('nothing', [set('max.message.bytes', '1')])).responses[0]!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    expect((await alter('orders', [set('max.message.bytes', 'many')])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_CONFIG);
+    expect((await alter('orders', [set('nonsense', '1')])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_CONFIG);
+    expect((await alter('orders', [{ name: 'max.message.bytes', configOperation: 9, value: '1' }])).responses[0]!.errorCode).toBe(
+      ErrorCode.INVALID_REQUEST,
+    );
+    expect((await alter('orders', [set('max.message.bytes', '7')], true)).responses[0]!.errorCode).toBe(0);
+    expect(bench.router.topicByName('orders')!.config.maxMessageBytes).toBe(1048588);
+    const resources = [4, 8, 99].map((resourceType) => ({ resourceType, resourceName: '1', configs: [] }));
+    const others = await ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench.lifecycle), 0, {
+      resources,
+      validateOnly: false,
+    });
+    expect(others.responses.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill(ErrorCode.INVALID_REQUEST));
+  });
+
+  test('DescribeConfigs of topics and broker', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', configs: [{ name: 'max.message.bytes', value: '5000' }] }]);
+    const about = (resourceType: number, resourceName: string, configurationKeys: string[] | null = null) => ({
+      resourceType,
+      resourceName,
+      configurationKeys,
+    });
+    const resources = [
+      about(2, 'orders', ['max.message.bytes', 'segment.bytes']),
+      about(2, 'nothing'),
+      about(2, 'a/b'),
+      about(4, '1'),
+      about(4, '2'),
+      about(4, ''),
+      about(8, '1'),
+    ];
+    for (const version of [1, 2, 3, 4]) {
+      const { results } = await ask(describeConfigs, describeConfigsHandler(parts()), version, {
+        resources,
+        includeSynonyms: true,
+        ...(version >= 3 ? { includeDocumentation: true } : {}),
+      });
+      expect(results.map(({ errorCode }) => errorCode)).toEqual([
+        0,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.INVALID_TOPIC_EXCEPTION,
+        0,
+        ErrorCode.INVALID_REQUEST,
+        0,
+        ErrorCode.INVALID_REQUEST,
+      ]);
+      expect(results[0]!.configs.map(({ name, value, configSource }) => [name, value, configSource])).toEqual(
+        expect.arrayContaining([['max.message.bytes', '5000', 1]]),
+      );
+      expect(results[0]!.configs).toHaveLength(2);
+      expect(results[0]!.configs.find(({ name }) => name === 'max.message.bytes')!.synonyms.length).toBeGreaterThan(1);
+      expect(results[3]!.configs.length).toBeGreaterThan(10);
+    }
+  });
+});
+
+describe('metadata', () => {
+  test('creates what is asked for and missing, and answers it as there', async () => {
+    bench = await LifecycleBench.create();
+    const answer = await describe_([{ name: 'orders' }, { name: 'orders' }, { name: 'a/b' }]);
+    expect(answer.topics.map(({ errorCode }) => errorCode)).toEqual([0, 0, ErrorCode.INVALID_TOPIC_EXCEPTION]);
+    expect(
+      answer.topics[0]!.partitions.map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => [
+        partitionIndex,
+        leaderId,
+        replicaNodes,
+        isrNodes,
+      ]),
+    ).toEqual([
+      [0, 1, [1], [1]],
+      [1, 1, [1], [1]],
+    ]);
+    expect(answer.topics[1]!.topicId).toBe(answer.topics[0]!.topicId);
+    expect([...bench.catalog.topics()]).toHaveLength(1);
+    expect((await describe_([{ name: 'other' }], 12, false)).topics[0]!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  });
+
+  test('all versions, all topics, none, by id', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }, { name: 'clicks' }]);
+    const { id } = bench.router.topicByName('orders')!;
+    for (let version = 0; version <= 13; version++) {
+      const body = (topics: object[] | null) => ({
+        topics,
+        ...(version >= 4 ? { allowAutoTopicCreation: true } : {}),
+        ...(version >= 8 ? { includeTopicAuthorizedOperations: true } : {}),
+      });
+      const all = await ask(metadata, metadataHandler(parts()), version, body(version === 0 ? [] : null));
+      expect(new Set(all.topics.map(({ name }) => name))).toEqual(new Set(['clicks', 'orders']));
+      expect(all.brokers).toMatchObject([{ nodeId: 1, host: '127.0.0.1', port: 9092 }]);
+      if (version >= 8) expect(all.topics[0]!.topicAuthorizedOperations).toBe(3576);
+      if (version >= 1) expect((await ask(metadata, metadataHandler(parts()), version, body([]))).topics).toEqual([]);
+      expect((await ask(metadata, metadataHandler(parts()), version, body([{ name: 'orders' }]))).topics).toMatchObject([
+        { name: 'orders', errorCode: 0 },
+      ]);
+      if (version >= 12) {
+        const unknown = Buffer.alloc(16, 9).toString('base64url');
+        const found = await ask(
+          metadata,
+          metadataHandler(parts()),
+          version,
+          body([
+            { topicId: id, name: null },
+            { topicId: unknown, name: null },
+          ]),
+        );
+        expect(found.topics).toMatchObject([
+          { name: 'orders', topicId: id, errorCode: 0 },
+          { name: null, topicId: unknown, errorCode: ErrorCode.UNKNOWN_TOPIC_ID },
+        ]);
+      } else if (version >= 10) {
+        const refused = await ask(metadata, metadataHandler(parts()), version, body([{ topicId: id, name: null }]));
+        expect(refused.topics[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+      }
+    }
+  });
+
+  test('the advertised address is that of the connection, or the configured one', async () => {
+    bench = await LifecycleBench.create();
+    const connection = new FakeConnection();
+    const from = (localAddress: string) => advertisedAddress(bench.config, Object.assign(Object.create(connection), { localAddress }));
+    expect(from('10.0.0.7')).toEqual({ host: '10.0.0.7', port: 9092 });
+    expect(from('::ffff:10.0.0.7')).toEqual({ host: '10.0.0.7', port: 9092 });
+    expect(from('fe80::1')).toEqual({ host: 'fe80::1', port: 9092 });
+    expect(advertisedAddress({ ...bench.config, advertised: { host: 'kafka.example', port: 7 } }, connection)).toEqual({
+      host: 'kafka.example',
+      port: 7,
+    });
+  });
+});
