@@ -222,14 +222,12 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
     'ringlog.journal.bytes',
     'the journal would be full before a checkpoint is due',
   );
-  // What a group may take in the journal: JournalWriter.overhead says what comes on top of the batches.
-  const groupBytes =
-    config.groupBytesMax + config.referenceBytesMin + JOURNAL_ENTRY_BYTES * config.groupBatchesMax + config.journalFileBytes / 4;
-  if (groupBytes + 4096 > config.journalFileBytes) {
+  // What a group needs in the journal beside the batches it gathers (JournalWriter.overhead) must leave most of a file to those.
+  const overhead = config.referenceBytesMin + JOURNAL_ENTRY_BYTES * config.groupBatchesMax;
+  if (overhead > config.journalFileBytes / 4) {
     throw new ConfigError(
-      `ringlog.journal.file.bytes (${config.journalFileBytes}) is too small for a group: ringlog.group.bytes.max (${config.groupBytesMax}), ` +
-        `ringlog.reference.bytes.min (${config.referenceBytesMin}) and ${JOURNAL_ENTRY_BYTES} bytes for each of ringlog.group.batches.max ` +
-        `(${config.groupBatchesMax}) must together fit in three quarters of it.`,
+      `ringlog.journal.file.bytes (${config.journalFileBytes}) is too small: ringlog.reference.bytes.min (${config.referenceBytesMin}) and ` +
+        `${JOURNAL_ENTRY_BYTES} bytes for each of ringlog.group.batches.max (${config.groupBatchesMax}) must together fit in a quarter of it.`,
     );
   }
 }

@@ -49,9 +49,11 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
 
   if (generation !== null) {
     const folder = generationFolder(dataFolder, generation);
+    let shards = 0;
     for (const shard of disk.list(folder)) {
       const outcome = replayShard(disk, `${folder}/${shard}`, generationNumber(generation), notes);
       if (outcome === null) continue;
+      shards++;
       clean &&= outcome.clean;
       replayedGroups += outcome.groups;
       const syncClass = shard.startsWith('sync-');
@@ -63,6 +65,11 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
         if (other === undefined || supersedes(candidate, other)) candidates.set(key, candidate);
       }
     }
+    // CURRENT names a generation only after its first checkpoint is durable.
+    if (shards === 0)
+      throw new RecoveryError(
+        `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
+      );
   }
 
   const context: RedoContext = { disk, dataFolder, notes, syncedFolders: new Set(), rewrittenBytes: 0 };
