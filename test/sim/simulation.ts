@@ -92,6 +92,8 @@ export interface SimOptions {
   readonly seed: number;
   readonly referenceBytesMin?: number;
   readonly recycleBeforeReadersAreDone?: boolean;
+  /** Told when recovery begins and ends. */
+  readonly onRecovering?: (disk: FakeDisk, on: boolean) => void;
 }
 
 /** See the file header. */
@@ -152,10 +154,12 @@ export class Simulation {
     const { disk } = this;
     for (const changed of disk.mkdir(DATA)) disk.syncFolder(changed);
     tidyPool(disk, DATA);
+    this.options.onRecovering?.(disk, true);
     const recovered = recover(disk, DATA, (id) => {
       const topic = this.topics.get(id);
       return topic === undefined ? 'unknown' : topic.deleted ? 'deleted' : 'known';
     });
+    this.options.onRecovering?.(disk, false);
     this.lastRecovery = recovered;
     this.trace?.(`start ${this.starts}: ${JSON.stringify(recovered.notes)}`);
     if (this.starts++ > 0 && !recovered.clean) this.unclean++;
@@ -298,6 +302,11 @@ export class Simulation {
     }
     this.readers = [];
     this.retireWaiting();
+  }
+
+  /** The process is gone from one moment to the next. */
+  stopAbruptly(): void {
+    this.disk.killProcess();
   }
 
   /** Stops cleanly. */
