@@ -17,6 +17,7 @@ import { ReadSide } from '../../src/main/read-side.ts';
 import type { Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
+import type { Logger } from '../../src/telemetry/logger.ts';
 import { fetch } from '../../src/protocol/apis/01-fetch.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
 import { decodeResponseFrame } from '../../src/protocol/frame.ts';
