@@ -1,6 +1,8 @@
 /** Bit rot by seed; see corruption.ts. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { JournalWriter } from '../../src/shard/journal-writer.ts';
 import { runRotSeed, type Rot } from './corruption.ts';
+import { Violation } from './simulation.ts';
 
 const first = Number(process.env['SIM_SEED'] ?? 1);
 
@@ -18,4 +20,23 @@ test.each<[Rot, boolean]>([
     }
   }
   if (mustReport) expect(reported).toBeGreaterThan(5);
+});
+
+test('planted: corruption is taken for a torn tail, because nothing vouches for what was durable', () => {
+  const write = JournalWriter.prototype.write;
+  const planted = vi.spyOn(JournalWriter.prototype, 'write').mockImplementation(function (this: JournalWriter, ...args) {
+    this.syncedThrough = 0;
+    return write.apply(this, args);
+  });
+  let caught = 0;
+  for (let seed = 1; seed <= 60 && caught === 0; seed++) {
+    try {
+      runRotSeed(seed, 'journal');
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      caught++;
+    }
+  }
+  planted.mockRestore();
+  expect(caught).toBe(1);
 });
