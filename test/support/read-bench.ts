@@ -11,7 +11,6 @@ import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import { NodeDisk } from '../../src/log/node-disk.ts';
 import type { PartitionState } from '../../src/log/partition-state.ts';
-import type { Logger } from '../../src/telemetry/logger.ts';
 import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
