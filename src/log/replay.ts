@@ -85,8 +85,7 @@ export class Replay {
       case EntryType.truncate:
         // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
         if (body.endOffset > state.endOffset) {
-          state.damaged.push({ from: state.endOffset, to: body.endOffset });
-          state.endOffset = body.endOffset;
+          skipTo(state, body.endOffset);
         } else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
@@ -95,6 +94,7 @@ export class Replay {
         replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));
         return;
       case EntryType.roll:
+        if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);
         rollReplayed(state, body.baseOffset, body.capacity);
         return;
     }
@@ -109,11 +109,7 @@ export class Replay {
       this.note(state, `journal group ${group.sequence} repeats offset ${entry.baseOffset}, below the end ${state.endOffset}; ignored`);
       return;
     }
-    if (entry.baseOffset > state.endOffset) {
-      // Only a lost group leaves a gap: offsets are dense at append.
-      state.damaged.push({ from: state.endOffset, to: entry.baseOffset });
-      this.note(state, `offsets ${state.endOffset} to ${entry.baseOffset - 1} were in a journal group that is damaged`);
-    }
+    if (entry.baseOffset > state.endOffset) this.lose(state, entry.baseOffset);
     if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
     const segment = state.segments[state.segments.length - 1] as SegmentState;
     const end = entry.baseOffset + entry.lastOffsetDelta + 1;
@@ -124,9 +120,21 @@ export class Replay {
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 
+  /** Only a lost group leaves a gap: offsets are dense at append. */
+  private lose(state: PartitionState, to: number): void {
+    this.note(state, `offsets ${state.endOffset} to ${to - 1} were in a journal group that is damaged`);
+    skipTo(state, to);
+  }
+
   private note(state: PartitionState, text: string): void {
     this.notes.push({ topicId: state.topicId, partition: state.partition, text });
   }
+}
+
+/** Goes on at a higher offset; those in between are taken and refused. */
+function skipTo(state: PartitionState, endOffset: number): void {
+  state.damaged.push({ from: state.endOffset, to: endOffset });
+  state.endOffset = endOffset;
 }
 
 /** Begins a segment, in place of an empty one with the same base offset. */

@@ -34,8 +34,14 @@ interface Vouched {
 
 /** Groups of the sync shard's journal that a later group vouches for. */
 function vouchedGroups(sim: Simulation): Vouched[] {
+  // A sync shard writes a group when the one before is synced.
+  return groupsOf(sim, 'sync-0').slice(0, -1);
+}
+
+/** All groups of a shard's journal behind its checkpoint. */
+function groupsOf(sim: Simulation, shard: string): Vouched[] {
   const generation = currentGeneration(sim.disk, DATA) as string;
-  const folder = `${generationFolder(DATA, generation)}/sync-0`;
+  const folder = `${generationFolder(DATA, generation)}/${shard}`;
   const { checkpoint } = loadCheckpoint(sim.disk, folder);
   if (checkpoint === null) return [];
   const topics = new Map<number, string>();
@@ -48,8 +54,7 @@ function vouchedGroups(sim: Simulation): Vouched[] {
       if (entry.body.type === EntryType.bind) topics.set(entry.handle, entry.body.topicId);
       if (entry.body.type === EntryType.open) topics.set(entry.handle, entry.body.state.topicId);
     }
-    // A sync shard writes a group when the one before is synced.
-    if (group !== journal.groups.at(-1)) found.push({ group, headerAt: headerOf(sim, group), topics: new Map(topics) });
+    found.push({ group, headerAt: headerOf(sim, group), topics: new Map(topics) });
   }
   return found;
 }
@@ -60,21 +65,25 @@ function vouchedGroups(sim: Simulation): Vouched[] {
  */
 function vouchedEnd(sim: Simulation, topicId: string): number {
   const generation = currentGeneration(sim.disk, DATA) as string;
-  let end = 0;
+  let vouched = 0;
   for (const shard of ['sync-0', 'buffered-0']) {
-    const folder = `${generationFolder(DATA, generation)}/${shard}`;
-    for (const { state } of loadCheckpoint(sim.disk, folder).checkpoint?.partitions ?? [])
-      if (state.topicId === topicId) end = Math.max(end, state.endOffset);
-  }
-  for (const { group, topics } of vouchedGroups(sim)) {
-    for (const entry of group.entries) {
-      if (entry.type !== 'control' && topics.get(entry.handle) === topicId)
-        end = Math.max(end, entry.baseOffset + entry.lastOffsetDelta + 1);
-      if (entry.type === 'control' && 'state' in entry.body && entry.body.state.topicId === topicId)
-        end = Math.max(end, entry.body.state.endOffset);
+    let end = 0;
+    const known = loadCheckpoint(sim.disk, `${generationFolder(DATA, generation)}/${shard}`).checkpoint?.partitions ?? [];
+    for (const { state } of known) if (state.topicId === topicId) end = state.endOffset;
+    const groups = groupsOf(sim, shard);
+    for (const { group, topics } of groups) {
+      for (const entry of group.entries) {
+        if (entry.type === 'control') {
+          if ('state' in entry.body && entry.body.state.topicId === topicId) end = entry.body.state.endOffset;
+          if (entry.body.type === EntryType.truncate && topics.get(entry.handle) === topicId) end = Math.min(end, entry.body.endOffset);
+        } else if (shard === 'sync-0' && topics.get(entry.handle) === topicId && group !== groups.at(-1)?.group) {
+          end = entry.baseOffset + entry.lastOffsetDelta + 1;
+        }
+      }
     }
+    vouched = Math.max(vouched, end);
   }
-  return end;
+  return vouched;
 }
 
 /** A group begins at the last multiple of the alignment before its payload whose header has its sequence. */
@@ -125,7 +134,7 @@ function corrupt(sim: Simulation): Rot | null {
     const records = [...sim.topics.values()]
       .filter(({ deleted }) => !deleted)
       .flatMap((topic) => [...topic.records.values()].map((record) => ({ topic, record })));
-    const stored = records.filter(({ record }) => record.acked && record.position >= 0);
+    const stored = records.filter(({ topic, record }) => record.acked && record.position >= 0 && record.lastOffset < topic.truncatingTo);
     if (stored.length === 0) return null;
     const { topic, record } = prng.pick(stored);
     const path = segmentPath(DATA, topic.id, 0, record.segmentBase);
