@@ -3,7 +3,8 @@ import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
+import { RecoveryError } from './generation.ts';
+import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -63,8 +64,7 @@ export class Replay {
       return;
     }
     if (body.type === EntryType.bind) {
-      const replayed = this.partitions.get(partitionKey(body.topicId, body.partition));
-      if (replayed !== undefined) this.byHandle.set(handle, replayed);
+      this.bind(handle, body, sequence);
       return;
     }
     const replayed = this.byHandle.get(handle);
@@ -98,6 +98,23 @@ export class Replay {
         rollReplayed(state, body.baseOffset, body.capacity);
         return;
     }
+  }
+
+  private bind(handle: number, body: Extract<ControlEntry, { type: typeof EntryType.bind }>, sequence: number): void {
+    const key = partitionKey(body.topicId, body.partition);
+    let replayed = this.partitions.get(key);
+    if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
+      // The group with its opening is damaged. A new partition began empty; what a moved one began with stood in that group alone.
+      const text = `the journal group that opened ${key} is damaged`;
+      if (body.moveNumber > 0)
+        throw new RecoveryError(
+          `${text}, and with it what the partition brought from another shard; restore the data folder from a backup`,
+        );
+      replayed = { state: emptyPartition(body.topicId, body.partition), appends: [], movedOut: false, lastSequence: sequence };
+      this.partitions.set(key, replayed);
+      this.note(replayed.state, text);
+    }
+    this.byHandle.set(handle, replayed);
   }
 
   private append(entry: AppendEntry, group: FoundGroup): void {

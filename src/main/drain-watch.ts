@@ -11,7 +11,7 @@ const GRACE_MS = 30_000;
 const GRACE_MS_SHORT = 5000;
 /** Slowest acceptable line, bytes per ms. */
 const PACE = 32;
-const PACE_SHORT = 256;
+const PACE_SHORT = 512;
 
 /** An answer on its way. */
 export interface Drain {

@@ -1,11 +1,25 @@
 /**
- * The memory budget of fetches: regions of the fetch slab, and a first-in first-out queue of those who wait for one, holding nothing. A read larger than
- * a quarter of the slab (one huge batch) gets a buffer of its own, one at a time.
+ * The memory budget of fetches, in lanes, so that who reads much and takes it slowly does not stand in the way of who reads little:
  *
- * Always: while someone waits, nobody who came later gets a region first; the slab plus one oversized buffer is all there is.
+ *   small      an eighth of the budget, for reads of at most {@link SMALL_BYTES}; these may use the bulk lane too while nobody waits there
+ *   bulk       the rest, for larger reads
+ *   oversized  one buffer of its own at a time, for a batch larger than a quarter of the bulk lane (and than an ordinary answer)
+ *
+ * Whoever finds no room waits in its lane, first in first out, holding nothing.
+ *
+ * Always: in its own lane nobody gets a region before those who came earlier; the two slabs plus one oversized buffer are all there is.
  */
 import { assert } from '../lib/assert.ts';
-import { SlabAllocator } from '../ring/slab.ts';
+import { createSlab, SLAB_UNIT, SlabAllocator } from '../ring/slab.ts';
+
+/** Reads of at most this many bytes have a lane of their own. */
+export const SMALL_BYTES = 64 * 1024;
+
+/** No read up to this size, an ordinary answer, counts as oversized. */
+const BULK_BYTES_MIN = 1024 * 1024;
+
+/** Part of the budget that is kept for small reads: one of 8. */
+const SMALL_PART = 8;
 
 /** Who waits for memory. */
 export interface MemoryWaiter {
@@ -23,50 +37,57 @@ export interface Region {
   readonly length: number;
 }
 
+type Lane = 'small' | 'bulk' | 'oversized';
+
 /** See the file header. */
 export class FetchMemory {
-  private readonly slab: SlabAllocator;
+  private readonly small: SlabAllocator;
+  private readonly bulk: SlabAllocator;
   private readonly oversizeFrom: number;
-  private readonly waiting: MemoryWaiter[] = [];
+  private readonly waiting: Readonly<Record<Lane, MemoryWaiter[]>> = { small: [], bulk: [], oversized: [] };
   private oversized: Region | null = null;
   private granting = false;
 
-  constructor(memory: SharedArrayBuffer) {
-    this.slab = new SlabAllocator(memory);
-    this.oversizeFrom = Math.floor(memory.byteLength / 4);
-  }
-
-  /** Whether somebody waits for memory. */
-  get isShort(): boolean {
-    return this.waiting.length > 0;
+  /** @param bytes the budget, in whole {@link SLAB_UNIT}s */
+  constructor(bytes: number) {
+    const smallBytes = Math.max(SMALL_BYTES, roundDown(bytes / SMALL_PART));
+    this.small = new SlabAllocator(createSlab(smallBytes));
+    this.bulk = new SlabAllocator(createSlab(Math.max(SLAB_UNIT, roundDown(bytes) - smallBytes)));
+    this.oversizeFrom = Math.max(BULK_BYTES_MIN, Math.floor(this.bulk.bytes.length / 4));
   }
 
   /** Requests that wait. */
   get waiters(): number {
-    return this.waiting.length;
+    return this.waiting.small.length + this.waiting.bulk.length + this.waiting.oversized.length;
   }
 
-  /** Bytes of the slab that nobody owns. */
+  /** Whether somebody waits for memory. */
+  get isShort(): boolean {
+    return this.waiters > 0;
+  }
+
+  /** Bytes of the slabs that nobody owns. */
   get freeBytes(): number {
-    return this.slab.freeBytes;
+    return this.small.freeBytes + this.bulk.freeBytes;
   }
 
   /** A region of `bytes`, or null: {@link wait}, or do with what you hold. */
   tryAllocate(bytes: number): Region | null {
-    return this.waiting.length > 0 ? null : this.take(bytes);
+    return this.waiting[this.laneOf(bytes)].length > 0 ? null : this.take(bytes);
   }
 
-  /** Queues behind those who wait already; the waiter must hold no region, else two could wait for each other. */
+  /** Queues behind those of its lane who wait already; the waiter must hold no region, else two could wait for each other. */
   wait(waiter: MemoryWaiter): void {
-    this.waiting.push(waiter);
+    this.waiting[this.laneOf(waiter.bytesWanted)].push(waiter);
     this.grant();
   }
 
   /** The waiter gives up. */
   cancel(waiter: MemoryWaiter): void {
-    const at = this.waiting.indexOf(waiter);
+    const lane = this.waiting[this.laneOf(waiter.bytesWanted)];
+    const at = lane.indexOf(waiter);
     if (at === -1) return;
-    this.waiting.splice(at, 1);
+    lane.splice(at, 1);
     this.grant();
   }
 
@@ -74,32 +95,54 @@ export class FetchMemory {
   free(region: Region): void {
     if (region === this.oversized) this.oversized = null;
     else {
-      assert(region.bytes === this.slab.bytes, 'an oversized buffer is given back once');
-      this.slab.free(region.start, region.length);
+      const slab = region.bytes === this.small.bytes ? this.small : this.bulk;
+      assert(region.bytes === slab.bytes, 'an oversized buffer is given back once');
+      slab.free(region.start, region.length);
     }
     this.grant();
   }
 
+  private laneOf(bytes: number): Lane {
+    if (bytes <= SMALL_BYTES) return 'small';
+    return bytes <= this.oversizeFrom ? 'bulk' : 'oversized';
+  }
+
   private take(bytes: number): Region | null {
-    if (bytes > this.oversizeFrom) {
+    const lane = this.laneOf(bytes);
+    if (lane === 'oversized') {
       if (this.oversized !== null) return null;
       this.oversized = { bytes: Buffer.allocUnsafeSlow(bytes), start: 0, length: bytes };
       return this.oversized;
     }
-    const start = this.slab.allocate(bytes);
-    return start === -1 ? null : { bytes: this.slab.bytes, start, length: bytes };
+    if (lane === 'bulk') return cut(this.bulk, bytes);
+    return cut(this.small, bytes) ?? (this.waiting.bulk.length === 0 ? cut(this.bulk, bytes) : null);
   }
 
   private grant(): void {
     // A granted waiter may free at once, which comes back here.
     if (this.granting) return;
     this.granting = true;
-    for (let waiter = this.waiting[0]; waiter !== undefined; waiter = this.waiting[0]) {
-      const region = this.take(waiter.bytesWanted);
-      if (region === null) break;
-      this.waiting.shift();
-      waiter.onMemory(region);
-    }
+    this.grantLane(this.waiting.oversized);
+    this.grantLane(this.waiting.bulk);
+    this.grantLane(this.waiting.small);
     this.granting = false;
   }
+
+  private grantLane(lane: MemoryWaiter[]): void {
+    for (let waiter = lane[0]; waiter !== undefined; waiter = lane[0]) {
+      const region = this.take(waiter.bytesWanted);
+      if (region === null) return;
+      lane.shift();
+      waiter.onMemory(region);
+    }
+  }
+}
+
+function cut(slab: SlabAllocator, bytes: number): Region | null {
+  const start = slab.allocate(bytes);
+  return start === -1 ? null : { bytes: slab.bytes, start, length: bytes };
+}
+
+function roundDown(bytes: number): number {
+  return bytes - (bytes % SLAB_UNIT);
 }

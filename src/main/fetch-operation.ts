@@ -51,7 +51,12 @@ export class FetchOperation implements ReadableListener {
 
   constructor(engine: FetchEngine) {
     this.engine = engine;
-    this.reading = new FetchReading(engine, this.view, () => this.onRead());
+    this.reading = new FetchReading(
+      engine,
+      this.view,
+      () => this.onRead(),
+      () => this.arm(Math.max(this.deadlineMs, engine.nowMs() + MEMORY_WAIT_MS_MIN)),
+    );
   }
 
   /** Parses and begins; false: the request is malformed and nothing was begun. */
@@ -126,7 +131,6 @@ export class FetchOperation implements ReadableListener {
     if (failed || this.hurried || available >= this.bytesMin) {
       this.stopWaiting();
       reading.begin();
-      if (reading.waitingForMemory) this.arm(Math.max(this.deadlineMs, this.engine.nowMs() + MEMORY_WAIT_MS_MIN));
     } else this.wait();
   }
 
@@ -145,7 +149,7 @@ export class FetchOperation implements ReadableListener {
     if (this.closed) {
       this.disarm();
       this.engine.abandon(this);
-    } else if (this.hurried || reading.failed || reading.bytesRead >= this.bytesMin || this.engine.nowMs() >= this.deadlineMs) {
+    } else if (this.hurried || reading.failed || reading.shortened || reading.bytesRead >= this.bytesMin || this.isLate()) {
       this.disarm();
       this.engine.answer(this);
     } else {
@@ -154,6 +158,10 @@ export class FetchOperation implements ReadableListener {
       if (this.watermarks() !== this.watermarksSeen) this.judge();
       else this.wait();
     }
+  }
+
+  private isLate(): boolean {
+    return this.engine.nowMs() >= this.deadlineMs;
   }
 
   private watermarks(): number {

@@ -11,7 +11,7 @@ import { ErrorCode } from '../protocol/errors.ts';
 import type { FetchView } from '../protocol/fetch-view.ts';
 import { BATCH_HEADER_BYTES } from '../protocol/record-batch.ts';
 import type { FetchEngine } from './fetch.ts';
-import type { MemoryWaiter, Region } from './fetch-memory.ts';
+import { SMALL_BYTES, type MemoryWaiter, type Region } from './fetch-memory.ts';
 import type { FetchWindow } from './fetch-windows.ts';
 import type { Place } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -33,6 +33,8 @@ export class FetchReading implements MemoryWaiter {
   bytesRead = 0;
   /** Partitions have an error. */
   failed = false;
+  /** Less was read than there is and was asked for, because memory is short. */
+  shortened = false;
   /** A step is under way. */
   pending = false;
   /** The step under way is a wait for memory. */
@@ -40,6 +42,7 @@ export class FetchReading implements MemoryWaiter {
   private readonly engine: FetchEngine;
   private readonly request: FetchView;
   private readonly onDone: () => void;
+  private readonly onMemoryWait: () => void;
   private abandoned = false;
   private advancing = false;
   private bytesLeft = 0;
@@ -56,8 +59,10 @@ export class FetchReading implements MemoryWaiter {
   private readonly onStep = (): void => this.resume();
   private readonly onPlace = (place: Place): void => this.placed(place);
 
-  constructor(engine: FetchEngine, request: FetchView, onDone: () => void) {
+  /** @param onMemoryWait it begins to wait for memory; `giveUpMemory` ends that */
+  constructor(engine: FetchEngine, request: FetchView, onDone: () => void, onMemoryWait: () => void) {
     this.engine = engine;
+    this.onMemoryWait = onMemoryWait;
     this.request = request;
     this.onDone = onDone;
   }
@@ -67,6 +72,7 @@ export class FetchReading implements MemoryWaiter {
     assert(!this.pending, 'one reading at a time');
     this.abandoned = false;
     this.bytesRead = 0;
+    this.shortened = false;
     this.bytesLeft = Math.min(this.request.maxBytes, this.engine.responseBytesMax);
     this.failed = this.errors.some((error) => error !== ErrorCode.NONE);
     this.current = 0;
@@ -198,14 +204,20 @@ export class FetchReading implements MemoryWaiter {
       const region = this.takeRegion(length);
       if (region === null) {
         // What is read already is answered; waiting while holding it could wait for ever.
-        if (this.recordsTotal > 0) return this.next();
-        this.bytesWanted = length;
+        if (this.recordsTotal > 0) {
+          this.shortened = true;
+          return this.next();
+        }
+        this.bytesWanted = this.leastUseful(length);
         this.waitingForMemory = true;
         this.pending = true;
         memory.wait(this);
+        if (this.waitingForMemory) this.onMemoryWait();
         return 'pending';
       }
-      this.window = windows.read(view, segment, this.position, length, this.base, view.damage.nextFrom(this.base), region);
+      if (region.length < length) this.shortened = true;
+      const limitOffset = view.damage.nextFrom(this.base);
+      this.window = windows.read(view, segment, this.position, Math.min(length, region.length), this.base, limitOffset, region);
     }
     if (this.window.ready) return 'on';
     this.pending = true;
@@ -213,15 +225,23 @@ export class FetchReading implements MemoryWaiter {
     return 'pending';
   }
 
-  /** The region that was waited for, if it is large enough, else a new one; null: there is none. */
+  /** A region for `length` bytes, or for less while memory is short (a small answer now beats a large one later); null: there is none. */
   private takeRegion(length: number): Region | null {
-    const region = this.region;
+    const { memory } = this.engine;
+    const granted = this.region;
     this.region = null;
-    if (region !== null) {
-      if (region.length >= length) return region;
-      this.engine.memory.free(region);
+    if (granted !== null) {
+      if (granted.length >= this.leastUseful(length)) return granted;
+      memory.free(granted);
     }
-    return this.engine.memory.tryAllocate(length);
+    const region = memory.tryAllocate(length);
+    if (region !== null || this.recordsTotal > 0) return region;
+    return memory.tryAllocate(this.leastUseful(length));
+  }
+
+  /** Bytes of a read of up to `length` that still bring the first batch, as far as its size is known. */
+  private leastUseful(length: number): number {
+    return Math.max(Math.min(length, SMALL_BYTES), this.firstBatchBytes);
   }
 
   private judgeWindow(view: PartitionView, window: FetchWindow): Progress {

@@ -1,6 +1,5 @@
 /** Puts together everything that reads: views' host, descriptors, indexes, damage, fetch. One object for the composition root and for tests. Main only. */
 import type { TimerWheel } from '../lib/timer-wheel.ts';
-import { createSlab } from '../ring/slab.ts';
 import { DamageFinder } from './damage-finder.ts';
 import { FetchMemory } from './fetch-memory.ts';
 import { FetchWaiting } from './fetch-waiting.ts';
@@ -59,7 +58,7 @@ export class ReadSide implements ViewHost {
     this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) =>
       this.reportReadError(view, segment, error),
     );
-    this.memory = new FetchMemory(createSlab(options.fetchMemoryBytes));
+    this.memory = new FetchMemory(options.fetchMemoryBytes);
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
     this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage);
     this.fetch = new FetchEngine({

@@ -13,7 +13,7 @@ const NOTES = `## What to know
 
 - **Java producers** ask for an idempotent producer by default (\`enable.idempotence=true\`), which is not served yet: they fail at the first \`send\` with
   \`UnsupportedVersionException: The node does not support INIT_PRODUCER_ID\`. Set \`enable.idempotence=false\`; for the console producer
-  \`--command-property enable.idempotence=false\`. librdkafka (kcat, Python, Go, .NET) and franz-go have it off, or fall back, by their own defaults.
+  \`--command-property enable.idempotence=false\`. librdkafka (kcat, Python) has it off by default.
 - **Consumer groups** are not served yet. Use \`assign\` (Java, Python) or \`--partition\` (console consumer). Python's Consumer wants a \`group.id\` even then, and
   does not use it; switch \`enable.auto.commit\` off.
 - **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0, which comes with groups. Until
@@ -45,8 +45,8 @@ export function compatibilityOf(report, clients) {
     '',
     '# Compatibility',
     '',
-    'Foreign clients against ringlog, as the tests in `test/interop` found them. "works": every check of that row passed. "not yet": ringlog does not serve it yet, and the',
-    'client says so; the footnote has its words. "–": that client has no such feature.',
+    'Foreign clients against ringlog, as the tests in `test/interop` found them. "works": every check of that row passed. "not yet": ringlog does not serve it yet;',
+    'the footnote has what the client says about it. "–": that client has no such feature.',
     '',
     line(['', ...COLUMNS.map((client) => clients.get(client) ?? client)]),
     line(['---', ...COLUMNS.map(() => '---')]),

@@ -319,6 +319,11 @@ export class Simulation {
     this.retireWaiting();
   }
 
+  /** The process is gone from one moment to the next. */
+  stopAbruptly(): void {
+    this.disk.killProcess();
+  }
+
   /** Stops cleanly. */
   stop(): void {
     this.finishSlowReads();

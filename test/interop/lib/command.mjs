@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, createReadStream, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { track } from '../../../perf/lib/process.mjs';
@@ -16,15 +16,18 @@ const SHOWN_CHARS_MAX = 2000;
 const tail = (text) => (text.length > SHOWN_CHARS_MAX ? `…${text.slice(-SHOWN_CHARS_MAX)}` : text);
 
 /**
- * Starts a client. `stdin`: a text, bytes, `{ file }`, `LATER`, or nothing; `onStdout`: takes the chunks of stdout instead of collecting them.
+ * Starts a client. `stdin`: a text, bytes, `{ file }`, `LATER`, or nothing; `onStdout` takes the chunks of stdout,
+ * or `stdoutFile` all of it, instead of collecting it.
  * `ended` resolves to how it ended, and never rejects over an exit code.
  */
-export function start(command, args, { stdin, timeoutMs = TIMEOUT_MS, env, cwd, onStdout } = {}) {
-  const child = track(spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env }, cwd }));
+export function start(command, args, { stdin, timeoutMs = TIMEOUT_MS, env, onStdout, stdoutFile } = {}) {
+  const file = stdoutFile === undefined ? undefined : openSync(stdoutFile, 'w');
+  const child = track(spawn(command, args, { stdio: ['pipe', file ?? 'pipe', 'pipe'], env: { ...process.env, ...env } }));
+  if (file !== undefined) closeSync(file);
   const chunks = [];
   let stderr = '';
   let timedOut = false;
-  child.stdout.on('data', onStdout ?? ((chunk) => chunks.push(chunk)));
+  child.stdout?.on('data', onStdout ?? ((chunk) => chunks.push(chunk)));
   child.stderr.on('data', (chunk) => (stderr = (stderr + chunk.toString()).slice(-64 * 1024)));
   const timer = setTimeout(() => {
     timedOut = true;
@@ -86,18 +89,8 @@ export async function runReporter(report, client, command, args, options) {
   });
 }
 
-/** A sum over what passes by. */
-export function sha256() {
+export async function sha256OfFile(path) {
   const hash = createHash('sha256');
-  let bytes = 0;
-  return {
-    add: (chunk) => {
-      bytes += chunk.length;
-      hash.update(chunk);
-    },
-    get bytes() {
-      return bytes;
-    },
-    hex: () => hash.digest('hex'),
-  };
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
 }

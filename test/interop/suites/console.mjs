@@ -202,4 +202,6 @@ export async function run(context) {
     'transactions',
   );
   cannot('prints none', 'metadata');
+  cannot('ends with its work', 'restart');
+  cannot('sends lines', 'big-messages');
 }

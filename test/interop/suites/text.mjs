@@ -5,9 +5,9 @@
  */
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { explain, must, run as runCommand, sha256 } from '../lib/command.mjs';
+import { explain, must, run as runCommand, sha256OfFile } from '../lib/command.mjs';
 import { hasDebianText, writeDebianText } from '../lib/debian-text.mjs';
 import { kafkaTool } from '../lib/kafka-tool.mjs';
 import { kafkaTools, kcat, MissingTool } from '../lib/tools.mjs';
@@ -67,12 +67,17 @@ const READERS = {
     ),
 };
 
+/** Into a file, not a pipe: the console consumer writes line by line. */
 async function readBack(reader, address, place, file) {
-  const sum = sha256();
-  const ended = await runCommand(...READERS[reader](address, place, file), { onStdout: sum.add, timeoutMs: timeoutMs(file) });
-  assert.equal(ended.code, 0, explain(ended));
-  assert.equal(sum.bytes, file.bytes, `${sum.bytes} bytes came back of ${file.bytes}`);
-  assert.equal(sum.hex(), file.sha256);
+  const got = `${file.path}-back`;
+  try {
+    const ended = await runCommand(...READERS[reader](address, place, file), { stdoutFile: got, timeoutMs: timeoutMs(file) });
+    assert.equal(ended.code, 0, explain(ended));
+    assert.equal(statSync(got).size, file.bytes, `${statSync(got).size} bytes came back of ${file.bytes}`);
+    assert.equal(await sha256OfFile(got), file.sha256);
+  } finally {
+    rmSync(got, { force: true });
+  }
 }
 
 async function isOffered(address, files) {
