@@ -73,7 +73,7 @@ async function firstLife(client: KafkaClient, history: History): Promise<void> {
 }
 
 async function secondLife(client: KafkaClient, history: History): Promise<void> {
-  const [forced, cached, memory, mayfly] = ['forced', 'cached', 'memory', 'mayfly'].map((name) => byName(history, name)) as TopicHistory[];
+  const [forced, cached, memory, mayfly] = ['forced', 'cached', 'memory', 'mayfly'].map((name) => byName(history, name));
   const all = [forced, cached, memory, mayfly] as TopicHistory[];
   await Promise.all(all.map((topic) => burst(client, topic, 3)));
   await altered(client, forced as TopicHistory, 'fsync');
