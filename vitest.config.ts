@@ -17,6 +17,8 @@ export default defineConfig({
       test: { name, include: [`test/${name}/**/*.test.ts`] },
     })),
     pool: 'forks',
+    // Tests that run at the same time start brokers, and those have threads of their own.
+    maxConcurrency: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 10_000,

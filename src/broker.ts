@@ -47,6 +47,8 @@ const STOP_MS_MAX = 15_000;
 export interface BrokerInternals {
   /** Kills the process before its n-th changing disk operation, counted over all threads. */
   readonly crashAtOperation?: number;
+  /** Where those operations are counted: one shared int32. */
+  readonly operationCounter?: SharedArrayBuffer;
 }
 
 /** A running broker. */
@@ -218,7 +220,8 @@ export class Broker {
 }
 
 function crashPointOf(internals: BrokerInternals): CrashPoint | null {
-  return internals.crashAtOperation === undefined ? null : { counter: createOperationCounter(), at: internals.crashAtOperation };
+  const { crashAtOperation: at, operationCounter: counter = createOperationCounter() } = internals;
+  return at === undefined ? null : { counter, at };
 }
 
 function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoint | null, logger: Logger): BegunGeneration {

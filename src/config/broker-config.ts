@@ -199,6 +199,9 @@ function brokerDurability(values: ReadonlyMap<string, ConfiguredValue>): Durabil
   return own.value as Durability;
 }
 
+/** An append's entry in the journal; a group has one for each batch. */
+const JOURNAL_ENTRY_BYTES = 72;
+
 /** Rules over several settings: each would otherwise show only later, as a broker that stands still. */
 function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, ConfiguredValue>): void {
   const must = (holds: boolean, less: string, more: string, why: string): void => {
@@ -219,4 +222,12 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
     'ringlog.journal.bytes',
     'the journal would be full before a checkpoint is due',
   );
+  // What a group needs in the journal beside the batches it gathers (JournalWriter.overhead) must leave most of a file to those.
+  const overhead = config.referenceBytesMin + JOURNAL_ENTRY_BYTES * config.groupBatchesMax;
+  if (overhead > config.journalFileBytes / 4) {
+    throw new ConfigError(
+      `ringlog.journal.file.bytes (${config.journalFileBytes}) is too small: ringlog.reference.bytes.min (${config.referenceBytesMin}) and ` +
+        `${JOURNAL_ENTRY_BYTES} bytes for each of ringlog.group.batches.max (${config.groupBatchesMax}) must together fit in a quarter of it.`,
+    );
+  }
 }

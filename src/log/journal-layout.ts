@@ -42,15 +42,23 @@ export function alignGroup(position: number): number {
   return Math.ceil(position / GROUP_ALIGNMENT) * GROUP_ALIGNMENT;
 }
 
-/** A control entry's meaning. `bind` gives a handle to a partition that the checkpoint already knows. */
+/**
+ * A control entry's meaning. `bind` says again which partition a handle means: written for recovered partitions, and with the first append after every
+ * opening, so that one damaged group does not leave the appends of others without an owner.
+ */
 export type ControlEntry =
-  | { readonly type: typeof EntryType.bind; readonly topicId: string; readonly partition: number }
+  | { readonly type: typeof EntryType.bind; readonly topicId: string; readonly partition: number; readonly moveNumber: number }
   | { readonly type: typeof EntryType.open; readonly state: PartitionState }
   | { readonly type: typeof EntryType.close }
   | { readonly type: typeof EntryType.movedOut; readonly state: PartitionState }
   | { readonly type: typeof EntryType.truncate; readonly endOffset: number; readonly segmentBase: number; readonly endPosition: number }
   | { readonly type: typeof EntryType.logStart; readonly offset: number }
   | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };
+
+/** The entry that names a partition. */
+export function bindEntry(state: Pick<PartitionState, 'topicId' | 'partition' | 'moveNumber'>): ControlEntry {
+  return { type: EntryType.bind, topicId: state.topicId, partition: state.partition, moveNumber: state.moveNumber };
+}
 
 /** An append entry as recovery reads it. */
 export interface AppendEntry {

@@ -103,14 +103,16 @@ export class Journal {
     this.sync();
   }
 
-  /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. */
-  release(sequence: number): void {
+  /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. A group wants at least `groupRoom`. */
+  release(sequence: number, groupRoom: number): void {
     for (let file = this.held[0]; file !== undefined && file.lastSequence <= sequence; file = this.held[0]) {
       this.held.shift();
       this.free.push(file);
     }
-    // Nothing but checkpointed groups in the active file: start it over, so that a quiet journal stays within few pages.
-    if (this.active !== null && this.held.length === 0 && this.active.lastSequence <= sequence && this.position > this.active.bytes / 2) {
+    // Nothing but checkpointed groups in the active file: start it over, so that a quiet journal stays within few pages, and one of a single
+    // file never comes to an end.
+    if (this.active === null || this.held.length > 0 || this.active.lastSequence > sequence) return;
+    if (this.position > this.active.bytes / 2 || this.position + groupRoom > this.active.bytes) {
       this.free.push(this.active);
       this.active = null;
     }

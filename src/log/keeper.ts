@@ -8,7 +8,7 @@ import { JobStatus, type KeeperWork } from './messages.ts';
 /** Zeros are written in pieces of this size. */
 const ZEROS = Buffer.alloc(1 << 20);
 /** Size of the reserve file: room for a checkpoint when the disk is full. */
-const RESERVE_BYTES = 8 << 20;
+export const RESERVE_BYTES = 8 << 20;
 
 /** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
@@ -43,7 +43,7 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
       replaceFileDurably(disk, work.folder, work.name, work.bytes);
     }
     for (const path of work.remove) disk.unlink(path);
-    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve);
+    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve, work.reserveBytes);
     return JobStatus.ok;
   } catch (error) {
     if (isSpaceError(error)) return JobStatus.noSpace;
@@ -53,9 +53,9 @@ function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoi
 }
 
 /** Sets room aside for the checkpoint that has to be written when the disk is full; without room for that it has to wait. */
-function keepReserve(disk: Disk, path: string): void {
+function keepReserve(disk: Disk, path: string, bytes: number): void {
   try {
-    writeZeros(disk, path, RESERVE_BYTES);
+    writeZeros(disk, path, bytes);
   } catch (error) {
     if (!isSpaceError(error)) throw error;
     disk.unlink(path);

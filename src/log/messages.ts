@@ -75,6 +75,8 @@ export type KeeperWork =
       readonly remove: readonly string[];
       /** Given up when the disk is full, so that the checkpoint can finish. */
       readonly reserve: string;
+      /** It is made again with this length when there is room. */
+      readonly reserveBytes: number;
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */
   | { readonly kind: 'prepareJournal'; readonly path: string; readonly bytes: number };

@@ -3,7 +3,8 @@ import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
+import { RecoveryError } from './generation.ts';
+import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -63,8 +64,7 @@ export class Replay {
       return;
     }
     if (body.type === EntryType.bind) {
-      const replayed = this.partitions.get(partitionKey(body.topicId, body.partition));
-      if (replayed !== undefined) this.byHandle.set(handle, replayed);
+      this.bind(handle, body, sequence);
       return;
     }
     const replayed = this.byHandle.get(handle);
@@ -85,8 +85,7 @@ export class Replay {
       case EntryType.truncate:
         // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
         if (body.endOffset > state.endOffset) {
-          state.damaged.push({ from: state.endOffset, to: body.endOffset });
-          state.endOffset = body.endOffset;
+          skipTo(state, body.endOffset);
         } else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
@@ -95,9 +94,27 @@ export class Replay {
         replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));
         return;
       case EntryType.roll:
+        if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);
         rollReplayed(state, body.baseOffset, body.capacity);
         return;
     }
+  }
+
+  private bind(handle: number, body: Extract<ControlEntry, { type: typeof EntryType.bind }>, sequence: number): void {
+    const key = partitionKey(body.topicId, body.partition);
+    let replayed = this.partitions.get(key);
+    if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
+      // The group with its opening is damaged. A new partition began empty; what a moved one began with stood in that group alone.
+      const text = `the journal group that opened ${key} is damaged`;
+      if (body.moveNumber > 0)
+        throw new RecoveryError(
+          `${text}, and with it what the partition brought from another shard; restore the data folder from a backup`,
+        );
+      replayed = { state: emptyPartition(body.topicId, body.partition), appends: [], movedOut: false, lastSequence: sequence };
+      this.partitions.set(key, replayed);
+      this.note(replayed.state, text);
+    }
+    this.byHandle.set(handle, replayed);
   }
 
   private append(entry: AppendEntry, group: FoundGroup): void {
@@ -109,11 +126,7 @@ export class Replay {
       this.note(state, `journal group ${group.sequence} repeats offset ${entry.baseOffset}, below the end ${state.endOffset}; ignored`);
       return;
     }
-    if (entry.baseOffset > state.endOffset) {
-      // Only a lost group leaves a gap: offsets are dense at append.
-      state.damaged.push({ from: state.endOffset, to: entry.baseOffset });
-      this.note(state, `offsets ${state.endOffset} to ${entry.baseOffset - 1} were in a journal group that is damaged`);
-    }
+    if (entry.baseOffset > state.endOffset) this.lose(state, entry.baseOffset);
     if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
     const segment = state.segments[state.segments.length - 1] as SegmentState;
     const end = entry.baseOffset + entry.lastOffsetDelta + 1;
@@ -124,9 +137,21 @@ export class Replay {
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 
+  /** Only a lost group leaves a gap: offsets are dense at append. */
+  private lose(state: PartitionState, to: number): void {
+    this.note(state, `offsets ${state.endOffset} to ${to - 1} were in a journal group that is damaged`);
+    skipTo(state, to);
+  }
+
   private note(state: PartitionState, text: string): void {
     this.notes.push({ topicId: state.topicId, partition: state.partition, text });
   }
+}
+
+/** Goes on at a higher offset; those in between are taken and refused. */
+function skipTo(state: PartitionState, endOffset: number): void {
+  state.damaged.push({ from: state.endOffset, to: endOffset });
+  state.endOffset = endOffset;
 }
 
 /** Begins a segment, in place of an empty one with the same base offset. */

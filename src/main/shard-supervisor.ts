@@ -6,6 +6,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
+import { RESERVE_BYTES } from '../log/keeper.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import type { Ingress } from './ingress.ts';
@@ -129,6 +130,7 @@ export class ShardSupervisor {
           syncStepBytes: SYNC_STEP_BYTES,
           checkpointIntervalBytes: config.checkpointIntervalBytes,
           checkpointIntervalMs: config.checkpointIntervalMs,
+          reserveBytes: RESERVE_BYTES,
           spinUs: config.spinUs,
         },
         crashPoint,

@@ -7,9 +7,11 @@
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import type { Disk } from '../log/disk.ts';
 import { runKeeperWork, writeZeros } from '../log/keeper.ts';
+import { alignGroup } from '../log/journal-layout.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import type { JobResults } from '../ring/job-results.ts';
+import { JournalWriter } from './journal-writer.ts';
 import type { Shard } from './shard.ts';
 
 /** After the disk refused room, this long until the next try. */
@@ -41,6 +43,8 @@ export class Checkpointer {
   private readonly folder: string;
   private readonly generation: bigint;
   private readonly results: JobResults;
+  /** Journal bytes that a group wants at least. */
+  private readonly groupRoom: number;
   private begun = false;
   private jobs = 0;
   private underWay: UnderWay | null = null;
@@ -55,6 +59,7 @@ export class Checkpointer {
     this.folder = folder;
     this.generation = generation;
     this.results = results;
+    this.groupRoom = 2 * JournalWriter.overhead(shard.settings);
   }
 
   /** True if the last checkpoint found no room on the disk. */
@@ -78,12 +83,13 @@ export class Checkpointer {
     this.lastAtMs = nowMs;
   }
 
-  /** Prepares the first journal file if none was inherited. Throws DiskError: a shard without a journal cannot begin. */
+  /** Prepares a journal file if none was inherited that holds a group. Throws DiskError: a shard without a journal cannot begin. */
   prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
-    if (journal.totalBytes > 0) return;
+    if (journal.roomFor(this.groupRoom) >= this.groupRoom) return;
     const path = journal.nextPath();
-    const bytes = Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax);
+    // Half as much again as a group needs: a second file is prepared once a quarter is used, before a group finds no room.
+    const bytes = Math.max(Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax), alignGroup(this.groupRoom * 1.5));
     writeZeros(this.disk, path, bytes);
     this.disk.syncFolder(this.folder);
     journal.adopt(path);
@@ -156,6 +162,7 @@ export class Checkpointer {
       bytes: encodeCheckpoint({ generation: this.generation, sequence, clean, partitions }),
       remove: older.slice(0, -1).map((name) => `${this.folder}/${name}`),
       reserve: reservePath(this.shard.settings.dataFolder),
+      reserveBytes: this.shard.settings.reserveBytes,
     };
   }
 
@@ -191,7 +198,7 @@ export class Checkpointer {
     this.retryAfterMs = 0;
     this.durableSequence = underWay.sequence;
     const writer = this.shard.journalWriter;
-    writer.journal.release(underWay.sequence);
+    writer.journal.release(underWay.sequence, this.groupRoom);
     if (writer.syncedThrough < underWay.sequence) writer.syncedThrough = underWay.sequence;
   }
 
@@ -203,7 +210,7 @@ export class Checkpointer {
     if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
     // A young shard has one small file: its second one is wanted with the first write, later ones when a quarter is used.
     const isYoung = journal.totalBytes < journalFileBytes && journal.bytesWritten > 0;
-    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75) return;
+    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75 && journal.roomFor(this.groupRoom) >= this.groupRoom) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

@@ -3,7 +3,7 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { EntryType } from '../log/journal-layout.ts';
+import { bindEntry, EntryType } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import type { ToShard } from '../log/messages.ts';
 import { partitionKey } from '../log/partition-state.ts';
@@ -93,10 +93,7 @@ export class ShardControl {
     if (refusal !== null) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
     this.shard.partitions[handle] = new ShardPartition(handle, state, config, leaderEpoch);
-    this.shard.journalWriter.addControl(
-      handle,
-      recovered ? { type: EntryType.bind, topicId: state.topicId, partition: state.partition } : { type: EntryType.open, state },
-    );
+    this.shard.journalWriter.addControl(handle, recovered ? bindEntry(state) : { type: EntryType.open, state });
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
   }

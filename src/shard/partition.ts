@@ -41,6 +41,8 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
+  /** The journal says with an append which partition the handle means. */
+  bound = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;
   /** Log-append time never goes backwards within a partition. */

@@ -23,6 +23,8 @@ export interface ShardSettings {
   readonly checkpointIntervalBytes: number;
   /** … or this long after the last one, if anything changed. */
   readonly checkpointIntervalMs: number;
+  /** Room set aside on the disk so that a checkpoint can finish when it is full. */
+  readonly reserveBytes: number;
   /** How long the shard looks for work before it sleeps, microseconds. */
   readonly spinUs: number;
 }

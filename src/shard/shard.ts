@@ -15,7 +15,7 @@
 import { assert } from '../lib/assert.ts';
 import { DiskError, type Disk } from '../log/disk.ts';
 import { noteEpoch } from '../log/epochs.ts';
-import { EntryType } from '../log/journal-layout.ts';
+import { bindEntry, EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
@@ -247,6 +247,10 @@ export class Shard {
     partition.stagedPosition += length;
     partition.stagedBytes += length;
     if (timestamp > partition.stagedMaxTimestamp) partition.stagedMaxTimestamp = timestamp;
+    if (!partition.bound) {
+      partition.bound = true;
+      this.journalWriter.addControl(partition.handle, bindEntry(partition.state));
+    }
     if (first) {
       partition.firstInGroup = i;
       this.touched.push(partition);

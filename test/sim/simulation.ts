@@ -19,7 +19,7 @@ import { createSlab, SlabAllocator } from '../../src/ring/slab.ts';
 import { offerAppend, SUBMISSION_WORDS, SubmissionKind } from '../../src/ring/submission.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { ShardSettings } from '../../src/shard/settings.ts';
-import { DiskError } from '../../src/log/disk.ts';
+import { DiskError, type Disk } from '../../src/log/disk.ts';
 import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
 
 export const DATA = '/data';
@@ -36,6 +36,8 @@ export interface SimRecord {
   segmentBase: number;
   position: number;
   acked: boolean;
+  /** A consumer may have seen it. */
+  shown: boolean;
   survives: number;
 }
 
@@ -52,6 +54,8 @@ export interface SimTopic {
   moveNumber: number;
   /** What was acknowledged or shown, by base offset; cut by truncations. */
   records: Map<number, SimRecord>;
+  /** Ids of batches that a truncation took away, and that was answered: gone for good. */
+  readonly cut: Set<number>;
   /** What was sent, by id; answered or not. */
   readonly sent: Map<number, Buffer>;
   damagedAllowed: boolean;
@@ -92,6 +96,9 @@ export interface SimOptions {
   readonly seed: number;
   readonly referenceBytesMin?: number;
   readonly recycleBeforeReadersAreDone?: boolean;
+  /** Planted bugs: another disk for recovery, and another outcome of it. */
+  readonly recoveryDisk?: (disk: FakeDisk) => Disk;
+  readonly afterRecovery?: (recovered: Recovered, disk: FakeDisk) => void;
 }
 
 /** See the file header. */
@@ -138,6 +145,7 @@ export class Simulation {
       syncStepBytes: 8 << 10,
       checkpointIntervalBytes: 24 << 10,
       checkpointIntervalMs: 500,
+      reserveBytes: 8 << 10,
       spinUs: 0,
     };
   }
@@ -150,11 +158,12 @@ export class Simulation {
   start(): Recovered {
     const { disk } = this;
     for (const changed of disk.mkdir(DATA)) disk.syncFolder(changed);
-    tidyPool(disk, DATA);
-    const recovered = recover(disk, DATA, (id) => {
+    const recovered = recover(this.options.recoveryDisk?.(disk) ?? disk, DATA, (id) => {
       const topic = this.topics.get(id);
       return topic === undefined ? 'unknown' : topic.deleted ? 'deleted' : 'known';
     });
+    this.options.afterRecovery?.(recovered, disk);
+    tidyPool(disk, DATA);
     this.lastRecovery = recovered;
     this.trace?.(`start ${this.starts}: ${JSON.stringify(recovered.notes)}`);
     if (this.starts++ > 0 && !recovered.clean) this.unclean++;
@@ -202,6 +211,7 @@ export class Simulation {
       segmentBase: -1,
       moveNumber: 0,
       records: new Map(),
+      cut: new Set(),
       sent: new Map(),
       damagedAllowed: false,
       truncatingTo: Infinity,
@@ -226,7 +236,17 @@ export class Simulation {
     }
     batch.copy(this.slab.bytes, region);
     const request = this.nextRequest++;
-    const record: SimRecord = { id, batch, baseOffset: -1, lastOffset: -1, segmentBase: -1, position: -1, acked: false, survives: 0 };
+    const record: SimRecord = {
+      id,
+      batch,
+      baseOffset: -1,
+      lastOffset: -1,
+      segmentBase: -1,
+      position: -1,
+      acked: false,
+      shown: false,
+      survives: 0,
+    };
     topic.sent.set(id, batch);
     this.pending.set(request, { topic, record, region, bytes: batch.length });
     offerAppend(slot.submissions, region, batch.length, request, 0, topic.handle, 0);
@@ -299,6 +319,11 @@ export class Simulation {
     this.retireWaiting();
   }
 
+  /** The process is gone from one moment to the next. */
+  stopAbruptly(): void {
+    this.disk.killProcess();
+  }
+
   /** Stops cleanly. */
   stop(): void {
     this.finishSlowReads();
@@ -326,10 +351,10 @@ export class Simulation {
       if (topic.deleted) continue;
       const state = recovered.partitions.get(`${topic.id}/0`);
       for (const record of topic.records.values()) {
-        if (!record.acked || record.survives < survived || record.lastOffset >= topic.truncatingTo) continue;
+        if ((!record.acked && !record.shown) || record.survives < survived || record.lastOffset >= topic.truncatingTo) continue;
         check(
           state !== undefined && record.lastOffset < state.endOffset,
-          `${topic.id}: acknowledged offset ${record.baseOffset} (survives ${record.survives}) is gone: the log ends at ${state?.endOffset}`,
+          `${topic.id}: ${record.acked ? 'acknowledged' : 'shown'} offset ${record.baseOffset} (survives ${record.survives}) is gone: the log ends at ${state?.endOffset}`,
         );
       }
       const survivors = new Map<number, SimRecord>();
@@ -368,6 +393,7 @@ export class Simulation {
           sent !== undefined && sent.subarray(17).equals(batch.subarray(17)),
           `${topic.id}: offset ${baseOffset} holds bytes that were never sent (id ${id})`,
         );
+        check(!topic.cut.has(id), `${topic.id}: batch ${id} at offset ${baseOffset} was cut by a truncation and is back`);
         check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
         check(id > lastId, `${topic.id}: batch ${id} stands behind ${lastId}`);
         seen.add(id);
@@ -385,6 +411,7 @@ export class Simulation {
           segmentBase: segment.baseOffset,
           position,
           acked: before?.acked ?? true,
+          shown: true,
           survives: Survives.power,
         });
         expected = lastOffset + 1;
@@ -513,12 +540,11 @@ export class Simulation {
         this.acks++;
         this.trace?.(`${slot.name} ack ${topic.id} batch ${record.id} at ${record.baseOffset}..${record.lastOffset}`);
         record.acked = true;
-        record.survives = slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process;
-        const before = topic.records.get(record.baseOffset);
-        check(before === undefined, `${topic.id}: offset ${record.baseOffset} was given out twice (batch ${before?.id} and ${record.id})`);
-        topic.records.set(record.baseOffset, record);
+        this.remember(topic, record, slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process);
       }
       if ((flags & CompletionFlag.readable) !== 0 && !topic.deleted) {
+        record.shown = true;
+        this.remember(topic, record, slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process);
         record.segmentBase = topic.segmentBase;
         record.position = words[at + Completion.position] as number;
         const fd = this.disk.open(segmentPath(DATA, topic.id, 0, record.segmentBase), 'read');
@@ -529,6 +555,14 @@ export class Simulation {
     if ((flags & CompletionFlag.released) === 0) return;
     this.pending.delete(words[at + Completion.request] as number);
     this.slab.free(entry.region, entry.bytes);
+  }
+
+  private remember(topic: SimTopic, record: SimRecord, survives: number): void {
+    record.survives = survives;
+    const before = topic.records.get(record.baseOffset);
+    const free = before === undefined || before === record;
+    check(free, `${topic.id}: offset ${record.baseOffset} was given out twice (batch ${before?.id} and ${record.id})`);
+    topic.records.set(record.baseOffset, record);
   }
 
   private expectRecord(fd: number, record: SimRecord, who: string): void {
@@ -584,7 +618,11 @@ export class Simulation {
         if (message.error !== null) return;
         if (--this.truncations === 0) for (const each of this.topics.values()) each.truncatingTo = Infinity;
         if (message.state === null || message.error !== null) return;
-        for (const [offset, record] of topic.records) if (record.lastOffset >= message.state.endOffset) topic.records.delete(offset);
+        for (const [offset, record] of topic.records) {
+          if (record.lastOffset < message.state.endOffset) continue;
+          topic.records.delete(offset);
+          topic.cut.add(record.id);
+        }
         topic.segmentBase = message.state.segments[message.state.segments.length - 1]?.baseOffset ?? -1;
         return;
     }

@@ -187,7 +187,9 @@ try {
   console.log(
     `ring stress: seed ${seed}, ${totals.rounds} rounds, ${totals.slots} slots, ${totals.sleeps} sleeps, ${totals.rings} rings: all in order`,
   );
+  console.log(`${totals.rounds} passed, 0 failed`);
 } catch (error) {
   console.error(`ring stress failed: --seed ${seed}\n${error.message}`);
+  console.log(`${totals.rounds} passed, 1 failed`);
   process.exitCode = 1;
 }

@@ -1,5 +1,4 @@
 /** Main's read side on a real temporary folder, with a clock that a test moves, jobs that run in place, and requests without sockets. */
-import type { Logger } from '../../src/telemetry/logger.ts';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -18,6 +17,7 @@ import { ReadSide } from '../../src/main/read-side.ts';
 import type { Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
+import type { Logger } from '../../src/telemetry/logger.ts';
 import { fetch } from '../../src/protocol/apis/01-fetch.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
 import { decodeResponseFrame } from '../../src/protocol/frame.ts';

@@ -1,0 +1,234 @@
+/** A real broker on a disk that is full, fails or is slow. Needs root (a small tmpfs) and strace; says loudly what it could not run. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../src/protocol/errors.ts';
+import { eventually, startBroker } from '../support/broker-process.ts';
+import { batchOf, ConnectionLost, type KafkaClient } from '../support/kafka-client.ts';
+import { fillDisk, mountSmall, strace } from '../support/system-tools.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const MIB = 1 << 20;
+const MODES = ['fsync', 'page-cache', 'memory'] as const;
+
+describe('a full disk', () => {
+  const SETTINGS = {
+    'ringlog.journal.bytes': 16 * MIB,
+    'ringlog.journal.file.bytes': 8 * MIB,
+    'ringlog.checkpoint.interval.bytes': 2 * MIB,
+    'ringlog.checkpoint.interval.ms': 200,
+  };
+
+  /** Produces until the broker refuses with the storage error; keeps what was acknowledged. */
+  async function fill(client: KafkaClient, topic: string, acknowledged: string[]): Promise<void> {
+    for (;;) {
+      const value = `${topic} ${acknowledged.length}`.padEnd(60_000, '.');
+      const answer = await client.produce(topic, 0, batchOf([value]));
+      if (answer.errorCode === ErrorCode.KAFKA_STORAGE_ERROR) return;
+      expect(answer).toMatchObject({ errorCode: 0, baseOffset: acknowledged.length });
+      acknowledged.push(value);
+    }
+  }
+
+  const readBack = async (client: KafkaClient, topic: string): Promise<string[]> =>
+    (await client.readAll(topic, 0)).map(({ value }) => value);
+
+  async function resumed(client: KafkaClient, topic: string, acknowledged: string[]): Promise<void> {
+    await eventually(async () => {
+      const value = `${topic} ${acknowledged.length}`;
+      const answer = await client.produce(topic, 0, batchOf([value]));
+      if (answer.errorCode !== 0) return false;
+      expect(answer.baseOffset).toBe(acknowledged.length);
+      acknowledged.push(value);
+      return true;
+    }, `appends to ${topic} resume by themselves`);
+  }
+
+  it(
+    'refuses appends with the storage error, serves reads, and takes appends again once there is room',
+    { timeout: 120_000 },
+    async (context) => {
+      const mount = join(temporaryFolder(), 'small');
+      mkdirSync(mount);
+      mountSmall(context, mount, 64 * MIB);
+      const dataDir = join(mount, 'data');
+      const filler = join(mount, 'filler');
+      const first = await startBroker({ dataDir, settings: SETTINGS });
+      const client = await first.connect();
+      const acknowledged: Record<string, string[]> = { fsync: [], 'page-cache': [] };
+      for (const mode of MODES) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
+      await client.createTopic('spare', 1, { 'ringlog.durability': 'page-cache' });
+      for (let n = 0; n < 60; n++) expect((await client.produce('spare', 0, batchOf([Buffer.alloc(100_000)]))).errorCode).toBe(0);
+      fillDisk(filler, 2 * MIB);
+      for (const topic of ['fsync', 'page-cache']) {
+        await fill(client, topic, acknowledged[topic] as string[]);
+        expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
+      }
+      // A `memory` batch may be answered before the disk refuses it: then the partition stops, and says so from the next one on.
+      await eventually(
+        async () => (await client.produce('memory', 0, batchOf([Buffer.alloc(100_000)]))).errorCode === ErrorCode.KAFKA_STORAGE_ERROR,
+        'the memory topic is refused too',
+      );
+
+      fillDisk(filler);
+      // Room by deleting a topic, with not a byte free …
+      expect(await client.deleteTopic('spare')).toBe(0);
+      for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
+      // … and, full again, by whoever else had it.
+      fillDisk(filler, MIB);
+      for (const topic of ['fsync', 'page-cache']) await fill(client, topic, acknowledged[topic] as string[]);
+      rmSync(filler);
+      for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
+      for (const topic of ['fsync', 'page-cache']) expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
+      expect((await first.stop()).code).toBe(0);
+      const second = await startBroker({ dataDir, settings: SETTINGS });
+      const reader = await second.connect();
+      for (const topic of ['fsync', 'page-cache']) expect(await readBack(reader, topic)).toEqual(acknowledged[topic]);
+      expect((await second.stop()).code).toBe(0);
+    },
+  );
+
+  it('keeps a broker neither from stopping cleanly nor from starting, nor from recovering', { timeout: 120_000 }, async (context) => {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 64 * MIB);
+    const dataDir = join(mount, 'data');
+    const filler = join(mount, 'filler');
+    const first = await startBroker({ dataDir, settings: SETTINGS });
+    const client = await first.connect();
+    const acknowledged: string[] = [];
+    await client.createTopic('t');
+    await eventually(async () => {
+      await client.produce('t', 0, batchOf(['warm'])).then(({ baseOffset }) => void acknowledged.push(`warm ${baseOffset}`));
+      return first.isOver || acknowledged.length > 20;
+    }, 'a checkpoint with its reserve');
+    fillDisk(filler);
+    const full: string[] = [];
+    for (let n = 0; n < 50; n++) {
+      const answer = await client.produce('t', 0, batchOf([`full ${n}`.padEnd(50_000, '.')]));
+      if (answer.errorCode === 0) full.push(`full ${n}`);
+      else expect(answer.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    }
+    const expected = [...acknowledged.map(() => 'warm'), ...full];
+    const read = async (reader: KafkaClient): Promise<string[]> =>
+      (await reader.readAll('t', 0)).map(({ value }) => value.replaceAll('.', ''));
+    expect((await first.stop()).code).toBe(0);
+    const second = await startBroker({ dataDir, settings: SETTINGS });
+    const reader = await second.connect();
+    expect(await read(reader)).toEqual(expected);
+    await second.kill();
+    const third = await startBroker({ dataDir, settings: SETTINGS });
+    const last = await third.connect();
+    expect(await read(last)).toEqual(expected);
+    rmSync(filler);
+    await eventually(async () => (await last.produce('t', 0, batchOf(['room']))).errorCode === 0, 'appends resume');
+    expect((await read(last)).slice(0, -1)).toEqual(expected);
+    expect((await third.stop()).code).toBe(0);
+  });
+});
+
+describe('a failing fdatasync', () => {
+  // strace counts for each thread by itself: the shard's first ones succeed, all later ones fail.
+  const SUCCEED = 30;
+
+  it(
+    'is fail-stop for its shard: nothing more is acknowledged, nothing that may be lost is served, and the next start recovers',
+    { timeout: 120_000 },
+    async (context) => {
+      const dataDir = join(temporaryFolder(), 'data');
+      const broker = await startBroker({ dataDir, wrapper: strace(context, `error=EIO:when=${SUCCEED}+`) });
+      const client = await broker.connect();
+      await client.createTopic('t');
+      await client.createTopic('u');
+      await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
+      const acknowledged: string[] = [];
+      let refusal = 0;
+      for (let n = 0; n < 2 * SUCCEED && refusal === 0; n++) {
+        const answer = await client.produce('t', 0, batchOf([`${n}`]));
+        refusal = answer.errorCode;
+        if (refusal === 0) acknowledged.push(`${n}`);
+      }
+      expect(refusal).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      expect(acknowledged.length).toBeGreaterThan(5);
+      // Never again, neither this partition nor another of the shard.
+      for (let n = 0; n < 5; n++) {
+        expect((await client.produce('t', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+        expect((await client.produce('u', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      }
+      // What is below the watermark is served, what may be lost is not, although it reads back.
+      expect((await client.fetch('t', 0, 0)).highWatermark).toBe(acknowledged.length);
+      expect((await client.readAll('t', 0)).map(({ value }) => value)).toEqual(acknowledged);
+      expect((await client.listOffset('t', 0, -1)).offset).toBe(acknowledged.length);
+      // The other class of shard does not wait for syncs, nor for this one.
+      expect(await client.produce('cached', 0, batchOf(['yes']))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+      expect(await client.alterTopic('t', { 'ringlog.durability': 'memory' })).not.toBe(0);
+      await broker.logged(({ msg }) => msg.startsWith('a disk sync failed'));
+
+      client.socket.destroy();
+      const ended = await broker.stop();
+      expect(ended.code).toBe(0);
+      const next = await startBroker({ dataDir });
+      expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
+      const reader = await next.connect();
+      const values = (await reader.readAll('t', 0)).map(({ value }) => value);
+      expect(values.slice(0, acknowledged.length)).toEqual(acknowledged);
+      // At most the one batch whose sync failed; nothing of what was refused behind it.
+      expect(values.slice(acknowledged.length).filter((value) => value === 'no')).toEqual([]);
+      expect(values.length).toBeLessThanOrEqual(acknowledged.length + 1);
+      expect((await reader.readAll('cached', 0)).map(({ value }) => value)).toEqual(['yes']);
+      expect((await reader.readAll('u', 0)).length).toBe(0);
+      expect((await reader.produce('t', 0, batchOf(['again']))).baseOffset).toBe(values.length);
+      expect((await next.stop()).code).toBe(0);
+    },
+  );
+
+  it('after kill -9 leaves the same', { timeout: 120_000 }, async (context) => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const broker = await startBroker({ dataDir, wrapper: strace(context, `error=EIO:when=${SUCCEED}+`) });
+    const client = await broker.connect();
+    await client.createTopic('t');
+    const acknowledged: string[] = [];
+    for (;;) {
+      const value = `${acknowledged.length}`.padEnd(300_000, '.');
+      if ((await client.produce('t', 0, batchOf([value]))).errorCode !== 0) break;
+      acknowledged.push(value);
+    }
+    await broker.kill();
+    const next = await startBroker({ dataDir });
+    const reader = await next.connect();
+    const values = (await reader.readAll('t', 0)).map(({ value }) => value);
+    expect(values.slice(0, acknowledged.length)).toEqual(acknowledged);
+    expect(values.length).toBeLessThanOrEqual(acknowledged.length + 1);
+    expect((await next.stop()).code).toBe(0);
+  });
+});
+
+describe('a slow fdatasync', () => {
+  it('does not hold up topics of a weaker mode', { timeout: 120_000 }, async (context) => {
+    const dataDir = join(temporaryFolder(), 'data');
+    // The first ones are quick, so that the start is; later ones take two seconds each.
+    const broker = await startBroker({ dataDir, wrapper: strace(context, 'delay_exit=2000000:when=20+') });
+    const client = await broker.connect();
+    await client.createTopic('slow');
+    for (const mode of ['page-cache', 'memory']) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
+    const other = await broker.connect();
+    let acknowledged = 0;
+    const slow = (async () => {
+      for (;;) {
+        expect((await other.produce('slow', 0, batchOf(['x']))).errorCode).toBe(0);
+        acknowledged++;
+      }
+    })().catch((error: unknown) => error);
+    await eventually(() => acknowledged >= 18, 'the quick ones');
+    const before = acknowledged;
+    for (let n = 0; n < 30; n++)
+      for (const mode of ['page-cache', 'memory']) {
+        expect(await client.produce(mode, 0, batchOf([`${n}`]))).toMatchObject({ errorCode: 0, baseOffset: n });
+        await eventually(async () => (await client.readAll(mode, 0, n)).length === 1, `${mode} ${n} is readable`);
+      }
+    // Had each of the sixty waited for a sync, there would have been as many syncs.
+    expect(acknowledged - before).toBeLessThan(20);
+    await broker.kill();
+    expect(await slow).toBeInstanceOf(ConnectionLost);
+  });
+});

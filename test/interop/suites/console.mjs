@@ -1,0 +1,207 @@
+/** The command line tools of Apache Kafka's distribution. */
+
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { explain, must, run as runCommand, start } from '../lib/command.mjs';
+import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
+import { storedBatches } from '../lib/stored-batches.mjs';
+
+export { kafkaTools as tools } from '../lib/tools.mjs';
+
+const LINES = 1000;
+const lines = (count, from = 1) => Array.from({ length: count }, (_, index) => `line ${from + index}\n`).join('');
+const TROUBLE = /ERROR|Exception/;
+const UNSUPPORTED = /UnsupportedVersionException: The node does not support \w+/;
+
+/** The tools against one broker. */
+class Console {
+  constructor({ report, broker }) {
+    this.report = report;
+    this.broker = broker;
+  }
+
+  check(feature, name, body) {
+    return this.report.check('console', feature, name, body);
+  }
+
+  notServed(feature, args, options) {
+    return this.report.notServed('console', feature, 'the client says so', UNSUPPORTED, async () => {
+      const ended = await this.tool(...args)(options);
+      // They end with 0 also when nothing was sent or received.
+      const said = `${ended.stderr}${ended.stdout}`;
+      return ended.code === 0 && !TROUBLE.test(said) ? undefined : said;
+    });
+  }
+
+  tool(name, ...args) {
+    const [command, all] = kafkaTool(name, '--bootstrap-server', this.broker.address, ...args);
+    return (options) => runCommand(command, all, { ...options, env: QUICK_START });
+  }
+
+  async must(name, ...args) {
+    const [command, all] = kafkaTool(name, '--bootstrap-server', this.broker.address, ...args);
+    return (await must(command, all, { env: QUICK_START })).stdout.toString();
+  }
+
+  async produce(topic, stdin, ...args) {
+    const ended = await this.tool(
+      'ConsoleProducer',
+      '--topic',
+      topic,
+      '--command-property',
+      'enable.idempotence=false',
+      ...args,
+    )({ stdin });
+    assert.ok(ended.code === 0 && !TROUBLE.test(ended.stderr), explain(ended));
+  }
+
+  consume(topic, count, ...args) {
+    return this.must('ConsoleConsumer', '--topic', topic, '--partition', '0', '--max-messages', String(count), ...args);
+  }
+}
+
+async function checkTopics(console) {
+  await console.check('create-topics', 'kafka-topics --create --partitions 3 --config', async () => {
+    assert.match(
+      await console.must('TopicCommand', '--create', '--topic', 'console-made', '--partitions', '3', '--config', 'segment.bytes=2000000'),
+      /Created topic/,
+    );
+  });
+  await console.check('list-topics', 'kafka-topics --list, --describe', async () => {
+    assert.match(await console.must('TopicCommand', '--list'), /^console-made$/m);
+    const described = await console.must('TopicCommand', '--describe', '--topic', 'console-made');
+    assert.match(described, /PartitionCount: 3\tReplicationFactor: 1\tConfigs: segment\.bytes=2000000/);
+    assert.equal(described.match(/Partition: \d\tLeader: 1\tReplicas: 1\tIsr: 1/g).length, 3);
+  });
+  await console.check('alter-configs', 'kafka-configs --alter --add-config, --delete-config', async () => {
+    const about = ['--entity-type', 'topics', '--entity-name', 'console-made'];
+    await console.must('ConfigCommand', ...about, '--alter', '--add-config', 'max.message.bytes=5000');
+    assert.match(await console.must('ConfigCommand', ...about, '--describe'), /max\.message\.bytes=5000/);
+    await console.must('ConfigCommand', ...about, '--alter', '--delete-config', 'max.message.bytes');
+  });
+  await console.check('describe-configs', 'kafka-configs --describe --all', async () => {
+    const all = await console.must('ConfigCommand', '--entity-type', 'topics', '--entity-name', 'console-made', '--describe', '--all');
+    assert.match(all, /max\.message\.bytes=1048588/);
+    assert.match(all, /segment\.bytes=2000000/);
+  });
+  await console.check('delete-topics', 'kafka-topics --delete', async () => {
+    await console.must('TopicCommand', '--delete', '--topic', 'console-made');
+    assert.doesNotMatch(await console.must('TopicCommand', '--list'), /console-made/);
+  });
+  await console.check('unknown-topic', 'kafka-topics --describe of an unknown topic says so', async () => {
+    const ended = await console.tool('TopicCommand', '--describe', '--topic', 'console-nowhere')();
+    assert.match(`${ended.stdout}${ended.stderr}`, /Topic 'console-nowhere' does not exist/);
+  });
+}
+
+/** Ways of sending: all into one topic, read once, for each tool takes seconds to start. */
+async function checkWays(console) {
+  const topic = 'console-ways';
+  const ways = [
+    ['acks-0', '--command-property', 'acks=0'],
+    ['acks-1', '--command-property', 'acks=1'],
+    ['acks-all', '--command-property', 'acks=all'],
+    ...['gzip', 'snappy', 'lz4', 'zstd'].map((codec) => [codec, '--compression-codec', codec]),
+  ];
+  await console.produce(topic, lines(1));
+  const sent = [];
+  for (const [feature, ...options] of ways)
+    await console.check(feature, options.slice(-1)[0], async () => {
+      await console.produce(topic, lines(LINES), ...options);
+      sent.push(feature);
+      const last = (await storedBatches({ port: console.broker.port, topic })).at(-1);
+      assert.equal(last.codec, feature.startsWith('acks') ? 'none' : feature);
+    });
+  await console.check('produce-consume', `what was sent by ${ways.map(([feature]) => feature).join(', ')} comes back`, async () => {
+    const all = lines(1) + lines(LINES).repeat(sent.length);
+    assert.equal(await console.consume(topic, 1 + LINES * sent.length, '--from-beginning', '--timeout-ms', '20000'), all);
+  });
+}
+
+async function checkRecords(console) {
+  await console.check('auto-create', 'a produce makes the topic', () => console.produce('console-lines', lines(LINES)));
+  await console.check('produce-consume', `${LINES} lines come back in order`, async () => {
+    assert.equal(await console.consume('console-lines', LINES, '--offset', 'earliest'), lines(LINES));
+  });
+  await console.check('from-beginning', '--partition 0 --from-beginning', async () => {
+    assert.equal(await console.consume('console-lines', 3, '--from-beginning'), lines(3));
+  });
+  await console.check('from-offset', '--partition 0 --offset 990', async () => {
+    assert.equal(await console.consume('console-lines', 10, '--offset', '990'), lines(10, 991));
+  });
+  await console.check('keys', 'keys, headers, null values in one line each', async () => {
+    const reader = ['parse.key=true', 'key.separator=|', 'parse.headers=true', 'headers.delimiter=;', 'null.marker=NULL'];
+    await console.produce(
+      'console-parts',
+      'a:1,b:2;key|value\nc:3;NULL|NULL\n',
+      ...reader.flatMap((property) => ['--reader-property', property]),
+    );
+    const formatter = ['print.key=true', 'print.headers=true', 'print.offset=true', 'print.partition=true', 'key.separator=|'];
+    const got = await console.consume(
+      'console-parts',
+      2,
+      '--from-beginning',
+      ...formatter.flatMap((property) => ['--formatter-property', property]),
+    );
+    assert.equal(got, 'Partition:0|Offset:0|a:1,b:2|key|value\nPartition:0|Offset:1|c:3|null|null\n');
+  });
+  for (const feature of ['headers', 'null-values']) await console.check(feature, 'together with keys, see there', () => undefined);
+  await checkWays(console);
+  await console.check('from-end', '--offset latest sees only what comes later', async () => {
+    const [command, args] = kafkaTool(
+      'ConsoleConsumer',
+      '--bootstrap-server',
+      console.broker.address,
+      '--topic',
+      'console-lines',
+      '--partition',
+      '0',
+      '--offset',
+      'latest',
+      '--max-messages',
+      '1',
+    );
+    const { child, ended } = start(command, args, { env: QUICK_START });
+    let number = LINES;
+    // Nothing says when it has begun, so send until it has seen one.
+    while (child.exitCode === null && child.signalCode === null) {
+      await console.produce('console-lines', lines(1, ++number));
+      await sleep(200);
+    }
+    const seen = Number((await ended).stdout.toString().slice('line '.length));
+    assert.ok(seen > LINES && seen <= number, String(seen));
+  });
+  await console.check('watermarks', 'kafka-get-offsets: end, beginning', async () => {
+    assert.equal((await console.must('GetOffsetShell', '--topic', 'console-parts')).trim(), 'console-parts:0:2');
+    assert.equal((await console.must('GetOffsetShell', '--topic', 'console-parts', '--time', '-2')).trim(), 'console-parts:0:0');
+  });
+  await console.check('list-offsets', 'kafka-get-offsets of a time and of the largest timestamp', async () => {
+    assert.equal((await console.must('GetOffsetShell', '--topic', 'console-parts', '--time', '0')).trim(), 'console-parts:0:0');
+    assert.equal((await console.must('GetOffsetShell', '--topic', 'console-parts', '--time', 'max-timestamp')).trim().split(':').length, 3);
+  });
+}
+
+export async function run(context) {
+  const console = new Console(context);
+  await checkTopics(console);
+  await checkRecords(console);
+  await console.notServed('idempotence', ['ConsoleProducer', '--topic', 'console-lines'], { stdin: 'x\n' });
+  await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
+  const { report } = context;
+  const cannot = (why, ...features) => features.forEach((feature) => report.cannot('console', feature, why));
+  cannot(
+    'has no option for it',
+    'partitions',
+    'binary',
+    'delivery-reports',
+    'timestamps',
+    'append-time',
+    'from-tail',
+    'from-timestamp',
+    'seek',
+    'transactions',
+  );
+  cannot('prints none', 'metadata');
+  cannot('ends with its work', 'restart');
+  cannot('sends lines', 'big-messages');
+}
