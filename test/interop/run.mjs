@@ -5,6 +5,7 @@
  *   npm run interop -- kcat java                 only these
  *   npm run interop -- text --big                the acceptance: 5 GB of text (needs about 16 GB of disk)
  *   npm run interop -- text --text-mb 1000       another size
+ *   npm run interop -- text --big --via kcat     through kcat alone: minutes instead of an hour
  *   npm run interop -- --set ringlog.durability=page-cache
  *   npm run interop -- --broker kafka            Apache Kafka instead of ringlog: is the check itself right?
  *   npm run interop -- --write-docs              writes docs/COMPATIBILITY.md from this run
@@ -30,6 +31,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     big: { type: 'boolean', default: false },
     'text-mb': { type: 'string' },
+    via: { type: 'string', multiple: true, default: ['kcat', 'console'] },
     set: { type: 'string', multiple: true, default: [] },
     broker: { type: 'string', default: 'ringlog' },
     'work-dir': { type: 'string', default: tmpdir() },
@@ -60,7 +62,7 @@ async function runSuite(name) {
   if (tools.version !== undefined) report.clients.set(name, tools.version);
   process.stdout.write(`${tools.version ?? ''}\n`);
   const textBytes = (options['text-mb'] === undefined ? (options.big ? TEXT_MB_BIG : TEXT_MB) : Number(options['text-mb'])) * 1e6;
-  await suite.run({ report, broker, tools, folder, textBytes, isBig: options.big });
+  await suite.run({ report, broker, tools, folder, textBytes, isBig: options.big, via: options.via });
 }
 
 try {
