@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Prng } from '../../src/lib/prng.ts';
-import { delay, spawnBroker, startBroker } from '../support/broker-process.ts';
+import { delay, eventually, spawnBroker, startBroker } from '../support/broker-process.ts';
 import type { KafkaClient } from '../support/kafka-client.ts';
 import { History, isDeath, type TopicHistory } from './history.ts';
 
@@ -54,17 +54,12 @@ async function load(client: KafkaClient, topic: TopicHistory, sizes: Prng): Prom
   await Promise.all(inFlight);
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await delay(5);
-}
-
 test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', { timeout: 120_000 }, async (round) => {
   const dataDir = join(root, String(Math.floor(round / ROUNDS_PER_FOLDER)));
   const fresh = round % ROUNDS_PER_FOLDER === 0;
   if (fresh) history = new History();
   // Dying on the way up, once or twice.
-  const deaths = fresh ? 0 : Math.floor(prng.below(8) / 3);
-  for (let death = 0; death < deaths; death++) {
+  while (prng.chance(fresh ? 0 : 0.4)) {
     const dying = spawnBroker({ dataDir, settings: SETTINGS });
     await delay(prng.below(600));
     await dying.kill();
@@ -82,7 +77,7 @@ test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', { timeout: 120
   const before = acknowledged;
   const loads = writers.map((writer, n) => load(writer, history.topics[n] as TopicHistory, new Prng(prng.next())));
   await delay(prng.below(1200));
-  await until(() => acknowledged > before);
+  await eventually(() => acknowledged > before, 'something is acknowledged');
   broker.child.kill('SIGKILL');
   await Promise.all(loads);
   client.close();
