@@ -52,11 +52,8 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
 
   if (generation !== null) {
     const folder = generationFolder(dataFolder, generation);
-    let shards = 0;
-    for (const shard of disk.list(folder)) {
-      const outcome = replayShard(disk, `${folder}/${shard}`, generationNumber(generation), notes);
-      if (outcome === null) continue;
-      shards++;
+    const outcomes = replayShards(disk, folder, generationNumber(generation), notes);
+    for (const { shard, outcome } of outcomes) {
       groupsLost ||= outcome.missing.length > 0;
       clean &&= outcome.clean;
       replayedGroups += outcome.groups;
@@ -68,7 +65,7 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
       }
     }
     // CURRENT names a generation only after its first checkpoint is durable.
-    if (shards === 0)
+    if (outcomes.length === 0)
       throw new RecoveryError(
         `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
       );
@@ -112,6 +109,32 @@ function adoptLostPartitions(
   }
 }
 
+/**
+ * Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others recorded
+ * as they let go.
+ */
+function replayShards(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): { shard: string; outcome: ShardOutcome }[] {
+  const replayed: { shard: string; outcome: ShardOutcome; told: RecoveryNote[] }[] = [];
+  const handedOver = new Map<string, PartitionState>();
+  for (const shard of disk.list(folder)) {
+    const told: RecoveryNote[] = [];
+    const outcome = replayShard(disk, `${folder}/${shard}`, generation, told, new Map());
+    if (outcome === null) continue;
+    replayed.push({ shard, outcome, told });
+    for (const [key, { movedOut, state }] of outcome.replay.partitions) {
+      if (movedOut && state.moveNumber >= (handedOver.get(key)?.moveNumber ?? 0)) handedOver.set(key, state);
+    }
+  }
+  for (const each of replayed) {
+    if (each.outcome.replay.needsHandedOver) {
+      each.told = [];
+      each.outcome = replayShard(disk, `${folder}/${each.shard}`, generation, each.told, handedOver) ?? each.outcome;
+    }
+    notes.push(...each.told);
+  }
+  return replayed;
+}
+
 /** The higher move number wins; of the two records of one move, the one that took over. */
 function supersedes(candidate: Candidate, other: Candidate): boolean {
   const difference = candidate.replayed.state.moveNumber - other.replayed.state.moveNumber;
@@ -126,7 +149,13 @@ interface ShardOutcome {
   readonly groups: number;
 }
 
-function replayShard(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): ShardOutcome | null {
+function replayShard(
+  disk: Disk,
+  folder: string,
+  generation: bigint,
+  notes: RecoveryNote[],
+  handedOver: ReadonlyMap<string, PartitionState>,
+): ShardOutcome | null {
   const names = disk.list(folder);
   const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
   for (const name of corrupt) notes.push({ kind: 'corruption', text: `checkpoint ${folder}/${name} is damaged` });
@@ -153,7 +182,7 @@ function replayShard(disk: Disk, folder: string, generation: bigint, notes: Reco
       kind: 'torn-tail',
       text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log`,
     });
-  const replay = new Replay(checkpoint.partitions);
+  const replay = new Replay(checkpoint.partitions, handedOver);
   for (const group of journal.groups) replay.apply(group);
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
   const clean = checkpoint.clean && corrupt.length === 0 && journal.groups.length === 0 && journal.missing.length === 0;

@@ -3,7 +3,6 @@ import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import { RecoveryError } from './generation.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
@@ -39,7 +38,13 @@ export class Replay {
   readonly notes: ReplayNote[] = [];
   private readonly byHandle = new Map<number, ReplayedPartition>();
 
-  constructor(partitions: readonly CheckpointPartition[]) {
+  /** Set when a partition was brought from another shard and what it brought is not in `handedOver`. */
+  needsHandedOver = false;
+  private readonly handedOver: ReadonlyMap<string, PartitionState>;
+
+  /** `handedOver`: what other shards recorded of partitions that left them, by key. */
+  constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, PartitionState> = new Map()) {
+    this.handedOver = handedOver;
     for (const { handle, state, movedOut } of partitions) {
       const replayed: ReplayedPartition = { state, appends: [], movedOut, lastSequence: 0 };
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
@@ -104,15 +109,16 @@ export class Replay {
     const key = partitionKey(body.topicId, body.partition);
     let replayed = this.partitions.get(key);
     if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
-      // The group with its opening is damaged. A new partition began empty; what a moved one began with stood in that group alone.
-      const text = `the journal group that opened ${key} is damaged`;
-      if (body.moveNumber > 0)
-        throw new RecoveryError(
-          `${text}, and with it what the partition brought from another shard; restore the data folder from a backup`,
-        );
-      replayed = { state: emptyPartition(body.topicId, body.partition), appends: [], movedOut: false, lastSequence: sequence };
+      // The group with its opening is damaged. A new partition began empty; a moved one with what the shard before recorded as it let go.
+      const brought = this.handedOver.get(key);
+      const isMoved = body.moveNumber > 0;
+      const state =
+        isMoved && brought?.moveNumber === body.moveNumber ? structuredClone(brought) : emptyPartition(body.topicId, body.partition);
+      state.moveNumber = body.moveNumber;
+      if (isMoved && brought?.moveNumber !== body.moveNumber) this.needsHandedOver = true;
+      replayed = { state, appends: [], movedOut: false, lastSequence: sequence };
       this.partitions.set(key, replayed);
-      this.note(replayed.state, text);
+      this.note(state, 'the journal group that opened it is damaged');
     }
     this.byHandle.set(handle, replayed);
   }
