@@ -129,8 +129,14 @@ export class Replay {
     const { state } = replayed;
     replayed.lastSequence = group.sequence;
     if (entry.baseOffset < state.endOffset) {
-      this.note(state, `journal group ${group.sequence} repeats offset ${entry.baseOffset}, below the end ${state.endOffset}; ignored`);
-      return;
+      // Offsets are given out again only behind a truncation: its group is lost, what it did shows here.
+      this.note(state, `the journal group that truncated it to offset ${entry.baseOffset} is damaged`);
+      const inSegment = state.segments.some((segment) => segment.baseOffset === entry.segmentBase);
+      const before = replayed.appends.findLast(
+        ({ entry: { baseOffset, lastOffsetDelta } }) => baseOffset + lastOffsetDelta + 1 === entry.baseOffset,
+      );
+      const endOfBefore = before === undefined ? 0 : before.entry.position + before.entry.batchBytes;
+      truncateReplayed(replayed, entry.baseOffset, inSegment ? entry.position : endOfBefore);
     }
     if (entry.baseOffset > state.endOffset) this.lose(state, entry.baseOffset);
     if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
