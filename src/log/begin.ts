@@ -36,8 +36,8 @@ export function beginGeneration(
   journalBytesMax: number,
 ): BegunGeneration {
   disk.mkdir(`${dataFolder}/topics`);
-  tidyPool(disk, dataFolder);
   const recovered = recover(disk, dataFolder, topicStatus);
+  tidyPool(disk, dataFolder);
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {
     const state = recovered.partitions.get(partitionKey(topicId, partition)) ?? emptyPartition(topicId, partition);

@@ -17,8 +17,6 @@ export interface EpochEnd {
 
 /**
  * End offset of the largest epoch at most `epoch`, as OffsetForLeaderEpoch answers it: a follower cuts its log there when that is below its own end.
- *
- * @later replication and OffsetForLeaderEpoch
  */
 export function endOffsetForEpoch(state: Pick<PartitionState, 'epochs' | 'endOffset'>, epoch: number): EpochEnd {
   for (let i = state.epochs.length - 1; i >= 0; i--) {

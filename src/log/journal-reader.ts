@@ -24,10 +24,19 @@ export interface JournalContents {
   readonly behindTail: readonly FoundGroup[];
 }
 
-/** Reads all journal files in `folder`; groups up to `checkpointSequence` are contained in the checkpoint and skipped. */
-export function readJournal(disk: Disk, folder: string, generation: bigint, checkpointSequence: number): JournalContents {
+/**
+ * Reads all journal files in `folder`; groups up to `checkpointSequence` are contained in the checkpoint and skipped. `durableSequence`: every group up to
+ * this one is known to have been durable, whatever the journal says.
+ */
+export function readJournal(
+  disk: Disk,
+  folder: string,
+  generation: bigint,
+  checkpointSequence: number,
+  durableSequence = checkpointSequence,
+): JournalContents {
   const found = new Map<number, FoundGroup>();
-  let syncedThrough = checkpointSequence;
+  let syncedThrough = Math.max(checkpointSequence, durableSequence);
   for (const name of disk.list(folder)) {
     if (journalNumber(name) < 0) continue;
     const path = `${folder}/${name}`;

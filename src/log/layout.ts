@@ -56,6 +56,12 @@ export function checkpointSequence(name: string): number {
   return match === null ? -1 : Number(match[1]);
 }
 
+/** Base offset in a segment file's name, or −1 for any other name. */
+export function segmentOffset(name: string): number {
+  const match = /^(\d{20})\.log$/.exec(name);
+  return match === null ? -1 : Number(match[1]);
+}
+
 /** Number of a journal file's name, or −1 for any other name. */
 export function journalNumber(name: string): number {
   const match = /^journal-(\d{6,})\.jrn$/.exec(name);

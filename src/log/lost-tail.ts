@@ -1,25 +1,59 @@
 /**
  * When a durable journal group is damaged, the partitions it spoke of are not known. A later group of the same partition shows the gap; for a
- * partition without one, this looks at the segment behind the known end: an intact chain of batches that continues the log exactly is evidence
+ * partition without one, this looks at the segments behind the known end: an intact chain of batches that continues the log exactly is evidence
  * that offsets were given out. They are never served (no journal vouches for them), but never given out again either.
  */
 import { readBatchHead, readIntactBatch } from './batch-reader.ts';
 import { DiskError, type Disk } from './disk.ts';
-import { segmentPath } from './layout.ts';
+import { partitionFolder, segmentOffset, segmentPath } from './layout.ts';
+import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 import type { RecoveryNote } from './recovery-note.ts';
-import type { ReplayedPartition } from './replay.ts';
 
 /** Marks the offsets that follow the partition's end and were probably acknowledged as damaged. */
-export function extendOverLostTail(
+export function extendOverLostTail(disk: Disk, dataFolder: string, state: PartitionState, notes: RecoveryNote[]): void {
+  const from = state.endOffset;
+  const known = state.segments[state.segments.length - 1];
+  if (known !== undefined) follow(disk, dataFolder, state, known);
+  // The damaged group may also have begun segments.
+  for (const baseOffset of segmentOffsets(disk, dataFolder, state)) {
+    if (baseOffset !== state.endOffset || baseOffset === known?.baseOffset) continue;
+    follow(disk, dataFolder, state, begin(state, baseOffset));
+  }
+  if (state.endOffset > from) refuse(state, from, notes);
+}
+
+/**
+ * The state of a partition that a damaged group may have been the only one to tell of; null if no batch of it is found. All its offsets are refused: its files
+ * stay where they are, for whoever investigates.
+ */
+export function adoptLostPartition(
   disk: Disk,
   dataFolder: string,
-  replayed: ReplayedPartition,
-  missing: readonly number[],
+  topicId: string,
+  partition: number,
   notes: RecoveryNote[],
-): void {
-  const { state } = replayed;
-  const segment = state.segments[state.segments.length - 1];
-  if (replayed.movedOut || segment === undefined || replayed.lastSequence > (missing[missing.length - 1] as number)) return;
+): PartitionState | null {
+  const state = emptyPartition(topicId, partition);
+  const bases = segmentOffsets(disk, dataFolder, state);
+  state.logStartOffset = state.endOffset = bases[0] ?? 0;
+  for (const baseOffset of bases) {
+    if (baseOffset < state.endOffset) continue;
+    state.endOffset = baseOffset;
+    follow(disk, dataFolder, state, begin(state, baseOffset));
+  }
+  if (state.endOffset === state.logStartOffset) return null;
+  refuse(state, state.logStartOffset, notes);
+  return state;
+}
+
+function begin(state: PartitionState, baseOffset: number): SegmentState {
+  const segment: SegmentState = { baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity: 0 };
+  state.segments.push(segment);
+  return segment;
+}
+
+/** Moves the end of the log over what follows it in its last segment. */
+function follow(disk: Disk, dataFolder: string, state: PartitionState, segment: SegmentState): void {
   let fd: number;
   try {
     fd = disk.open(segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset), 'read');
@@ -28,7 +62,6 @@ export function extendOverLostTail(
     throw error;
   }
   try {
-    const from = state.endOffset;
     const epoch = state.epochs[state.epochs.length - 1]?.epoch ?? 0;
     for (;;) {
       const head = readBatchHead(disk, fd, segment.endPosition, disk.size(fd));
@@ -37,13 +70,22 @@ export function extendOverLostTail(
       segment.endPosition += head.bytes;
       state.endOffset = segment.endOffset = head.lastOffset + 1;
     }
-    if (state.endOffset === from) return;
-    state.damaged.push({ from, to: state.endOffset });
-    notes.push({
-      kind: 'corruption',
-      text: `${state.topicId}/${state.partition}: offsets ${from} to ${state.endOffset - 1} were probably in a damaged journal group; refused, not given out again`,
-    });
   } finally {
     disk.close(fd);
   }
+}
+
+function refuse(state: PartitionState, from: number, notes: RecoveryNote[]): void {
+  state.damaged.push({ from, to: state.endOffset });
+  const range = `offsets ${from} to ${state.endOffset - 1}`;
+  const text = `${partitionKey(state.topicId, state.partition)}: ${range} were probably in a damaged journal group; refused, not given out again`;
+  notes.push({ kind: 'corruption', text });
+}
+
+/** Base offsets of the segment files of a partition, ascending. */
+function segmentOffsets(disk: Disk, dataFolder: string, { topicId, partition }: PartitionState): number[] {
+  return disk
+    .list(partitionFolder(dataFolder, topicId, partition))
+    .map(segmentOffset)
+    .filter((offset) => offset >= 0);
 }

@@ -43,6 +43,23 @@ export class SegmentPool {
     return 0;
   }
 
+  /** Removes a file of the pool to make room on a full disk; false when there is none. */
+  giveBack(): boolean {
+    for (const name of this.disk.list(this.folder)) {
+      if (lengthOf(name) === 0) continue;
+      try {
+        // Under a name that nobody takes, so that no shard is given a file that goes away.
+        this.disk.rename(`${this.folder}/${name}`, `${this.folder}/${name}.gone`);
+      } catch (error) {
+        if (error instanceof DiskError && error.code === 'ENOENT') continue;
+        throw error;
+      }
+      this.disk.unlink(`${this.folder}/${name}.gone`);
+      return true;
+    }
+    return false;
+  }
+
   /** Files between half of and the whole of a segment's size, largest first. */
   private find(segmentBytes: number): string[] {
     return this.disk

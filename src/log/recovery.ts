@@ -18,7 +18,7 @@ import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
 import { quarantineUnknownFolders } from './quarantine.ts';
 import { redoPartition, type RedoContext } from './redo.ts';
 import { Replay, type ReplayedPartition } from './replay.ts';
-import { extendOverLostTail } from './lost-tail.ts';
+import { adoptLostPartition, extendOverLostTail } from './lost-tail.ts';
 
 /** What recovery hands to the broker. */
 export interface Recovered {
@@ -37,6 +37,8 @@ interface Candidate {
   readonly syncedThrough: number;
   /** A sync-class shard: referenced bytes were synced with their group. */
   readonly syncClass: boolean;
+  /** The last durable group of its shard that is damaged, or −1. */
+  readonly lastMissing: number;
 }
 
 /** Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. */
@@ -46,27 +48,24 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   const candidates = new Map<string, Candidate>();
   let clean = true;
   let replayedGroups = 0;
+  let groupsLost = false;
 
   if (generation !== null) {
     const folder = generationFolder(dataFolder, generation);
-    let shards = 0;
-    for (const shard of disk.list(folder)) {
-      const outcome = replayShard(disk, `${folder}/${shard}`, generationNumber(generation), notes);
-      if (outcome === null) continue;
-      shards++;
+    const outcomes = replayShards(disk, folder, generationNumber(generation), notes);
+    for (const { shard, outcome } of outcomes) {
+      groupsLost ||= outcome.missing.length > 0;
       clean &&= outcome.clean;
       replayedGroups += outcome.groups;
       const syncClass = shard.startsWith('sync-');
       for (const [key, replayed] of outcome.replay.partitions) {
-        const candidate = { replayed, syncedThrough: outcome.syncedThrough, syncClass };
-        if (outcome.missing.length > 0 && topicStatus(replayed.state.topicId) === 'known')
-          extendOverLostTail(disk, dataFolder, replayed, outcome.missing, notes);
+        const candidate = { replayed, syncedThrough: outcome.syncedThrough, syncClass, lastMissing: outcome.missing.at(-1) ?? -1 };
         const other = candidates.get(key);
         if (other === undefined || supersedes(candidate, other)) candidates.set(key, candidate);
       }
     }
     // CURRENT names a generation only after its first checkpoint is durable.
-    if (shards === 0)
+    if (outcomes.length === 0)
       throw new RecoveryError(
         `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
       );
@@ -74,11 +73,14 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
 
   const context: RedoContext = { disk, dataFolder, notes, syncedFolders: new Set(), rewrittenBytes: 0 };
   const partitions = new Map<string, PartitionState>();
-  for (const [key, { replayed, syncedThrough, syncClass }] of candidates) {
+  for (const [key, { replayed, syncedThrough, syncClass, lastMissing }] of candidates) {
     if (topicStatus(replayed.state.topicId) !== 'known') continue;
+    // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
+    if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing) extendOverLostTail(disk, dataFolder, replayed.state, notes);
     redoPartition(context, replayed, syncedThrough, syncClass);
     partitions.set(key, replayed.state);
   }
+  if (groupsLost) adoptLostPartitions(disk, dataFolder, topicStatus, partitions, notes);
   try {
     quarantineUnknownFolders(disk, dataFolder, topicStatus, partitions, notes);
   } catch (error) {
@@ -86,6 +88,51 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     if (!isSpaceError(error)) throw error;
   }
   return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
+}
+
+/** A damaged group may have been the birth of a partition: what lies on disk of known topics, and nobody knows of, must not start over at offset 0. */
+function adoptLostPartitions(
+  disk: Disk,
+  dataFolder: string,
+  topicStatus: TopicStatus,
+  partitions: Map<string, PartitionState>,
+  notes: RecoveryNote[],
+): void {
+  for (const topicId of disk.list(`${dataFolder}/topics`)) {
+    if (topicStatus(topicId) !== 'known') continue;
+    for (const partition of disk.list(`${dataFolder}/topics/${topicId}`)) {
+      const key = partitionKey(topicId, Number(partition));
+      if (partitions.has(key)) continue;
+      const state = adoptLostPartition(disk, dataFolder, topicId, Number(partition), notes);
+      if (state !== null) partitions.set(key, state);
+    }
+  }
+}
+
+/**
+ * Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others recorded
+ * as they let go.
+ */
+function replayShards(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): { shard: string; outcome: ShardOutcome }[] {
+  const replayed: { shard: string; outcome: ShardOutcome; told: RecoveryNote[] }[] = [];
+  const handedOver = new Map<string, PartitionState>();
+  for (const shard of disk.list(folder)) {
+    const told: RecoveryNote[] = [];
+    const outcome = replayShard(disk, `${folder}/${shard}`, generation, told, new Map());
+    if (outcome === null) continue;
+    replayed.push({ shard, outcome, told });
+    for (const [key, { movedOut, state }] of outcome.replay.partitions) {
+      if (movedOut && state.moveNumber >= (handedOver.get(key)?.moveNumber ?? 0)) handedOver.set(key, state);
+    }
+  }
+  for (const each of replayed) {
+    if (each.outcome.replay.needsHandedOver) {
+      each.told = [];
+      each.outcome = replayShard(disk, `${folder}/${each.shard}`, generation, each.told, handedOver) ?? each.outcome;
+    }
+    notes.push(...each.told);
+  }
+  return replayed;
 }
 
 /** The higher move number wins; of the two records of one move, the one that took over. */
@@ -102,7 +149,13 @@ interface ShardOutcome {
   readonly groups: number;
 }
 
-function replayShard(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): ShardOutcome | null {
+function replayShard(
+  disk: Disk,
+  folder: string,
+  generation: bigint,
+  notes: RecoveryNote[],
+  handedOver: ReadonlyMap<string, PartitionState>,
+): ShardOutcome | null {
   const names = disk.list(folder);
   const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
   for (const name of corrupt) notes.push({ kind: 'corruption', text: `checkpoint ${folder}/${name} is damaged` });
@@ -111,7 +164,9 @@ function replayShard(disk: Disk, folder: string, generation: bigint, notes: Reco
     if (corrupt.length === 0 && !names.some((name) => checkpointSequence(name) >= 0 || journalNumber(name) >= 0)) return null;
     throw new RecoveryError(`${folder} has no intact checkpoint; restore the data folder from a backup or from a replica`);
   }
-  const journal = readJournal(disk, folder, generation, checkpoint.sequence);
+  // A damaged checkpoint still says by its name what it contained, and so was durable.
+  const durable = Math.max(checkpoint.sequence, ...corrupt.map(checkpointSequence));
+  const journal = readJournal(disk, folder, generation, checkpoint.sequence, durable);
   if (corrupt.length > 0 && journal.missing.length > 0)
     throw new RecoveryError(
       `the newest checkpoint of ${folder} is damaged and its journal does not reach back to the one before ` +
@@ -127,7 +182,7 @@ function replayShard(disk: Disk, folder: string, generation: bigint, notes: Reco
       kind: 'torn-tail',
       text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log`,
     });
-  const replay = new Replay(checkpoint.partitions);
+  const replay = new Replay(checkpoint.partitions, handedOver);
   for (const group of journal.groups) replay.apply(group);
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
   const clean = checkpoint.clean && corrupt.length === 0 && journal.groups.length === 0 && journal.missing.length === 0;

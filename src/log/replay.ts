@@ -3,7 +3,6 @@ import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
 import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import { RecoveryError } from './generation.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
@@ -39,7 +38,13 @@ export class Replay {
   readonly notes: ReplayNote[] = [];
   private readonly byHandle = new Map<number, ReplayedPartition>();
 
-  constructor(partitions: readonly CheckpointPartition[]) {
+  /** Set when a partition was brought from another shard and what it brought is not in `handedOver`. */
+  needsHandedOver = false;
+  private readonly handedOver: ReadonlyMap<string, PartitionState>;
+
+  /** `handedOver`: what other shards recorded of partitions that left them, by key. */
+  constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, PartitionState> = new Map()) {
+    this.handedOver = handedOver;
     for (const { handle, state, movedOut } of partitions) {
       const replayed: ReplayedPartition = { state, appends: [], movedOut, lastSequence: 0 };
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
@@ -85,8 +90,7 @@ export class Replay {
       case EntryType.truncate:
         // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
         if (body.endOffset > state.endOffset) {
-          state.damaged.push({ from: state.endOffset, to: body.endOffset });
-          state.endOffset = body.endOffset;
+          skipTo(state, body.endOffset);
         } else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
@@ -95,6 +99,7 @@ export class Replay {
         replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));
         return;
       case EntryType.roll:
+        if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);
         rollReplayed(state, body.baseOffset, body.capacity);
         return;
     }
@@ -104,15 +109,16 @@ export class Replay {
     const key = partitionKey(body.topicId, body.partition);
     let replayed = this.partitions.get(key);
     if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
-      // The group with its opening is damaged. A new partition began empty; what a moved one began with stood in that group alone.
-      const text = `the journal group that opened ${key} is damaged`;
-      if (body.moveNumber > 0)
-        throw new RecoveryError(
-          `${text}, and with it what the partition brought from another shard; restore the data folder from a backup`,
-        );
-      replayed = { state: emptyPartition(body.topicId, body.partition), appends: [], movedOut: false, lastSequence: sequence };
+      // The group with its opening is damaged. A new partition began empty; a moved one with what the shard before recorded as it let go.
+      const brought = this.handedOver.get(key);
+      const isMoved = body.moveNumber > 0;
+      const state =
+        isMoved && brought?.moveNumber === body.moveNumber ? structuredClone(brought) : emptyPartition(body.topicId, body.partition);
+      state.moveNumber = body.moveNumber;
+      if (isMoved && brought?.moveNumber !== body.moveNumber) this.needsHandedOver = true;
+      replayed = { state, appends: [], movedOut: false, lastSequence: sequence };
       this.partitions.set(key, replayed);
-      this.note(replayed.state, text);
+      this.note(state, 'the journal group that opened it is damaged');
     }
     this.byHandle.set(handle, replayed);
   }
@@ -123,14 +129,16 @@ export class Replay {
     const { state } = replayed;
     replayed.lastSequence = group.sequence;
     if (entry.baseOffset < state.endOffset) {
-      this.note(state, `journal group ${group.sequence} repeats offset ${entry.baseOffset}, below the end ${state.endOffset}; ignored`);
-      return;
+      // Offsets are given out again only behind a truncation: its group is lost, what it did shows here.
+      this.note(state, `the journal group that truncated it to offset ${entry.baseOffset} is damaged`);
+      const inSegment = state.segments.some((segment) => segment.baseOffset === entry.segmentBase);
+      const before = replayed.appends.findLast(
+        ({ entry: { baseOffset, lastOffsetDelta } }) => baseOffset + lastOffsetDelta + 1 === entry.baseOffset,
+      );
+      const endOfBefore = before === undefined ? 0 : before.entry.position + before.entry.batchBytes;
+      truncateReplayed(replayed, entry.baseOffset, inSegment ? entry.position : endOfBefore);
     }
-    if (entry.baseOffset > state.endOffset) {
-      // Only a lost group leaves a gap: offsets are dense at append.
-      state.damaged.push({ from: state.endOffset, to: entry.baseOffset });
-      this.note(state, `offsets ${state.endOffset} to ${entry.baseOffset - 1} were in a journal group that is damaged`);
-    }
+    if (entry.baseOffset > state.endOffset) this.lose(state, entry.baseOffset);
     if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
     const segment = state.segments[state.segments.length - 1] as SegmentState;
     const end = entry.baseOffset + entry.lastOffsetDelta + 1;
@@ -141,9 +149,21 @@ export class Replay {
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 
+  /** Only a lost group leaves a gap: offsets are dense at append. */
+  private lose(state: PartitionState, to: number): void {
+    this.note(state, `offsets ${state.endOffset} to ${to - 1} were in a journal group that is damaged`);
+    skipTo(state, to);
+  }
+
   private note(state: PartitionState, text: string): void {
     this.notes.push({ topicId: state.topicId, partition: state.partition, text });
   }
+}
+
+/** Goes on at a higher offset; those in between are taken and refused. */
+function skipTo(state: PartitionState, endOffset: number): void {
+  state.damaged.push({ from: state.endOffset, to: endOffset });
+  state.endOffset = endOffset;
 }
 
 /** Begins a segment, in place of an empty one with the same base offset. */

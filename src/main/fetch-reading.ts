@@ -279,8 +279,7 @@ export class FetchReading implements MemoryWaiter {
     this.recordsTotal += window.validBytes;
     this.bytesRead += window.length;
     this.bytesLeft -= window.validBytes;
-    const nextPosition = window.position + window.validBytes;
-    const isSealedEnd = window.segment !== view.active && nextPosition >= window.segment.endPosition;
-    if (!isSealedEnd) view.hints.remember(window.nextOffset, nextPosition, window.nextOffset);
+    // Behind the last batch of a sealed segment this place is none, but then the offset begins the next segment and nobody asks.
+    view.hints.remember(window.nextOffset, window.position + window.validBytes, window.nextOffset);
   }
 }

@@ -192,6 +192,7 @@ export class Checkpointer {
     if (status === JobStatus.noSpace) {
       // Only the checkpoint file found no room: the next one covers the same and more.
       this.bytesSince += underWay.bytes;
+      this.shard.pool.giveBack();
       this.retryAfterMs = nowMs + SPACE_RETRY_MS;
       return;
     }

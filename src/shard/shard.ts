@@ -13,7 +13,7 @@
  * `memory` topics answer before step 1 and become readable in step 4.
  */
 import { assert } from '../lib/assert.ts';
-import { DiskError, type Disk } from '../log/disk.ts';
+import { DiskError, isSpaceError, type Disk } from '../log/disk.ts';
 import { noteEpoch } from '../log/epochs.ts';
 import { bindEntry, EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
@@ -332,12 +332,24 @@ export class Shard {
       segment.dirty = true;
       segment.dirtyBytes += partition.stagedBytes;
       if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
-      this.ports.disk.write(segment.fd, pieces, group.position[partition.firstInGroup] as number);
+      this.writePieces(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (error.operation.startsWith('sync')) this.fail(`${error.message} while preparing a segment`);
       this.refusePartition(partition);
+    }
+  }
+
+  /** Writes segment bytes; a full disk takes back what the pool holds before it refuses anybody. */
+  private writePieces(fd: number, pieces: readonly Uint8Array[], position: number): void {
+    for (;;) {
+      try {
+        this.ports.disk.write(fd, pieces, position);
+        return;
+      } catch (error) {
+        if (!isSpaceError(error) || !this.pool.giveBack()) throw error;
+      }
     }
   }
 

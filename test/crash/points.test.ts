@@ -73,17 +73,21 @@ async function firstLife(client: KafkaClient, history: History): Promise<void> {
 }
 
 async function secondLife(client: KafkaClient, history: History): Promise<void> {
-  const [forced, cached, memory, mayfly] = ['forced', 'cached', 'memory', 'mayfly'].map((name) => byName(history, name)) as TopicHistory[];
-  const all = [forced, cached, memory, mayfly] as TopicHistory[];
-  await Promise.all(all.map((topic) => burst(client, topic, 3)));
-  await altered(client, forced as TopicHistory, 'fsync');
-  await burst(client, forced as TopicHistory, 6, 300_000);
-  await altered(client, memory as TopicHistory, 'memory');
-  await Promise.all([burst(client, memory as TopicHistory, 4), history.delete(client, cached as TopicHistory)]);
+  const [forced, cached, memory, mayfly] = [
+    byName(history, 'forced'),
+    byName(history, 'cached'),
+    byName(history, 'memory'),
+    byName(history, 'mayfly'),
+  ];
+  await Promise.all([forced, cached, memory, mayfly].map((topic) => burst(client, topic, 3)));
+  await altered(client, forced, 'fsync');
+  await burst(client, forced, 6, 300_000);
+  await altered(client, memory, 'memory');
+  await Promise.all([burst(client, memory, 4), history.delete(client, cached)]);
   await delay(150);
-  await burst(client, mayfly as TopicHistory, 5, 300_000);
-  await altered(client, memory as TopicHistory, 'page-cache');
-  await Promise.all([forced, memory, mayfly].map((topic) => burst(client, topic as TopicHistory, 2)));
+  await burst(client, mayfly, 5, 300_000);
+  await altered(client, memory, 'page-cache');
+  await Promise.all([forced, memory, mayfly].map((topic) => burst(client, topic, 2)));
 }
 
 /** A life without a death; returns how many operations it had. */

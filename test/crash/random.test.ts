@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Prng } from '../../src/lib/prng.ts';
-import { delay, spawnBroker, startBroker } from '../support/broker-process.ts';
+import { delay, eventually, spawnBroker, startBroker } from '../support/broker-process.ts';
 import type { KafkaClient } from '../support/kafka-client.ts';
 import { History, isDeath, type TopicHistory } from './history.ts';
 
@@ -59,7 +59,7 @@ test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', { timeout: 120
   const fresh = round % ROUNDS_PER_FOLDER === 0;
   if (fresh) history = new History();
   // Dying on the way up, once or twice.
-  while (!fresh && prng.chance(0.4)) {
+  while (prng.chance(fresh ? 0 : 0.4)) {
     const dying = spawnBroker({ dataDir, settings: SETTINGS });
     await delay(prng.below(600));
     await dying.kill();
@@ -77,7 +77,7 @@ test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', { timeout: 120
   const before = acknowledged;
   const loads = writers.map((writer, n) => load(writer, history.topics[n] as TopicHistory, new Prng(prng.next())));
   await delay(prng.below(1200));
-  while (acknowledged === before) await delay(5);
+  await eventually(() => acknowledged > before, 'something is acknowledged');
   broker.child.kill('SIGKILL');
   await Promise.all(loads);
   client.close();

@@ -253,6 +253,31 @@ export class FakeDisk implements Disk {
     if (position < inode.durable.length) inode.durable[position] = inode.current[position];
   }
 
+  /** Every file's bytes as they read now. */
+  snapshot(): Map<string, Buffer> {
+    return new Map([...this.files].map(([path, inode]) => [path, Buffer.from(inode.current.subarray(0, inode.size))]));
+  }
+
+  /** Whether every file reads as in a {@link snapshot}, and there is no other. */
+  isLike(snapshot: ReadonlyMap<string, Buffer>): boolean {
+    const now = this.snapshot();
+    return now.size === snapshot.size && [...now].every(([path, bytes]) => snapshot.get(path)?.equals(bytes) === true);
+  }
+
+  /** Puts every file of a {@link snapshot} back, durably. The folders must be there. */
+  restore(snapshot: ReadonlyMap<string, Buffer>): void {
+    this.files.clear();
+    this.pending = [];
+    for (const [path, bytes] of snapshot) {
+      const inode = new Inode();
+      inode.current = Buffer.from(bytes);
+      inode.durable = Buffer.from(bytes);
+      inode.size = inode.durableSize = bytes.length;
+      this.files.set(path, inode);
+    }
+    this.durableFiles = new Map(this.files);
+  }
+
   /** Paths of all files, for scenarios that pick one. */
   paths(): string[] {
     return [...this.files.keys()].sort();

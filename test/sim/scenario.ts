@@ -35,10 +35,12 @@ export function runSeed(options: SimOptions): RunSummary {
   return { acks: sim.acks, refusals: sim.refusals, starts: sim.starts, operations: disk.operations };
 }
 
+const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const;
+
 /** A life until its end; returns what a record must have been trusted with to be there afterwards. */
-function live(sim: Simulation): number {
+export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number][] = ENDINGS): number {
   const { prng, disk } = sim;
-  const ending = prng.pick(['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const);
+  const ending = prng.pick(endings);
   const steps = 50 + prng.below(250);
   if (prng.chance(0.7) && ending !== 'clean') disk.crashAt = disk.operations + 1 + prng.below(400);
   try {

@@ -158,12 +158,12 @@ export class Simulation {
   start(): Recovered {
     const { disk } = this;
     for (const changed of disk.mkdir(DATA)) disk.syncFolder(changed);
-    tidyPool(disk, DATA);
     const recovered = recover(this.options.recoveryDisk?.(disk) ?? disk, DATA, (id) => {
       const topic = this.topics.get(id);
       return topic === undefined ? 'unknown' : topic.deleted ? 'deleted' : 'known';
     });
     this.options.afterRecovery?.(recovered, disk);
+    tidyPool(disk, DATA);
     this.lastRecovery = recovered;
     this.trace?.(`start ${this.starts}: ${JSON.stringify(recovered.notes)}`);
     if (this.starts++ > 0 && !recovered.clean) this.unclean++;

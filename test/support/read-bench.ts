@@ -230,6 +230,8 @@ export class ReadBench {
   readonly side: ReadSide;
   readonly logged: { message: string; fields: Record<string, unknown> }[] = [];
   readonly jobsRun: Job[] = [];
+  /** Jobs wait for this before they begin. */
+  jobsHeld: Promise<void> | null = null;
   private readonly options: ReadBenchOptions;
   private nextHandle = 1;
   private nextTopic = 1;
@@ -240,6 +242,7 @@ export class ReadBench {
     const runner = {
       run: async (job: Job) => {
         this.jobsRun.push(job);
+        if (this.jobsHeld !== null) await this.jobsHeld;
         return runJob(disk, job, () => undefined);
       },
       close: async () => undefined,

@@ -122,6 +122,15 @@ test('a deleted topic leaves its full segments to the pool, within its limit, an
   expect(disk.list(folder)).toEqual(['x.log']);
 });
 
+test('the pool gives room back, a file at a time, until it is empty', () => {
+  const disk = new FakeDisk(new Prng(1));
+  disk.mkdir(`${DATA}/pool`);
+  for (const name of ['4000-a.pool', '5000-b.pool', '9-c.pool.unsettled']) disk.close(disk.open(`${DATA}/pool/${name}`, 'write'));
+  const pool = new SegmentPool(disk, DATA);
+  expect([pool.giveBack(), pool.giveBack(), pool.giveBack()]).toEqual([true, true, false]);
+  expect(disk.list(`${DATA}/pool`)).toEqual(['9-c.pool.unsettled']);
+});
+
 test('a file that a crash left half way into the pool is removed, not handed out', () => {
   const disk = new FakeDisk(new Prng(1));
   disk.mkdir(`${DATA}/pool`);

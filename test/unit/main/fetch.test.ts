@@ -223,6 +223,21 @@ test('a long poll is answered when data comes, and not before', async () => {
   expect(memoryIsWhole()).toBe(true);
 });
 
+test('each long poll is woken, the tenth as the first', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  for (let offset = 0; offset < 10; offset++) {
+    const request = bench.beginFetch('orders', [{ offset }], { maxWaitMs: 500 });
+    await settle(1);
+    expect(request.answer).toBeNull();
+    const batch = log!.append(1);
+    await settle(1);
+    expect(equal(partitionOf(request.decode(fetch)).records, batch.bytes)).toBe(true);
+    request.drain();
+  }
+  expect(bench.side.waiting.rounds).toBe(10);
+});
+
 test('a long poll ends empty when its time is up', async () => {
   bench = new ReadBench();
   const [log] = bench.addTopic('orders');

@@ -228,3 +228,60 @@ test('a segment that is retired while it is read is closed when the read has end
   request.drain();
   expect(bench.side.memory.freeBytes).toBe(16 << 20);
 });
+
+test.each([
+  ['the segment grows', (log: LogWriter) => void log.append(2, 70)],
+  [
+    'the segment grows and is sealed',
+    (log: LogWriter) => {
+      log.append(2, 70);
+      log.roll();
+      log.append(1);
+    },
+  ],
+  [
+    'the segment is sealed',
+    (log: LogWriter) => {
+      log.roll();
+      log.append(1);
+    },
+  ],
+  ['the log is cut', (log: LogWriter) => log.truncate(130)],
+  [
+    'the log is cut and grows beyond where it was',
+    (log: LogWriter) => {
+      log.truncate(130);
+      for (let i = 0; i < 40; i++) log.append((i % 5) + 1, 60);
+    },
+  ],
+])('while the index of the active segment is rebuilt, %s', async (_what, change) => {
+  const log = fill(1);
+  log.restart();
+  let release: () => void = () => undefined;
+  bench!.jobsHeld = new Promise((resolve) => (release = resolve));
+  const request = bench!.beginFetch('orders', [{ offset: 127, maxBytes: 1 }]);
+  await settle();
+  change(log);
+  await settle();
+  release();
+  await request.answered();
+  request.drain();
+  bench!.jobsHeld = null;
+  for (const batch of log.batches) {
+    for (let offset = batch.base; offset <= batch.last; offset++) {
+      log.view.hints.clear();
+      const { errorCode, records } = (await bench!.fetch('orders', [{ offset, maxBytes: 1 }])).responses[0]!.partitions[0]!;
+      expect(errorCode).toBe(0);
+      expect(records!.equals(batch.bytes)).toBe(true);
+    }
+  }
+  expect(bench!.side.damage.found).toBe(0);
+});
+
+test('a rebuild that fails leaves the segment readable from its start', async () => {
+  const log = fill(1);
+  log.restart();
+  bench!.jobsHeld = Promise.reject(new Error('the pool is broken'));
+  await readsRight(log);
+  expect(bench!.logged.length).toBeGreaterThan(0);
+});
