@@ -67,6 +67,7 @@ export interface BrokerConfig {
   readonly groupBatchesMax: number;
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
+  readonly retentionCheckIntervalMs: number;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -152,6 +153,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     groupBatchesMax: number('ringlog.group.batches.max'),
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
+    retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

@@ -122,6 +122,16 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'Connections open at once; more are closed as they come.',
   },
   {
+    name: 'log.retention.check.interval.ms',
+    type: 'LONG',
+    default: '300000',
+    min: 1,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'How often partitions are looked through for records to delete. What is too large is also deleted when a segment is full.',
+  },
+  {
     name: 'ringlog.receive.memory.bytes',
     type: 'LONG',
     default: String(256 * MIB),

@@ -41,6 +41,8 @@ export interface Disk {
   /** Makes the file's bytes and length durable. Never retried after a failure: the kernel has marked the pages clean. */
   fdatasync(fd: number): void;
   size(fd: number): number;
+  /** When the file was last written, ms since the epoch. */
+  modifiedMs(path: string): number;
   truncate(fd: number, length: number): void;
   rename(from: string, to: string): void;
   /** Removes a file; a missing one is no error. */

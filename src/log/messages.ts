@@ -20,6 +20,7 @@ export type ToShard =
   | { readonly kind: 'moveOut'; readonly handle: number; readonly moveNumber: number }
   /** Cuts the log so that `endOffset` is the next offset. */
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
+  /** Deletes the records below `offset`; durable, in a shard of either class, when it is answered. */
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
   /** Finishes what waits, writes a clean final checkpoint, then `stopped`. */
   | { readonly kind: 'stop' };
@@ -41,19 +42,32 @@ export type FromShard =
     }
   /** The log now ends (or starts) elsewhere: main replaces its view by this state, without touching what it knows of untouched segments. */
   | { readonly kind: 'truncated'; readonly handle: number; readonly state: PartitionState | null; readonly error: string | null }
-  | {
-      readonly kind: 'logStartSet';
-      readonly handle: number;
-      readonly logStartOffset: number;
-      /** Base offsets of segments that no longer belong to the log. */
-      readonly retired: readonly number[];
-      readonly error: string | null;
-    }
+  | ({ readonly kind: 'logStartSet' } & LogStartChange)
+  /** The shard has deleted records by itself (retention). */
+  | ({ readonly kind: 'logStartMoved' } & LogStartChange)
+  /** Nothing durable names these segments any more: their files may have another owner once nobody reads them. */
+  | { readonly kind: 'released'; readonly segments: readonly RetiredSegment[] }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stopped'; readonly clean: boolean };
+
+/** Records below an offset are deleted. */
+export interface LogStartChange {
+  readonly handle: number;
+  readonly logStartOffset: number;
+  /** Base offsets of segments that no longer belong to the log. */
+  readonly retired: readonly number[];
+  readonly error: string | null;
+}
+
+/** A segment that left its log. Its file is still there. */
+export interface RetiredSegment {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly baseOffset: number;
+}
 
 /** How a piece of keeper work ended. */
 export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;

@@ -2,6 +2,7 @@
 import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
 import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
+import { clampToLogStart } from './log-start.ts';
 import { partitionKey, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
 import type { RecoveryNote } from './recovery-note.ts';
@@ -107,6 +108,7 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
           text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)`,
         });
         truncateReplayed(replayed, entry.baseOffset, entry.position);
+        clampToLogStart(state);
         break;
       }
       if (!rewrite) continue;

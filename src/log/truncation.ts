@@ -2,6 +2,7 @@
 import { DiskError, type Disk } from './disk.ts';
 import { readBatchHead } from './batch-reader.ts';
 import { segmentPath } from './layout.ts';
+import { clampToLogStart } from './log-start.ts';
 import type { PartitionState, SegmentState } from './partition-state.ts';
 
 /** What a truncation leaves and what it takes away. */
@@ -13,7 +14,8 @@ export interface TruncationPlan {
 
 /**
  * Plans the cut of `state` at `endOffset` (below its end, not below its log start). Batches are whole or gone: the new end is `endOffset` or, if
- * that falls inside a batch, the base offset of that batch. Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
+ * that falls inside a batch, the base offset of that batch; but never below the log start: a log whose first batch begins below it becomes empty.
+ * Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
  */
 export function planTruncation(disk: Disk, dataFolder: string, state: PartitionState, endOffset: number): TruncationPlan {
   const kept = state.segments.filter((segment) => segment.baseOffset < endOffset).map((segment) => ({ ...segment }));
@@ -43,7 +45,8 @@ export function planTruncation(disk: Disk, dataFolder: string, state: PartitionS
       disk.close(fd);
     }
   }
-  return { state: cutState(state, kept, end), removed };
+  const cut = cutState(state, kept, end);
+  return { state: cut, removed: [...clampToLogStart(cut), ...removed] };
 }
 
 /** The state with the segments `kept` and `end` as its next offset; epochs and damage beyond are dropped. */

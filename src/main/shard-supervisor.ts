@@ -131,6 +131,7 @@ export class ShardSupervisor {
           checkpointIntervalBytes: config.checkpointIntervalBytes,
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
+          retentionCheckIntervalMs: config.retentionCheckIntervalMs,
           spinUs: config.spinUs,
         },
         crashPoint,
