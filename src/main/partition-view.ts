@@ -120,11 +120,17 @@ export class PartitionView {
     if (!this.changed) this.markChanged();
   }
 
-  /** A new active segment begins. */
+  /** A new active segment begins: behind the one before, or in its place if that never got a record. */
   onRolled(baseOffset: number, capacity: number, previousEndPosition: number): void {
     const previous = this.active;
+    const next = new SegmentView({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity }, 0);
+    if (previous !== undefined && previous.baseOffset === baseOffset) {
+      assert(previous.endPosition === 0, 'only an empty segment is replaced');
+      this.segmentList[this.segmentList.length - 1] = next;
+      return;
+    }
     assert(previous === undefined || baseOffset > previous.baseOffset, 'a new segment begins behind the one before');
-    this.segmentList.push(new SegmentView({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity }, 0));
+    this.segmentList.push(next);
     if (previous === undefined) return;
     previous.sealedAt = previousEndPosition;
     if (previous.endPosition === previousEndPosition) this.seal(previous);
@@ -137,7 +143,7 @@ export class PartitionView {
     this.hints.clear();
     this.replaceSegments(state);
     this.highWatermark = state.endOffset;
-    this.damage.prune(this.logStartOffset, this.highWatermark);
+    this.pruneDamage(this.highWatermark);
     this.markChanged();
   }
 
@@ -147,8 +153,9 @@ export class PartitionView {
     const retired = this.segmentList.filter((segment) => retiredBaseOffsets.includes(segment.baseOffset));
     this.segmentList = this.segmentList.filter((segment) => !retired.includes(segment));
     for (const segment of retired) this.drop(segment);
+    if (this.segmentList.length === 0) this.hints.clear();
     if (offset > this.highWatermark) this.highWatermark = offset;
-    this.damage.prune(this.logStartOffset, Infinity);
+    this.pruneDamage(Infinity);
     this.markChanged();
     return retired;
   }
@@ -200,6 +207,11 @@ export class PartitionView {
     this.hints.clear();
     this.markChanged();
     return segments;
+  }
+
+  /** Damage goes with its segment: whoever follows the batches of the first one has to get past it, whether its records are deleted or not. */
+  private pruneDamage(endOffset: number): void {
+    this.damage.prune(this.segmentList[0]?.baseOffset ?? this.logStartOffset, endOffset);
   }
 
   private markChanged(): void {
