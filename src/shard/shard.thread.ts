@@ -4,12 +4,13 @@ import { CountingDisk } from '../log/counting-disk.ts';
 import { beginShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
-import { NodeDisk } from '../log/node-disk.ts';
+import { NodeDisk, tryFdatasync } from '../log/node-disk.ts';
 import { PortControl } from '../ring/control.ts';
 import { DoorbellRinger } from '../ring/doorbell.ts';
 import { OperationCounter } from '../ring/operation-counter.ts';
 import { JobResults } from '../ring/job-results.ts';
 import { Nap, RingConsumer, RingProducer } from '../ring/ring.ts';
+import { SyncCrewBoss } from '../ring/sync-crew.ts';
 import { Shard, Worked } from './shard.ts';
 import type { ShardWorkerData } from './settings.ts';
 
@@ -19,7 +20,8 @@ const IDLE_SLEEP_MS = 100;
 const JOB_SLEEP_MS = 5;
 
 const data = workerData as ShardWorkerData;
-const disk = data.crashPoint === null ? new NodeDisk() : countingDisk(data.crashPoint);
+const crew = new SyncCrewBoss(data.crew, tryFdatasync);
+const disk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
 if (data.begins !== null) {
   beginShard(disk, data.settings.dataFolder, data.begins.generation, { shard: data.begins.shard, partitions: [] });
 }

@@ -587,6 +587,7 @@ export class Simulation {
         slot.stopped = message.clean;
         return;
       case 'began':
+      case 'syncHelpWanted':
         return;
     }
     const topic = this.byHandle(message.handle);
