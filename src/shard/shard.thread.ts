@@ -9,6 +9,7 @@ import { PortControl } from '../ring/control.ts';
 import { DoorbellRinger } from '../ring/doorbell.ts';
 import { OperationCounter } from '../ring/operation-counter.ts';
 import { JobResults } from '../ring/job-results.ts';
+import { IdleStrategy } from '../ring/idle.ts';
 import { Nap, RingConsumer, RingProducer } from '../ring/ring.ts';
 import { SyncCrewBoss } from '../ring/sync-crew.ts';
 import { Shard, Worked } from './shard.ts';
@@ -45,14 +46,11 @@ const shard = new Shard(data.settings, data.folder, data.generation, {
   },
 });
 
-const spinMs = data.settings.spinUs / 1000;
-let busyUntil = 0;
+const idle = new IdleStrategy(submissions, data.settings.spinUs);
 while (!shard.stopped) {
   const outcome = shard.doWork(Date.now());
   if (outcome === Worked.stalled) nap.sleep(1);
-  else if (outcome === Worked.something) {
-    if (spinMs > 0) busyUntil = performance.now() + spinMs;
-  } else if (spinMs === 0 || performance.now() >= busyUntil) submissions.sleep(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
+  else if (outcome === Worked.nothing) idle.wait(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
 }
 journal.close();
 control.close();
