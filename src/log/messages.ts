@@ -49,6 +49,8 @@ export type FromShard =
   | { readonly kind: 'released'; readonly segments: readonly RetiredSegment[] }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
+  /** Groups have several files to sync: threads that help would be worth their memory. Said once. */
+  | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stopped'; readonly clean: boolean };

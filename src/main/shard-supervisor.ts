@@ -9,9 +9,11 @@ import { generationFolder } from '../log/layout.ts';
 import { RESERVE_BYTES } from '../log/keeper.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
+import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
+import { SyncHelpers } from './sync-helpers.ts';
 
 /** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
 const SYNC_STEP_BYTES = 8 << 20;
@@ -41,6 +43,8 @@ interface Supervised {
   readonly name: string;
   readonly link: ShardLink;
   readonly results: JobResults;
+  readonly crew: SharedArrayBuffer;
+  readonly helpers: SyncHelpers;
   /** Settles when the worker said `began`, `stopped` or died. */
   began: Settled<void>;
   stopped: Settled<boolean>;
@@ -100,6 +104,7 @@ export class ShardSupervisor {
     const clean = await Promise.race([all, tooLong]);
     clearTimeout(timer);
     await Promise.all(shards.map(({ link }) => link.stop()));
+    await Promise.all(shards.map(({ helpers }) => helpers.stop()));
     return clean;
   }
 
@@ -107,6 +112,7 @@ export class ShardSupervisor {
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
     const jobResults = createJobResults();
+    const crew = createSyncCrew();
     const prepared = generation.folders.get(name);
     const link = ShardLink.start({
       index: this.shards.size,
@@ -116,6 +122,7 @@ export class ShardSupervisor {
         slab: ingress.memory,
         doorbell: ingress.doorbell,
         jobResults,
+        crew,
         folder: prepared ?? `${generationFolder(config.dataDir, generation.name)}/${name}`,
         generation: generation.number,
         begins: prepared === undefined ? { generation: generation.name, shard: name } : null,
@@ -137,7 +144,15 @@ export class ShardSupervisor {
         crashPoint,
       },
     });
-    const shard: Supervised = { name, link, results: new JobResults(jobResults), began: new Settled(), stopped: new Settled() };
+    const shard: Supervised = {
+      name,
+      link,
+      results: new JobResults(jobResults),
+      crew,
+      helpers: new SyncHelpers(),
+      began: new Settled(),
+      stopped: new Settled(),
+    };
     link.onControl = (message) => this.onControl(shard, message);
     this.shards.set(name, shard);
     ingress.addLink(link);
@@ -152,6 +167,8 @@ export class ShardSupervisor {
         return shard.began.resolve();
       case 'stopped':
         return shard.stopped.resolve(message.clean);
+      case 'syncHelpWanted':
+        return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
       case 'job':

@@ -687,6 +687,7 @@ export class Simulation {
         slot.stopped = message.clean;
         return;
       case 'began':
+      case 'syncHelpWanted':
         return;
       case 'released':
         for (const { topicId, baseOffset } of message.segments)
