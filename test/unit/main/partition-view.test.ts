@@ -50,6 +50,46 @@ test('batches of a segment may become readable after its successor was announced
   await everyOffsetIsRight(log);
 });
 
+test('a segment that never got a record is replaced by one with the same offset', async () => {
+  const log = oneLog();
+  log.append(2);
+  log.roll();
+  // The shard found a file of the pool in the meantime.
+  log.view.onRolled(2, 4096, 0);
+  expect(log.view.segments.map(({ baseOffset, capacity }) => [baseOffset, capacity])).toEqual([
+    [0, 0],
+    [2, 4096],
+  ]);
+  log.append(3);
+  await everyOffsetIsRight(log);
+});
+
+test('a log whose segments all left begins a new one at its end', async () => {
+  const log = oneLog();
+  log.append(2);
+  log.roll();
+  log.append(2);
+  const retired = log.view.onLogStartSet(4, [0, 2]);
+  expect(retired.every((segment) => segment.retired)).toBe(true);
+  expect(log.view).toMatchObject({ logStartOffset: 4, highWatermark: 4, segments: [] });
+  Object.assign(log.state, { logStartOffset: 4, segments: [] });
+  log.batches = [];
+  log.append(3);
+  expect(log.view.segments.map(({ baseOffset }) => baseOffset)).toEqual([4]);
+  await everyOffsetIsRight(log);
+});
+
+test('damage in the segment where a log begins stays known: readers have to get past it', () => {
+  const log = oneLog();
+  for (let n = 0; n < 6; n++) log.append();
+  log.state.damaged = [{ from: 1, to: 3 }];
+  log.restart();
+  log.view.onLogStartSet(4, []);
+  expect(log.view.damage.has(2)).toBe(true);
+  log.view.onLogStartSet(6, [0]);
+  expect(log.view.damage.has(2)).toBe(false);
+});
+
 test('after a cut nothing of the old log is remembered: index, hints, timestamps', async () => {
   const log = oneLog();
   for (const records of [2, 3, 1, 4, 2]) log.append(records, 50);
