@@ -11,15 +11,18 @@ import { defaultOf, type FieldPlan, type MessagePlan, type StructPlan } from './
 /** Longest string of the protocol, in bytes, in either encoding. */
 export const STRING_BYTES_MAX = 32767;
 
-/** Most structs in arrays of one message: what a hostile message of the largest size may make us allocate is bounded by this. */
-export const STRUCTS_MAX = 1_000_000;
+/**
+ * Most elements of all arrays of one message together. Every element costs memory and time of main, however short it is on the wire, so the size of
+ * a request bounds neither. A request that names every partition of a full broker stays below.
+ */
+export const ELEMENTS_MAX = 250_000;
 
 class Reader {
   readonly buffer: Buffer;
   readonly end: number;
   readonly subject: string;
   position: number;
-  structsLeft = STRUCTS_MAX;
+  elementsLeft = ELEMENTS_MAX;
   /** Path of the field being read. */
   field = '';
 
@@ -89,7 +92,7 @@ function readArray(reader: Reader, field: FieldPlan): unknown[] | null {
   const element = field.element!;
   const left = reader.end - reader.position;
   if (count * Math.max(1, element.bytesMin) > left) reader.fail(`${count} elements in ${left} bytes`);
-  if (element.kind === 'struct' && (reader.structsLeft -= count) < 0) reader.fail(`more than ${STRUCTS_MAX} structs`);
+  if ((reader.elementsLeft -= count) < 0) reader.fail(`more than ${ELEMENTS_MAX} elements`);
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readValue(reader, element));
   return values;
