@@ -38,7 +38,7 @@ export interface TopicCatalogOptions {
   readonly defaultPartitions?: number;
   /** Gives topic ids; the simulator passes its own. */
   readonly newTopicId?: () => string;
-  /** The image no longer follows the store, for good: the broker has to stop. */
+  /** The image no longer follows the store, for good: every later change is refused, until the broker is started again and reads what is really stored. */
   readonly onLost?: (reason: Error) => void;
 }
 

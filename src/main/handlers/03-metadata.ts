@@ -57,7 +57,7 @@ export function metadataHandler(parts: MetadataParts): Handler {
       // A topic named twice is answered once: the answer is a map.
       const asked = distinct(body.topics ?? [], ({ name, topicId }) => (topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId));
       const refusals = broker.autoCreateTopics && body.allowAutoTopicCreation ? await createMissing(parts, asked) : NO_REFUSALS;
-      const answerOne = (topic: Asked): TopicAnswer => answer(parts, topic, apiVersion, refusals, operations);
+      const answerOne = (topic: Asked): TopicAnswer => describeOrRefuse(parts, topic, apiVersion, refusals, operations);
       isWanted = await encodeEach(request, response, asked, answerOne, costOf);
     }
     if (!isWanted) return request.respond([]);
@@ -99,7 +99,7 @@ export function advertisedAddress(broker: BrokerConfig, connection: RequestConne
 }
 
 /** @param refusals errors of topics that were to be created, by name */
-function answer(
+function describeOrRefuse(
   { router, broker }: MetadataParts,
   asked: Asked,
   apiVersion: number,

@@ -71,7 +71,7 @@ async function createOne({ lifecycle, broker }: CreateTopicsParts, asked: Asked,
   if (problem !== null) return { name, error: problem };
   const partitions = assigned ? asked.assignments.length : asked.numPartitions;
   const replicationFactor = assigned ? 1 : asked.replicationFactor;
-  const configs = Object.fromEntries(asked.configs.map(({ name, value }) => [name, value]));
+  const configs = Object.fromEntries(asked.configs.map((config) => [config.name, config.value]));
   const result: CatalogResult<TopicMetadata> = await attempt(() =>
     lifecycle.createTopic({ name, partitions, replicationFactor, configs }, { validateOnly }),
   );

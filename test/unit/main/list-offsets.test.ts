@@ -41,6 +41,22 @@ test('latest and earliest', async () => {
   for (const version of [1, 2, 3, 4, 6, 11]) expect((await ask(-1, { version })).offset).toBe(60);
 });
 
+test('an empty log begins in the epoch that will append to it', async () => {
+  bench = new ReadBench();
+  bench.addTopic('orders');
+  expect(await ask(-2)).toEqual({ errorCode: 0, offset: 0, timestamp: -1, epoch: 3 });
+});
+
+test('a client that goes away ends the search for the rest of its partitions', async () => {
+  timed();
+  const partitions = Array.from({ length: 5000 }, (_, partitionIndex) => ({ partitionIndex, timestamp: 1100 }));
+  const request = new FakeRequest(listOffsets, 7, { replicaId: -1, isolationLevel: 0, topics: [{ name: 'orders', partitions }] });
+  const answering = listOffsetsHandler(bench.router, bench.side.timestamps)(request);
+  request.connection.open = false;
+  await answering;
+  expect(request.answer).toHaveLength(0);
+});
+
 test('by time: the first record at or after it, to the record', async () => {
   timed();
   for (let time = 995; time <= 1595; time += 5) {
