@@ -96,7 +96,7 @@ async function byTime(view: PartitionView, asked: Asked, timestamp: bigint, sear
     return failed(asked, ErrorCode.CORRUPT_MESSAGE);
   }
   if (found === 'error') return failed(asked, ErrorCode.KAFKA_STORAGE_ERROR);
-  return found === null ? answer(asked, -1, -1n, -1) : answer(asked, found.offset, BigInt(found.timestamp), view.epochOf(found.offset));
+  return found === null ? answer(asked, -1, -1n, -1) : answer(asked, found.offset, found.timestamp, view.epochOf(found.offset));
 }
 
 function answer({ partitionIndex }: Asked, offset: number, timestamp: bigint, leaderEpoch: number): Answer {
