@@ -124,6 +124,16 @@ describe.skipIf(process.platform === 'win32')('ringlog under npm', () => {
     await sleep(100);
     await startIn(folder).until(IS_UP);
   });
+
+  it('stops when npm ends, also when nobody asks for the outcome of npm', async () => {
+    // The shell becomes `sleep`, which waits for none of its children: what is left of npm stays.
+    const npm = `npm start -- --port 0 --data-dir ${temporaryFolder()}`;
+    const keeper = run('sh', ['-c', `${npm} & echo "npm is $!"; exec sleep 600`], { cwd: root });
+    const [, pid] = await keeper.until(/npm is (\d+)\n/);
+    await keeper.until(IS_UP);
+    process.kill(Number(pid), 'SIGKILL');
+    await keeper.until('ringlog stopped');
+  });
 });
 
 describe('setup before start and test', () => {
