@@ -16,7 +16,7 @@ type Asked = RequestOf<typeof describeConfigs>['resources'][number];
 type Answer = ResponseInput<typeof describeConfigs>['results'][number];
 
 /** An answer that has become this large describes nothing more: thousands of topics with all that can be said of them. */
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 const TOO_LARGE = invalidRequest(`The answer would be larger than ${ANSWER_BYTES_MAX} bytes: ask for fewer resources at once.`);
 
 export interface DescribeConfigsParts {

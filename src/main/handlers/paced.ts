@@ -6,8 +6,8 @@ import type { ElementOf, ArrayFieldOf, PartedResponse } from '../../protocol/par
 import type { Api } from '../../protocol/schema.ts';
 import type { Request } from '../requests.ts';
 
-/** Cost of one step, in structs encoded: a few milliseconds. */
-const STEP_COST = 2000;
+/** Cost of one step, in structs encoded: a millisecond or two. */
+const STEP_COST = 500;
 /** What it costs to look at one thing that a request names, compared to encoding a struct. */
 const ITEM_COST = 20;
 /** Things of one request that are changed at the same time: enough to share a disk sync. */
