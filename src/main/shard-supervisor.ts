@@ -35,6 +35,8 @@ export interface ShardSupervisorParts {
   readonly onFailed: (shard: string, reason: string) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
+  /** Another worker entry, for tests. */
+  readonly entry?: URL;
 }
 
 interface Supervised {
@@ -111,6 +113,7 @@ export class ShardSupervisor {
     const link = ShardLink.start({
       index: this.shards.size,
       class: shardClass,
+      ...(this.parts.entry === undefined ? {} : { entry: this.parts.entry }),
       onDeath: (reason) => this.onDeath(name, reason),
       data: {
         slab: ingress.memory,
@@ -172,8 +175,10 @@ export class ShardSupervisor {
   }
 
   private onDeath(name: string, reason: string): void {
-    const shard = this.shards.get(name);
-    shard?.stopped.resolve(false);
+    const shard = this.shards.get(name) as Supervised;
+    // The end of a thread and the bell reach main by different ways, so the end may be here first; what it said before counts all the same.
+    this.parts.ingress.hearOut(shard.link);
+    shard.stopped.resolve(false);
     if (!this.stopping) this.parts.onDeath(name, reason);
   }
 }
