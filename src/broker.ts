@@ -207,8 +207,8 @@ export class Broker {
 
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
-    const clean = await this.supervisor.stop(STOP_MS_MAX);
-    if (!clean) this.logger.warn({}, 'the shards did not stop cleanly: the next start recovers');
+    const reasons = await this.supervisor.stop(STOP_MS_MAX);
+    if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
     this.ingress.stop();
     await this.jobs.close();

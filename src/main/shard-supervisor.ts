@@ -43,9 +43,10 @@ interface Supervised {
   readonly name: string;
   readonly link: ShardLink;
   readonly results: JobResults;
-  /** Settles when the worker said `began`, `stopped` or died. */
+  /** Settles when the worker said `began`. */
   began: Settled<void>;
-  stopped: Settled<boolean>;
+  /** Settles when the worker said `stopped` or died: with why it did not stop cleanly, or null. */
+  stopped: Settled<string | null>;
 }
 
 /** See the file header. */
@@ -91,18 +92,17 @@ export class ShardSupervisor {
     return (this.shards.get(name) ?? this.start(name)).link;
   }
 
-  /** Lets every shard finish what it has; true if all wrote a clean checkpoint within `limitMs`. */
-  async stop(limitMs: number): Promise<boolean> {
+  /** Lets every shard write its last checkpoint, for at most `limitMs`. Returns what kept which shard from a clean stop; nothing: all are clean. */
+  async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
     const shards = [...this.shards.values()];
     for (const { link } of shards) link.control({ kind: 'stop' });
     let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-    const all = Promise.all(shards.map((shard) => shard.stopped.promise)).then((clean) => clean.every(Boolean));
-    const clean = await Promise.race([all, tooLong]);
+    const tooLong = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not done within ${limitMs} ms`), limitMs)));
+    const errors = await Promise.all(shards.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
     clearTimeout(timer);
     await Promise.all(shards.map(({ link }) => link.stop()));
-    return clean;
+    return errors.flatMap((error, index) => (error === null ? [] : [`${shards[index]?.name}: ${error}`]));
   }
 
   private start(name: string): Supervised {
@@ -153,7 +153,7 @@ export class ShardSupervisor {
       case 'began':
         return shard.began.resolve();
       case 'stopped':
-        return shard.stopped.resolve(message.clean);
+        return shard.stopped.resolve(message.error);
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
       case 'job':
@@ -178,7 +178,7 @@ export class ShardSupervisor {
     const shard = this.shards.get(name) as Supervised;
     // The end of a thread and the bell reach main by different ways, so the end may be here first; what it said before counts all the same.
     this.parts.ingress.hearOut(shard.link);
-    shard.stopped.resolve(false);
+    shard.stopped.resolve(reason);
     if (!this.stopping) this.parts.onDeath(name, reason);
   }
 }

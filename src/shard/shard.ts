@@ -129,7 +129,7 @@ export class Shard {
       this.commit(nowMs);
       outcome = Worked.something;
     }
-    if (this.failure === null && !this.stopped) this.control.maybeFinishStop(nowMs);
+    if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
     return outcome;
   }

@@ -167,6 +167,8 @@ describe('a failing fdatasync', () => {
       client.socket.destroy();
       const ended = await broker.stop();
       expect(ended.code).toBe(0);
+      const { reasons } = await broker.logged(({ msg }) => msg.startsWith('the shards did not stop cleanly'));
+      expect(reasons).toEqual([expect.stringMatching(/^sync-0: .*fdatasync/)]);
       const next = await startBroker({ dataDir });
       expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
       const reader = await next.connect();

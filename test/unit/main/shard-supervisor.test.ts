@@ -65,19 +65,22 @@ async function supervise(source: string): Promise<{ supervisor: ShardSupervisor;
 
 describe('a stop', () => {
   it('is clean when the end of a thread reaches main before the word that it stopped cleanly', async () => {
-    const { supervisor, heard } = await supervise(speaker({ kind: 'stopped', clean: true }));
-    expect(await supervisor.stop(STOP_MS_MAX)).toBe(true);
+    const { supervisor, heard } = await supervise(speaker({ kind: 'stopped', error: null }));
+    expect(await supervisor.stop(STOP_MS_MAX)).toEqual([]);
     expect(heard).toEqual([]);
   });
 
-  it('is not clean when a shard says so', async () => {
-    const { supervisor } = await supervise(speaker({ kind: 'stopped', clean: false }));
-    expect(await supervisor.stop(STOP_MS_MAX)).toBe(false);
+  it.each([
+    ['says why not', speaker({ kind: 'stopped', error: 'the disk' }), 'sync-0: the disk'],
+    ['ends without a word', '1', 'sync-0: exited with code 0'],
+  ])('is not clean, and says why, when a shard %s', async (_what, source, reason) => {
+    const { supervisor } = await supervise(source);
+    expect(await supervisor.stop(STOP_MS_MAX)).toEqual([reason]);
   });
 
-  it('is not clean when a thread ends without a word', async () => {
-    const { supervisor } = await supervise('1');
-    expect(await supervisor.stop(STOP_MS_MAX)).toBe(false);
+  it('is not clean when a shard never answers', async () => {
+    const { supervisor } = await supervise('setInterval(() => {}, 1000)');
+    expect(await supervisor.stop(10)).toEqual(['sync-0: not done within 10 ms']);
   });
 });
 
