@@ -91,8 +91,14 @@ export class Broker {
       const generation = begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
       const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint });
-      undo.push(() => broker.takeDown());
-      await broker.open(generation);
+      // It takes down all of the above, also when a shard's death has begun that already.
+      undo.length = 0;
+      undo.push(() => broker.stop());
+      // A shard that dies now never says what the start waits for.
+      const failed = broker.closed.then((reason) => {
+        throw reason ?? new Error('stopped while it started');
+      });
+      await Promise.race([broker.open(generation), failed]);
       return broker;
     } catch (error) {
       for (const step of undo.reverse()) await step();
