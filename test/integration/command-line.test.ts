@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ringlog, run } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -104,17 +103,14 @@ describe.skipIf(process.platform === 'win32')('ringlog under npm', () => {
     await npm.until(IS_UP);
     npm.child.kill(signal);
     await npm.until('ringlog stopped');
-    await sleep(100);
     await startIn(folder).until(IS_UP);
   });
 });
 
 describe('setup before start and test', () => {
   it('does and says nothing when all is up to date', async () => {
-    const startedMs = performance.now();
     const setup = run(process.execPath, [join(root, '.ci/setup.mjs')]);
     expect(await setup.ended).toBe(0);
     expect(setup.stdout() + setup.stderr()).toBe('');
-    expect(performance.now() - startedMs).toBeLessThan(1500);
   });
 });

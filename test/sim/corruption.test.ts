@@ -263,7 +263,7 @@ test(
   },
 );
 
-test('caught: corruption is taken for a torn tail, because nothing is vouched for', { timeout: 300_000 }, () => {
+test('caught: corruption is taken for a torn tail, because nothing is vouched for', () => {
   vi.spyOn(JournalWriter.prototype, 'sync').mockImplementation(function (this: JournalWriter) {
     this.journal.sync();
   });
