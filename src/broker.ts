@@ -40,8 +40,8 @@ import { createLogger, type Logger } from './telemetry/logger.ts';
 
 /** Fetches wait on a wheel that turns this often. */
 const TICK_MS = 5;
-/** A stop that takes longer is cut short; the next start then recovers. */
-const STOP_MS_MAX = 15_000;
+/** A stop that takes longer is cut short; the next start then recovers. What the last checkpoint has to sync may be all that the page cache holds. */
+const STOP_MS_MAX = 60_000;
 
 /** What tests may set beside the settings. */
 export interface BrokerInternals {

@@ -51,6 +51,8 @@ export type FromShard =
     }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
+  /** Groups have several files to sync: threads that help would be worth their memory. Said once. */
+  | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** The last word. `error`: why the next start has to recover, or null. */

@@ -9,20 +9,30 @@ import { poolFolder } from './layout.ts';
 
 /** Smaller files are not worth keeping. */
 export const POOL_SEGMENT_BYTES_MIN = 1 << 20;
+/** The folder is looked at this often at most: who asks is a duty cycle, and what it learns a moment later costs nobody anything. */
+const LOOK_MS = 250;
 
 /** See the file header. */
 export class SegmentPool {
   private readonly disk: Disk;
   private readonly folder: string;
+  private lookedAtMs = -Infinity;
+  /** Lengths of the files that were there at `lookedAtMs`. */
+  private seenBytes: number[] = [];
 
   constructor(disk: Disk, dataFolder: string) {
     this.disk = disk;
     this.folder = poolFolder(dataFolder);
   }
 
-  /** True if {@link take} would find a file for segments of `segmentBytes`. */
-  has(segmentBytes: number): boolean {
-    return this.find(segmentBytes).length > 0;
+  /** True if {@link take} is likely to find a file for segments of `segmentBytes`. Cheap enough for every cycle. */
+  has(segmentBytes: number, nowMs: number): boolean {
+    // A clock that was set back counts as time that passed.
+    if (Math.abs(nowMs - this.lookedAtMs) >= LOOK_MS) {
+      this.lookedAtMs = nowMs;
+      this.seenBytes = this.disk.list(this.folder).map(lengthOf);
+    }
+    return this.seenBytes.some((bytes) => fits(bytes, segmentBytes));
   }
 
   /**
@@ -30,6 +40,7 @@ export class SegmentPool {
    * the caller syncs the folder of `path` before it writes.
    */
   take(path: string, segmentBytes: number): number {
+    this.lookedAtMs = -Infinity;
     for (const name of this.find(segmentBytes)) {
       try {
         this.disk.rename(`${this.folder}/${name}`, path);
@@ -64,9 +75,14 @@ export class SegmentPool {
   private find(segmentBytes: number): string[] {
     return this.disk
       .list(this.folder)
-      .filter((name) => lengthOf(name) >= segmentBytes / 2 && lengthOf(name) <= segmentBytes)
+      .filter((name) => fits(lengthOf(name), segmentBytes))
       .sort((a, b) => lengthOf(b) - lengthOf(a));
   }
+}
+
+/** Whether a file of the pool is worth writing as a segment of at most `segmentBytes`. */
+function fits(bytes: number, segmentBytes: number): boolean {
+  return bytes >= segmentBytes / 2 && bytes <= segmentBytes;
 }
 
 /** Length in a pool file's name, or 0 for any other name. */

@@ -9,9 +9,11 @@ import { generationFolder } from '../log/layout.ts';
 import { RESERVE_BYTES } from '../log/keeper.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
+import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
+import { SyncHelpers } from './sync-helpers.ts';
 
 /** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
 const SYNC_STEP_BYTES = 8 << 20;
@@ -43,6 +45,8 @@ interface Supervised {
   readonly name: string;
   readonly link: ShardLink;
   readonly results: JobResults;
+  readonly crew: SharedArrayBuffer;
+  readonly helpers: SyncHelpers;
   /** Settles when the worker said `began`. */
   began: Settled<void>;
   /** Settles when the worker said `stopped` or died: with why it did not stop cleanly, or null. */
@@ -102,6 +106,7 @@ export class ShardSupervisor {
     const errors = await Promise.all(shards.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
     clearTimeout(timer);
     await Promise.all(shards.map(({ link }) => link.stop()));
+    await Promise.all(shards.map(({ helpers }) => helpers.stop()));
     return errors.flatMap((error, index) => (error === null ? [] : [`${shards[index]?.name}: ${error}`]));
   }
 
@@ -109,16 +114,18 @@ export class ShardSupervisor {
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
     const jobResults = createJobResults();
+    const crew = createSyncCrew();
     const prepared = generation.folders.get(name);
     const link = ShardLink.start({
       index: this.shards.size,
       class: shardClass,
       ...(this.parts.entry === undefined ? {} : { entry: this.parts.entry }),
-      onDeath: (reason) => this.onDeath(name, reason),
+      onDeath: (reason) => this.onShardDeath(name, reason),
       data: {
         slab: ingress.memory,
         doorbell: ingress.doorbell,
         jobResults,
+        crew,
         folder: prepared ?? `${generationFolder(config.dataDir, generation.name)}/${name}`,
         generation: generation.number,
         begins: prepared === undefined ? { generation: generation.name, shard: name } : null,
@@ -139,7 +146,15 @@ export class ShardSupervisor {
         crashPoint,
       },
     });
-    const shard: Supervised = { name, link, results: new JobResults(jobResults), began: new Settled(), stopped: new Settled() };
+    const shard: Supervised = {
+      name,
+      link,
+      results: new JobResults(jobResults),
+      crew,
+      helpers: new SyncHelpers(),
+      began: new Settled(),
+      stopped: new Settled(),
+    };
     link.onControl = (message) => this.onControl(shard, message);
     this.shards.set(name, shard);
     ingress.addLink(link);
@@ -154,6 +169,8 @@ export class ShardSupervisor {
         return shard.began.resolve();
       case 'stopped':
         return shard.stopped.resolve(message.error);
+      case 'syncHelpWanted':
+        return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
       case 'job':
@@ -174,11 +191,15 @@ export class ShardSupervisor {
     shard.results.complete(work.kind, job, status);
   }
 
+  /** The end of a thread and the bell reach main by different ways, so the end may be here first; what the shard said before counts all the same. */
+  private onShardDeath(name: string, reason: string): void {
+    this.parts.ingress.hearOut((this.shards.get(name) as Supervised).link);
+    this.onDeath(name, reason);
+  }
+
+  /** A shard, or one of its helpers, is gone. */
   private onDeath(name: string, reason: string): void {
-    const shard = this.shards.get(name) as Supervised;
-    // The end of a thread and the bell reach main by different ways, so the end may be here first; what it said before counts all the same.
-    this.parts.ingress.hearOut(shard.link);
-    shard.stopped.resolve(reason);
+    this.shards.get(name)?.stopped.resolve(reason);
     if (!this.stopping) this.parts.onDeath(name, reason);
   }
 }

@@ -216,9 +216,10 @@ export class Checkpointer {
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
     if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
-    // A young shard has one small file: its second one is wanted with the first write, later ones when a quarter is used.
+    // A young shard has one small file: its second one is wanted with the first write, later ones when no more than one file is left. Every byte of a
+    // journal is written once before it is used: what is not needed between two checkpoints would be paid for nothing.
     const isYoung = journal.totalBytes < journalFileBytes && journal.bytesWritten > 0;
-    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75 && journal.roomFor(this.groupRoom) >= this.groupRoom) return;
+    if (!isYoung && journal.freeBytes > journalFileBytes && journal.roomFor(this.groupRoom) >= this.groupRoom) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

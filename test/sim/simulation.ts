@@ -589,6 +589,7 @@ export class Simulation {
         slot.stopped = message.error === null;
         return;
       case 'began':
+      case 'syncHelpWanted':
         return;
     }
     const topic = this.byHandle(message.handle);
