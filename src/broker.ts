@@ -85,7 +85,15 @@ export class Broker {
     try {
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       undo.push(() => store.close());
-      const catalog = await TopicCatalog.load(store, { nodeId: config.nodeId, defaultPartitions: config.defaultPartitions });
+      const catalog = await TopicCatalog.load(store, {
+        nodeId: config.nodeId,
+        defaultPartitions: config.defaultPartitions,
+        onLost: (reason) =>
+          logger.error(
+            { err: reason },
+            'the metadata store failed: topics cannot be created, changed or deleted until the broker is started again',
+          ),
+      });
       undo.push(() => catalog.close());
       const crashPoint = crashPointOf(internals);
       const generation = begin(config, catalog, crashPoint, logger);

@@ -33,7 +33,7 @@ const DYING_HOLDER_MS = 15_000;
 const RETRY_MS = 20;
 
 export interface FolderLock {
-  /** Lets go. Resolves once another process can take the lock. */
+  /** Lets go. Resolves once another process can take the lock. May be called again. */
   release(): Promise<void>;
 }
 
@@ -71,12 +71,12 @@ async function tryLock(folder: string): Promise<FolderLock | Held> {
     return server;
   }
   if (server !== undefined) servers.unshift(server);
-  return {
-    release: async () => {
-      await closeAll(servers); // the file first, while the abstract name still keeps others out
-      place.release();
-    },
+  let released: Promise<void> | undefined;
+  const release = async (): Promise<void> => {
+    await closeAll(servers); // the file first, while the abstract name still keeps others out
+    place.release();
   };
+  return { release: () => (released ??= release()) };
 }
 
 /** Binds the socket file, replacing a dead one. Undefined: this file system has no sockets and `optional` says that is fine. */

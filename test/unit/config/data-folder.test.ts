@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataFolder } from '../../../src/config/data-folder.ts';
@@ -102,6 +102,28 @@ describe('a data folder', () => {
     writeFileSync(path, '');
     await refused(open(path), /cannot be opened: it is not a folder/);
     await refused(open(join(path, 'below')), /cannot be opened: it is not a folder/);
+  });
+
+  it('whose identity is a folder, or whose links go round in a circle, is refused', async () => {
+    const path = await madeFolder();
+    unlinkSync(join(path, 'ringlog.json'));
+    mkdirSync(join(path, 'ringlog.json'));
+    await refused(open(path), /ringlog\.json is a folder and should be a file/);
+    const link = join(temporaryFolder(), 'link');
+    symlinkSync(link, link);
+    await refused(open(link), /cannot be opened: its symbolic links go round in a circle \(ELOOP\)/);
+  });
+
+  it('may be let go twice, also one whose name is longer than a socket address', async () => {
+    for (const name of ['data', 'long'.repeat(40)]) {
+      const path = join(temporaryFolder(), name);
+      const folder = await open(path);
+      await folder.close();
+      const next = await open(path);
+      await folder.close();
+      await refused(open(path), /in use by this process/);
+      await next.close();
+    }
   });
 
   it('that may not be written is refused', async () => {

@@ -140,21 +140,6 @@ describe('back-pressure', () => {
     expect(bench.usedBytes).toBe(0);
   });
 
-  it('ends a connection whose request can never fit the ring', async () => {
-    bench = await IngressBench.start({}, { submissionSlots: 128, completionSlots: 256 });
-    bench.router.addTopic('t', new Array(100).fill(bench.shard.link));
-    const client = await bench.connect();
-    client.write(
-      produceFrame(
-        1,
-        't',
-        Array.from({ length: 100 }, (_, partition) => ({ partition, records: batchOf(1) })),
-      ),
-    );
-    await client.waitClosed();
-    expect(bench.usedBytes).toBe(0);
-  });
-
   it('a client that does not read its answers is not read any more, and others are', async () => {
     bench = await IngressBench.start();
     bench.router.addTopic('t'.repeat(200), [bench.shard.link]);

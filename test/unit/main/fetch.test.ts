@@ -245,6 +245,13 @@ test('a long poll ends empty when its time is up', async () => {
   expect(bench.timers.size).toBe(0);
 });
 
+test('a request without partitions has nothing to wait for', async () => {
+  bench = new ReadBench();
+  bench.addTopic('orders');
+  expect(await bench.fetch('orders', [], { maxWaitMs: 60_000, minBytes: 1 })).toMatchObject({ errorCode: 0 });
+  expect(memoryIsWhole()).toBe(true);
+});
+
 test('a long poll waits for MinBytes over several partitions', async () => {
   bench = new ReadBench();
   const [a, b] = bench.addTopic('orders', 2);
