@@ -56,9 +56,16 @@ export class TopicLifecycle {
   /** Control messages of shards about partitions. Returns false for those that are not about partitions. */
   onControl(message: FromShard): boolean {
     switch (message.kind) {
-      case 'rolled':
-        this.parts.router.view(message.handle)?.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
+      case 'rolled': {
+        const replaced = this.parts.router
+          .view(message.handle)
+          ?.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
+        if (replaced != null) {
+          this.parts.indexes.forget(replaced);
+          this.parts.reader.retire(replaced, () => undefined);
+        }
         return true;
+      }
       case 'truncated':
         if (message.state !== null) this.onTruncated(message.handle, message.state);
         return this.calls.onReply(message);
