@@ -20,17 +20,22 @@ export class SegmentPool {
     this.folder = poolFolder(dataFolder);
   }
 
-  /** True if {@link take} would find a file for segments of `segmentBytes`. */
-  has(segmentBytes: number): boolean {
-    return this.find(segmentBytes).length > 0;
+  /** True if {@link take} would find a file for segments of `segmentBytes` that holds `bytesMin`; a folder that cannot be looked at has none. */
+  has(segmentBytes: number, bytesMin: number): boolean {
+    try {
+      return this.find(segmentBytes, bytesMin).length > 0;
+    } catch (error) {
+      if (error instanceof DiskError) return false;
+      throw error;
+    }
   }
 
   /**
-   * Moves a pool file to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable on return;
-   * the caller syncs the folder of `path` before it writes.
+   * Moves a pool file of at least `bytesMin` to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable
+   * on return; the caller syncs the folder of `path` before it writes.
    */
-  take(path: string, segmentBytes: number): number {
-    for (const name of this.find(segmentBytes)) {
+  take(path: string, segmentBytes: number, bytesMin: number): number {
+    for (const name of this.find(segmentBytes, bytesMin)) {
       try {
         this.disk.rename(`${this.folder}/${name}`, path);
       } catch (error) {
@@ -60,11 +65,12 @@ export class SegmentPool {
     return false;
   }
 
-  /** Files between half of and the whole of a segment's size, largest first. */
-  private find(segmentBytes: number): string[] {
+  /** Files between half of (and no less than `bytesMin`) and the whole of a segment's size, largest first. */
+  private find(segmentBytes: number, bytesMin: number): string[] {
+    const least = Math.max(segmentBytes / 2, bytesMin);
     return this.disk
       .list(this.folder)
-      .filter((name) => lengthOf(name) >= segmentBytes / 2 && lengthOf(name) <= segmentBytes)
+      .filter((name) => lengthOf(name) >= least && lengthOf(name) <= segmentBytes)
       .sort((a, b) => lengthOf(b) - lengthOf(a));
   }
 }
