@@ -68,6 +68,17 @@ test('a truncation to a segment boundary keeps the segment before it whole; to t
   });
 });
 
+test('a truncation into the batch that holds the log start leaves nothing, and the log goes on at its start', () => {
+  const disk = new FakeDisk(new Prng(1));
+  const state = makeLog(disk, [[3, 3], [2]]);
+  state.logStartOffset = 4;
+  expect(planTruncation(disk, DATA, state, 5)).toMatchObject({
+    state: { logStartOffset: 4, endOffset: 4, segments: [] },
+    removed: [{ baseOffset: 0 }, { baseOffset: 6 }],
+  });
+  expect(planTruncation(disk, DATA, state, 6).state).toMatchObject({ endOffset: 6, segments: [{ baseOffset: 0, endOffset: 6 }] });
+});
+
 test('a truncation through a log that cannot be walked is refused, not guessed', () => {
   const disk = new FakeDisk(new Prng(1));
   const state = makeLog(disk, [[3, 3]]);
