@@ -69,9 +69,9 @@ export class ShardControl {
     this.cuts = false;
   }
 
-  /** Finishes a stop once no checkpoint is under way. */
-  maybeFinishStop(_nowMs: number): void {
-    if (!this.stopping || this.shard.checkpointer.busy) return;
+  /** Finishes a stop once no checkpoint is under way; one of a shard that has failed leads nowhere any more. */
+  maybeFinishStop(): void {
+    if (!this.stopping || (this.shard.failure === null && this.shard.checkpointer.busy)) return;
     let clean = true;
     try {
       this.shard.checkpointer.finish();

@@ -129,7 +129,7 @@ export class Shard {
       this.commit(nowMs);
       outcome = Worked.something;
     }
-    if (this.failure === null && !this.stopped) this.control.maybeFinishStop(nowMs);
+    if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
     return outcome;
   }
@@ -143,6 +143,8 @@ export class Shard {
   fail(reason: string): void {
     if (this.failure !== null) return;
     this.failure = reason;
+    // Waiting entries count as work: the shard would never sleep again.
+    this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
   }
 
