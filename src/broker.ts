@@ -175,6 +175,7 @@ export class Broker {
       jobs: this.jobs,
       getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
       onProblem: (text, error) => logger.error({ err: error }, text),
+      later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
     });
     this.registerHandlers();
   }

@@ -3,7 +3,7 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { bindEntry, EntryType } from '../log/journal-layout.ts';
+import { bindEntry, EntryType, NO_SEGMENT } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import type { ToShard } from '../log/messages.ts';
 import { partitionKey } from '../log/partition-state.ts';
@@ -163,7 +163,7 @@ export class ShardControl {
     this.shard.journalWriter.addControl(handle, {
       type: EntryType.truncate,
       endOffset: state.endOffset,
-      segmentBase: active?.baseOffset ?? -1,
+      segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
     });
     this.shard.noteWritten(1);

@@ -148,6 +148,8 @@ export class Shard {
   fail(reason: string): void {
     if (this.failure !== null) return;
     this.failure = reason;
+    // Waiting entries count as work: the shard would never sleep again.
+    this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
   }
 
@@ -225,9 +227,9 @@ export class Shard {
     }
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
-    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, nowMs))) {
+    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs))) {
       if (!first) return MUST_ROLL_FIRST;
-      const rolled = this.roll(partition);
+      const rolled = this.roll(partition, length);
       if (rolled !== ErrorCode.NONE) return rolled;
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
@@ -265,19 +267,19 @@ export class Shard {
   }
 
   /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
-  private wantsPoolSegment(partition: ShardPartition, nowMs: number): boolean {
+  private wantsPoolSegment(partition: ShardPartition, bytes: number, nowMs: number): boolean {
     if (!partition.bulk) return false;
     const segment = partition.activeSegment();
     if (segment === undefined || segment.capacity > 0 || segment.endPosition > partition.config.segmentBytes / 8) return false;
-    return this.pool.has(partition.config.segmentBytes, nowMs);
+    return this.pool.has(partition.config.segmentBytes, bytes, nowMs);
   }
 
-  private roll(partition: ShardPartition): number {
+  private roll(partition: ShardPartition, bytes: number): number {
     const before = partition.activeSegment();
     const previousEndPosition = before === undefined ? -1 : before.endPosition;
     try {
       // The first segment of a log grows: most partitions stay small. Later ones come from the pool if it has any.
-      const segment = this.segments.roll(partition, before !== undefined);
+      const segment = this.segments.roll(partition, before !== undefined, bytes);
       this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({
         kind: 'rolled',
