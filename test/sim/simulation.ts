@@ -69,7 +69,7 @@ interface SlowReader {
   readonly record: SimRecord;
 }
 
-interface ShardSlot {
+export interface ShardSlot {
   readonly name: string;
   readonly class: 'sync' | 'buffered';
   shard: Shard;
@@ -279,9 +279,10 @@ export class Simulation {
   }
 
   /** One duty cycle of one shard and what it said. */
-  work(slot: ShardSlot): void {
-    slot.shard.doWork(this.nowMs);
+  work(slot: ShardSlot): number {
+    const outcome = slot.shard.doWork(this.nowMs);
     this.drain(slot);
+    return outcome;
   }
 
   workAll(): void {
