@@ -25,8 +25,11 @@ export const LOCK_SOCKET_NAME = 'ringlog.lock';
 const SOCKET_PATH_BYTES_MAX = 103;
 /** How long a holder has to tell its process id. */
 const ANSWER_MS = 250;
-/** A process killed a moment ago may still hold its sockets. A holder that lives answers, and is not waited for. */
-const DYING_HOLDER_MS = 3000;
+/**
+ * A process killed a moment ago still holds its sockets: it dies only when the disk call it is in comes back, and frees its memory first. A holder that lives
+ * answers, and is not waited for.
+ */
+const DYING_HOLDER_MS = 15_000;
 const RETRY_MS = 20;
 
 export interface FolderLock {

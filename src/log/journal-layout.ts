@@ -37,6 +37,9 @@ export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, t
 /** Set when the batch's bytes are in the group's payload; clear when they are only in the segment. */
 export const INLINE_FLAG = 1;
 
+/** As the segment of a truncation: none is left. */
+export const NO_SEGMENT = -1;
+
 /** Where a group begins after one that ended at `position`. */
 export function alignGroup(position: number): number {
   return Math.ceil(position / GROUP_ALIGNMENT) * GROUP_ALIGNMENT;

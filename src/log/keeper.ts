@@ -7,18 +7,25 @@ import { JobStatus, type KeeperWork } from './messages.ts';
 
 /** Zeros are written in pieces of this size. */
 const ZEROS = Buffer.alloc(1 << 20);
+/** A journal file is prepared in steps of this size, each synced: one large sync would hold up those of the shard. */
+const PREPARE_STEP_BYTES = 4 << 20;
+/** Between two steps the disk is the shard's. */
+const PREPARE_PAUSE_MS = 2;
 /** Size of the reserve file: room for a checkpoint when the disk is full. */
 export const RESERVE_BYTES = 8 << 20;
 
-/** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
-export function runKeeperWork(disk: Disk, work: KeeperWork): number {
+/**
+ * Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. `pause` waits that many
+ * milliseconds; who is in a hurry does not wait.
+ */
+export function runKeeperWork(disk: Disk, work: KeeperWork, pause: (ms: number) => void = doNotWait): number {
   switch (work.kind) {
     case 'sync':
       return syncAll(disk, work);
     case 'checkpoint':
       return writeCheckpoint(disk, work);
     case 'prepareJournal':
-      return prepareJournal(disk, work);
+      return prepareJournal(disk, work, pause);
   }
 }
 
@@ -78,10 +85,10 @@ function syncFile(disk: Disk, path: string): void {
   }
 }
 
-function prepareJournal(disk: Disk, work: Extract<KeeperWork, { kind: 'prepareJournal' }>): number {
+function prepareJournal(disk: Disk, work: Extract<KeeperWork, { kind: 'prepareJournal' }>, pause: (ms: number) => void): number {
   const temporary = `${work.path}.tmp`;
   try {
-    writeZeros(disk, temporary, work.bytes);
+    writeZeros(disk, temporary, work.bytes, () => pause(PREPARE_PAUSE_MS));
     disk.rename(temporary, work.path);
     disk.syncFolder(work.path.slice(0, work.path.lastIndexOf('/')));
     return JobStatus.ok;
@@ -92,14 +99,24 @@ function prepareJournal(disk: Disk, work: Extract<KeeperWork, { kind: 'prepareJo
   }
 }
 
-/** Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. */
-export function writeZeros(disk: Disk, path: string, bytes: number): void {
+/**
+ * Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. `pause` runs between the
+ * steps in which it is synced.
+ */
+export function writeZeros(disk: Disk, path: string, bytes: number, pause: () => void = doNotWait): void {
   disk.unlink(path);
   const fd = disk.open(path, 'write');
   try {
-    for (let at = 0; at < bytes; at += ZEROS.length) disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
+    for (let at = 0; at < bytes; at += ZEROS.length) {
+      disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
+      if ((at + ZEROS.length) % PREPARE_STEP_BYTES !== 0 || at + ZEROS.length >= bytes) continue;
+      disk.fdatasync(fd);
+      pause();
+    }
     disk.fdatasync(fd);
   } finally {
     disk.close(fd);
   }
 }
+
+function doNotWait(): void {}

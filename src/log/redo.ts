@@ -5,7 +5,7 @@ import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
 import { partitionKey, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
 import type { RecoveryNote } from './recovery-note.ts';
-import { truncateReplayed, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
+import { cutTornTail, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
 
 /** What the redo of all partitions shares. */
 export interface RedoContext {
@@ -106,7 +106,7 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
           kind: 'torn-tail',
           text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)`,
         });
-        truncateReplayed(replayed, entry.baseOffset, entry.position);
+        cutTornTail(replayed, entry.baseOffset, entry.position);
         break;
       }
       if (!rewrite) continue;

@@ -1,7 +1,7 @@
 /** The first half of recovery: what checkpoint and journal of one shard say, before a byte of a segment is looked at. Pure bookkeeping. */
 import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
-import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
+import { EntryType, NO_SEGMENT, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
@@ -91,7 +91,8 @@ export class Replay {
         // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
         if (body.endOffset > state.endOffset) {
           skipTo(state, body.endOffset);
-        } else truncateReplayed(replayed, body.endOffset, body.endPosition);
+        } else if (body.segmentBase === NO_SEGMENT) emptyReplayed(replayed, body.endOffset);
+        else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
         state.logStartOffset = body.offset;
@@ -172,8 +173,25 @@ function rollReplayed(state: PartitionState, baseOffset: number, capacity: numbe
   state.segments.push({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity });
 }
 
+/** Cuts a partition so that nothing of it is left and `endOffset` is next. */
+function emptyReplayed(replayed: ReplayedPartition, endOffset: number): void {
+  replayed.state.segments = [];
+  truncateReplayed(replayed, endOffset, 0);
+  replayed.appends = [];
+}
+
+/**
+ * Cuts a torn tail: `endOffset` is next and the last segment ends at `endPosition`. A log start may have outlived the records below it; then nothing is left
+ * and the log goes on there.
+ */
+export function cutTornTail(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
+  const { logStartOffset } = replayed.state;
+  if (endOffset < logStartOffset) emptyReplayed(replayed, logStartOffset);
+  else truncateReplayed(replayed, endOffset, endPosition);
+}
+
 /** Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. */
-export function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
+function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
   const { state } = replayed;
   while (state.segments.length > 0 && (state.segments[state.segments.length - 1] as SegmentState).baseOffset >= endOffset) {
     const last = state.segments[state.segments.length - 1] as SegmentState;

@@ -13,7 +13,8 @@ export interface TruncationPlan {
 
 /**
  * Plans the cut of `state` at `endOffset` (below its end, not below its log start). Batches are whole or gone: the new end is `endOffset` or, if
- * that falls inside a batch, the base offset of that batch. Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
+ * that falls inside a batch, the base offset of that batch; if that one lies below the log start, nothing is left and the log goes on at its start.
+ * Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
  */
 export function planTruncation(disk: Disk, dataFolder: string, state: PartitionState, endOffset: number): TruncationPlan {
   const kept = state.segments.filter((segment) => segment.baseOffset < endOffset).map((segment) => ({ ...segment }));
@@ -43,11 +44,12 @@ export function planTruncation(disk: Disk, dataFolder: string, state: PartitionS
       disk.close(fd);
     }
   }
+  if (end < state.logStartOffset) return { state: cutState(state, [], state.logStartOffset), removed: state.segments };
   return { state: cutState(state, kept, end), removed };
 }
 
 /** The state with the segments `kept` and `end` as its next offset; epochs and damage beyond are dropped. */
-export function cutState(state: PartitionState, kept: SegmentState[], end: number): PartitionState {
+function cutState(state: PartitionState, kept: SegmentState[], end: number): PartitionState {
   return {
     ...state,
     endOffset: end,

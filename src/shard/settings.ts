@@ -37,6 +37,8 @@ export interface ShardWorkerData {
   readonly completions: RingMemory;
   readonly doorbell: SharedArrayBuffer;
   readonly control: MessagePort;
+  /** Shared with the threads that help to sync (ring/sync-crew.ts), if there are any yet. */
+  readonly crew: SharedArrayBuffer;
   /** Where the keeper's outcomes appear (ring/job-results.ts). */
   readonly jobResults: SharedArrayBuffer;
   /** The shard's folder within the current generation: journal and checkpoints. */

@@ -36,6 +36,7 @@ import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
+import { CREW_FILES_MAX } from '../ring/sync-crew.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
@@ -85,6 +86,10 @@ export class Shard {
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
+  /** Descriptors of the sync in work. */
+  private readonly syncing: number[] = [];
+  /** Main was asked for threads that help to sync. */
+  private helpWanted = false;
   /** `memory` batches of the group in work were answered before they were written. */
   private answeredEarly = false;
   private readonly groupOverhead: number;
@@ -129,7 +134,7 @@ export class Shard {
       this.commit(nowMs);
       outcome = Worked.something;
     }
-    if (this.failure === null && !this.stopped) this.control.maybeFinishStop(nowMs);
+    if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
     return outcome;
   }
@@ -143,6 +148,8 @@ export class Shard {
   fail(reason: string): void {
     if (this.failure !== null) return;
     this.failure = reason;
+    // Waiting entries count as work: the shard would never sleep again.
+    this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
   }
 
@@ -220,9 +227,9 @@ export class Shard {
     }
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
-    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition))) {
+    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs))) {
       if (!first) return MUST_ROLL_FIRST;
-      const rolled = this.roll(partition);
+      const rolled = this.roll(partition, length);
       if (rolled !== ErrorCode.NONE) return rolled;
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
@@ -260,19 +267,19 @@ export class Shard {
   }
 
   /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
-  private wantsPoolSegment(partition: ShardPartition): boolean {
+  private wantsPoolSegment(partition: ShardPartition, bytes: number, nowMs: number): boolean {
     if (!partition.bulk) return false;
     const segment = partition.activeSegment();
     if (segment === undefined || segment.capacity > 0 || segment.endPosition > partition.config.segmentBytes / 8) return false;
-    return this.pool.has(partition.config.segmentBytes);
+    return this.pool.has(partition.config.segmentBytes, bytes, nowMs);
   }
 
-  private roll(partition: ShardPartition): number {
+  private roll(partition: ShardPartition, bytes: number): number {
     const before = partition.activeSegment();
     const previousEndPosition = before === undefined ? -1 : before.endPosition;
     try {
       // The first segment of a log grows: most partitions stay small. Later ones come from the pool if it has any.
-      const segment = this.segments.roll(partition, before !== undefined);
+      const segment = this.segments.roll(partition, before !== undefined, bytes);
       this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({
         kind: 'rolled',
@@ -312,7 +319,7 @@ export class Shard {
     const { group } = this;
     const slab = this.ports.slab;
     const buffered = this.settings.class === 'buffered';
-    partition.bulk = partition.stagedBytes >= this.settings.referenceBytesMin;
+    partition.bulk = partition.stagedBytes >= this.referenceBytesMin(partition);
     partition.byReference = buffered || partition.bulk;
     try {
       const segment = this.segments.active(partition);
@@ -341,6 +348,17 @@ export class Shard {
     }
   }
 
+  /**
+   * Bytes from which on a partition of this group is written by reference. Each such partition costs a sync beside the journal's, and a few of them wait for
+   * the device together; many had better share the journal's. Who wrote much a moment ago goes on with less: what it had inline would be synced with the
+   * next reference anyway, for the second time.
+   */
+  private referenceBytesMin(partition: ShardPartition): number {
+    const { referenceBytesMin } = this.settings;
+    const crowded = Math.max(1, this.touched.length / REFERENCES_AT_ONCE);
+    return (referenceBytesMin * crowded) / (partition.bulk ? BULK_STAYS_PART : 1);
+  }
+
   /** Writes segment bytes; a full disk takes back what the pool holds before it refuses anybody. */
   private writePieces(fd: number, pieces: readonly Uint8Array[], position: number): void {
     for (;;) {
@@ -363,17 +381,35 @@ export class Shard {
         if (this.control.mustBeDurable) this.ports.journal.syncAll();
         return;
       }
-      for (const partition of this.touched) {
-        if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
-        this.ports.disk.fdatasync(partition.active.fd);
-        partition.active.dirty = false;
-        partition.active.dirtyBytes = 0;
-      }
-      this.journalWriter.sync();
+      this.syncGroup();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.fail(`${error.message}; the journal or a segment could not be made durable`);
     }
+  }
+
+  /**
+   * Step 3: the journal and the segments it refers to, at once. Their order does not matter: until all are durable nobody is answered, and a group of which
+   * only the journal survived is a torn tail like any other.
+   */
+  private syncGroup(): void {
+    const fds = this.syncing;
+    fds.length = 0;
+    fds.push(this.ports.journal.activeFd);
+    for (const { byReference, firstInGroup, active } of this.touched)
+      if (byReference && firstInGroup >= 0 && active !== null) fds.push(active.fd);
+    if (fds.length > 1 && !this.helpWanted) {
+      this.helpWanted = true;
+      this.reply({ kind: 'syncHelpWanted' });
+    }
+    for (let first = 0; first < fds.length; first += CREW_FILES_MAX)
+      this.ports.disk.fdatasyncMany(fds.length <= CREW_FILES_MAX ? fds : fds.slice(first, first + CREW_FILES_MAX));
+    for (const partition of this.touched) {
+      if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
+      partition.active.dirty = false;
+      partition.active.dirtyBytes = 0;
+    }
+    this.journalWriter.becomeSynced();
   }
 
   /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
@@ -466,6 +502,10 @@ export class Shard {
   }
 }
 
+/** Partitions of one group whose syncs are worth their while. */
+const REFERENCES_AT_ONCE = 8;
+/** A partition stays with references until a group has less than this part of what made it begin. */
+const BULK_STAYS_PART = 4;
 /** Internal answer of staging: the group must be committed before this batch's partition can roll. */
 const MUST_ROLL_FIRST = -1000;
 /** Marks a batch that was refused before it was staged. */

@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ringlog, run } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -121,7 +120,6 @@ describe.skipIf(process.platform === 'win32')('ringlog under npm', () => {
     await npm.until(IS_UP);
     npm.child.kill(signal);
     await npm.until('ringlog stopped');
-    await sleep(100);
     await startIn(folder).until(IS_UP);
   });
 

@@ -21,6 +21,7 @@ describe('the lock of a data folder', () => {
   it('keeps a second process out and names the folder and the first one', async () => {
     const path = join(temporaryFolder(), 'data');
     const child = await holder(path);
+    // Only a holder that answers can be named, and one that answers is not waited for.
     await expect(open(path)).rejects.toThrow(`The data folder ${path} is in use by process ${child.pid}.`);
   });
 

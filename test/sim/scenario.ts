@@ -53,7 +53,7 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
     }
     if (ending === 'clean') {
       disk.crashAt = -1;
-      sim.stop();
+      sim.stop(() => produceSome(sim));
       if (sim.shards.every((slot) => slot.stopped === true)) return prng.chance(0.5) ? Survives.stop : cutPower(sim);
     }
   } catch (error) {
@@ -93,6 +93,15 @@ function restart(sim: Simulation, survived: number): void {
   }
 }
 
+function produceSome(sim: Simulation): void {
+  const { prng } = sim;
+  const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
+  if (online.length === 0) return;
+  const topic = prng.pick(online);
+  const bulk = prng.chance(0.3);
+  for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
+}
+
 function step(sim: Simulation): void {
   const { prng, disk } = sim;
   sim.nowMs += prng.below(40);
@@ -101,9 +110,7 @@ function step(sim: Simulation): void {
   const dice = prng.below(100);
   if (live.length < 2 || (dice < 2 && live.length < 6)) sim.createTopic(prng.pick(MODES));
   else if (dice < 50 && online.length > 0) {
-    const topic = prng.pick(online);
-    const bulk = prng.chance(0.3);
-    for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
+    produceSome(sim);
   } else if (dice < 75) sim.work(prng.pick(sim.shards));
   else if (dice < 83) sim.runJob(prng.pick(sim.shards));
   else if (dice < 86 && online.length > 0) sim.changeDurability(prng.pick(online), prng.pick(MODES));

@@ -2,7 +2,8 @@
  * Produce: checks what main can check, and submits the request whole or not at all. Main only.
  *
  * A partition that is refused here has its error at once; all others of the request go to their shards in one step, once every ring involved has room for
- * them. What no ring could ever take at once is told to try again. Batch contents (CRC, counts, sequences) are the shard's to judge; main reads nothing of a batch but two bytes of attributes.
+ * them. What no ring could ever take at once is told to try again. Batch contents (CRC, counts, sequences) are the shard's to judge; main reads nothing of a
+ * batch but two bytes of attributes.
  */
 import { ErrorCode } from '../../protocol/errors.ts';
 import { ViewStatus } from '../../protocol/view.ts';

@@ -68,6 +68,17 @@ test('a truncation to a segment boundary keeps the segment before it whole; to t
   });
 });
 
+test('a truncation into the batch that holds the log start leaves nothing, and the log goes on at its start', () => {
+  const disk = new FakeDisk(new Prng(1));
+  const state = makeLog(disk, [[3, 3], [2]]);
+  state.logStartOffset = 4;
+  expect(planTruncation(disk, DATA, state, 5)).toMatchObject({
+    state: { logStartOffset: 4, endOffset: 4, segments: [] },
+    removed: [{ baseOffset: 0 }, { baseOffset: 6 }],
+  });
+  expect(planTruncation(disk, DATA, state, 6).state).toMatchObject({ endOffset: 6, segments: [{ baseOffset: 0, endOffset: 6 }] });
+});
+
 test('a truncation through a log that cannot be walked is refused, not guessed', () => {
   const disk = new FakeDisk(new Prng(1));
   const state = makeLog(disk, [[3, 3]]);
@@ -115,10 +126,12 @@ test('a deleted topic leaves its full segments to the pool, within its limit, an
 
   const pool = new SegmentPool(disk, DATA);
   disk.mkdir(folder);
-  expect(pool.has(3999)).toBe(false);
-  expect(pool.has(8001)).toBe(false);
-  expect(pool.take(`${folder}/x.log`, 4096)).toBe(4000);
-  expect(pool.take(`${folder}/y.log`, 4096)).toBe(0);
+  expect(pool.has(3999, 1, 0)).toBe(false);
+  expect(pool.has(8001, 1, 0)).toBe(false);
+  expect(pool.has(8000, 4001, 0)).toBe(false);
+  expect(pool.take(`${folder}/w.log`, 8000, 4001)).toBe(0);
+  expect(pool.take(`${folder}/x.log`, 4096, 4000)).toBe(4000);
+  expect(pool.take(`${folder}/y.log`, 4096, 1)).toBe(0);
   expect(disk.list(folder)).toEqual(['x.log']);
 });
 
@@ -135,7 +148,7 @@ test('a file that a crash left half way into the pool is removed, not handed out
   const disk = new FakeDisk(new Prng(1));
   disk.mkdir(`${DATA}/pool`);
   disk.close(disk.open(`${DATA}/pool/4000-abc.pool.unsettled`, 'write'));
-  expect(new SegmentPool(disk, DATA).has(4096)).toBe(false);
+  expect(new SegmentPool(disk, DATA).has(4096, 1, 0)).toBe(false);
   tidyPool(disk, DATA);
   expect(disk.list(`${DATA}/pool`)).toEqual([]);
 });

@@ -50,6 +50,19 @@ test('batches of a segment may become readable after its successor was announced
   await everyOffsetIsRight(log);
 });
 
+test('an empty segment may be replaced by another file under the same base offset; one with records may not', async () => {
+  const log = oneLog();
+  const { view } = log;
+  expect(view.onRolled(0, 0, -1)).toBeNull();
+  const empty = view.active!;
+  // A write that found no room leaves the segment empty; the next one takes a recycled file.
+  expect(view.onRolled(0, 4096, 0)).toBe(empty);
+  expect([empty.retired, view.segments.length, view.active!.capacity]).toEqual([true, 1, 4096]);
+  view.onReadable(0, 1, 0, 100, 5);
+  expect([view.highWatermark, view.active!.endPosition]).toEqual([2, 100]);
+  expect(() => view.onRolled(0, 0, 100)).toThrow(/only an empty segment/);
+});
+
 test('after a cut nothing of the old log is remembered: index, hints, timestamps', async () => {
   const log = oneLog();
   for (const records of [2, 3, 1, 4, 2]) log.append(records, 50);

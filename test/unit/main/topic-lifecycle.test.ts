@@ -153,7 +153,37 @@ describe('topics', () => {
       leaderId: -1,
       offlineReplicas: [1],
     });
-    expect(bench.problems[0]).toMatch(/orders-0 is offline: the disk failed/);
+    expect(bench.problems[0]).toMatch(/orders-0 is offline, and is tried again: the disk failed/);
+  });
+
+  test('a partition that its shard refused is opened by itself once the shard takes it, and told of once', async () => {
+    bench = await LifecycleBench.create();
+    bench.shards.sync.failure = 'the disk is full';
+    await create([{ name: 'orders', numPartitions: 2 }]);
+    const views = bench.router.topicByName('orders')!.partitions;
+    for (let tries = 0; tries < 3; tries++) {
+      expect([views.map((view) => view!.state), bench.due.length]).toEqual([['offline', 'offline'], 1]);
+      bench.due.pop()!();
+      await settle();
+    }
+    expect(bench.problems).toHaveLength(2);
+    bench.shards.sync.failure = null;
+    bench.due.pop()!();
+    await settle();
+    expect(views.map((view) => view!.state)).toEqual(['online', 'online']);
+    expect([bench.shards.sync.open.size, bench.due.length]).toEqual([2, 0]);
+  });
+
+  test('a partition that was refused and is deleted meanwhile is not opened', async () => {
+    bench = await LifecycleBench.create();
+    bench.shards.sync.failure = 'the disk is full';
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    bench.shards.sync.failure = null;
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
+    bench.due.pop()!();
+    await settle(20);
+    expect([bench.shards.sync.open.size, bench.due.length]).toEqual([0, 0]);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
   });
 
   test('deletion: invisible at once, then closed, files removed, tombstone removed', async () => {
@@ -324,6 +354,37 @@ describe('settings', () => {
     });
     const view = bench.router.topicByName('orders')!.partitions[0]!;
     expect([view.state, view.link.class]).toEqual(['online', 'sync']);
+  });
+
+  test('a change of durability that a shard refused is not answered as done when it is asked for again, and is done once it can be', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1, configs: [{ name: 'ringlog.durability', value: 'page-cache' }] }]);
+    const view = bench.router.topicByName('orders')!.partitions[0]!;
+    bench.shards.buffered.failure = 'the disk is full';
+    for (let tries = 0; tries < 2; tries++) {
+      const answer = await alter('orders', [set('ringlog.durability', 'fsync')]);
+      expect(answer.responses[0]).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+      expect([view.state, view.link.class]).toEqual(['online', 'buffered']);
+    }
+    bench.shards.buffered.failure = null;
+    expect((await alter('orders', [set('ringlog.durability', 'fsync')])).responses[0]).toMatchObject({ errorCode: 0 });
+    expect([view.state, view.link.class, view.moveNumber]).toEqual(['online', 'sync', 1]);
+  });
+
+  test('a change of durability whose new shard refuses is an error, and the partition comes back by itself', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }]);
+    const view = bench.router.topicByName('orders')!.partitions[0]!;
+    bench.shards.buffered.failure = 'the disk is full';
+    expect((await alter('orders', [set('ringlog.durability', 'page-cache')])).responses[0]!.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect([view.state, view.link.class, bench.shards.sync.open.size]).toEqual(['offline', 'buffered', 0]);
+    // And back, while nobody has it: under a higher number, for the first shard's journal knows it too.
+    expect((await alter('orders', [set('ringlog.durability', 'fsync')])).responses[0]!.errorCode).toBe(0);
+    expect([view.state, view.link.class, view.moveNumber]).toEqual(['online', 'sync', 2]);
+    expect(bench.shards.sync.open.get(view.handle)!.state.moveNumber).toBe(2);
+    bench.due.pop()!();
+    await settle();
+    expect([view.state, bench.shards.buffered.open.size, bench.due.length]).toEqual(['online', 0, 0]);
   });
 
   test('a deletion waits for a move', async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ALL_APIS } from '../../../src/protocol/apis/all.ts';
 import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
 import { createTopics } from '../../../src/protocol/apis/19-create-topics.ts';
@@ -11,9 +11,6 @@ import { EncodeError, MalformedError } from '../../../src/protocol/protocol-erro
 import { api, array, bytes, int32, message, string, struct, ZERO_UUID } from '../../../src/protocol/schema.ts';
 import { ALL_STORED } from '../../../src/protocol/stored/all.ts';
 import { valueOf } from './arbitrary.ts';
-
-// Properties take their time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 describe('tables', () => {
   it('all have attributes that parse, in every version', () => {
