@@ -203,7 +203,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     unit: 'bytes',
     dynamic: false,
     state: APPLIED,
-    doc: 'A checkpoint is due after this many bytes of appends; it bounds the work of recovery.',
+    doc: 'A checkpoint is due after this many bytes of appends, four times as many where topics are not synced; it bounds the work of recovery.',
   },
   {
     name: 'ringlog.checkpoint.interval.ms',

@@ -3,10 +3,8 @@
  * the replay of its journal. Pure.
  */
 import { assert } from '../lib/assert.ts';
+import { NO_SEGMENT } from './journal-layout.ts';
 import type { PartitionState, SegmentState } from './partition-state.ts';
-
-/** In the place of a segment's base offset: no segment stays, the next append begins one. */
-export const NO_SEGMENT = -1;
 
 /**
  * Makes `offset` the first offset of the log and takes the segments before `firstSegment` (a base offset or {@link NO_SEGMENT}) out of it. Returns them,
@@ -31,14 +29,4 @@ export function firstSegmentAt(state: Pick<PartitionState, 'segments'>, offset: 
   const { segments } = state;
   const needed = segments.find((segment, i) => i === segments.length - 1 || segment.endOffset > offset);
   return needed === undefined ? NO_SEGMENT : needed.baseOffset;
-}
-
-/**
- * A log that lost its tail down below its start is empty at its start: deleted offsets are not given out again. Returns the segments that hold nothing of it
- * any more.
- */
-export function clampToLogStart(state: PartitionState): SegmentState[] {
-  if (state.endOffset >= state.logStartOffset) return [];
-  state.endOffset = state.logStartOffset;
-  return state.segments.splice(0);
 }

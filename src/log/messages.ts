@@ -22,7 +22,7 @@ export type ToShard =
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
   /** Deletes the records below `offset`; durable, in a shard of either class, when it is answered. */
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
-  /** Finishes what waits, writes a clean final checkpoint, then `stopped`. */
+  /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
 
 /** shard → main. */
@@ -53,7 +53,8 @@ export type FromShard =
   | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'stopped'; readonly clean: boolean };
+  /** The last word. `error`: why the next start has to recover, or null. */
+  | { readonly kind: 'stopped'; readonly error: string | null };
 
 /** Records below an offset are deleted. */
 export interface LogStartChange {

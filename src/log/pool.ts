@@ -25,23 +25,26 @@ export class SegmentPool {
     this.folder = poolFolder(dataFolder);
   }
 
-  /** True if {@link take} is likely to find a file for segments of `segmentBytes`. Cheap enough for every cycle. */
-  has(segmentBytes: number, nowMs: number): boolean {
+  /**
+   * True if {@link take} is likely to find a file for segments of `segmentBytes` that holds `bytesMin`. Cheap enough for every cycle; a folder that cannot be
+   * looked at has none.
+   */
+  has(segmentBytes: number, bytesMin: number, nowMs: number): boolean {
     // A clock that was set back counts as time that passed.
     if (Math.abs(nowMs - this.lookedAtMs) >= LOOK_MS) {
       this.lookedAtMs = nowMs;
-      this.seenBytes = this.disk.list(this.folder).map(lengthOf);
+      this.seenBytes = this.look();
     }
-    return this.seenBytes.some((bytes) => fits(bytes, segmentBytes));
+    return this.seenBytes.some((bytes) => fits(bytes, segmentBytes, bytesMin));
   }
 
   /**
-   * Moves a pool file to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable on return;
-   * the caller syncs the folder of `path` before it writes.
+   * Moves a pool file of at least `bytesMin` to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable
+   * on return; the caller syncs the folder of `path` before it writes.
    */
-  take(path: string, segmentBytes: number): number {
+  take(path: string, segmentBytes: number, bytesMin: number): number {
     this.lookedAtMs = -Infinity;
-    for (const name of this.find(segmentBytes)) {
+    for (const name of this.find(segmentBytes, bytesMin)) {
       try {
         this.disk.rename(`${this.folder}/${name}`, path);
       } catch (error) {
@@ -71,18 +74,27 @@ export class SegmentPool {
     return false;
   }
 
-  /** Files between half of and the whole of a segment's size, largest first. */
-  private find(segmentBytes: number): string[] {
+  private look(): number[] {
+    try {
+      return this.disk.list(this.folder).map(lengthOf);
+    } catch (error) {
+      if (error instanceof DiskError) return [];
+      throw error;
+    }
+  }
+
+  /** Files between half of (and no less than `bytesMin`) and the whole of a segment's size, largest first. */
+  private find(segmentBytes: number, bytesMin: number): string[] {
     return this.disk
       .list(this.folder)
-      .filter((name) => fits(lengthOf(name), segmentBytes))
+      .filter((name) => fits(lengthOf(name), segmentBytes, bytesMin))
       .sort((a, b) => lengthOf(b) - lengthOf(a));
   }
 }
 
-/** Whether a file of the pool is worth writing as a segment of at most `segmentBytes`. */
-function fits(bytes: number, segmentBytes: number): boolean {
-  return bytes >= segmentBytes / 2 && bytes <= segmentBytes;
+/** Whether a file of the pool is worth writing as a segment of at most `segmentBytes`, and holds `bytesMin`. */
+function fits(bytes: number, segmentBytes: number, bytesMin: number): boolean {
+  return bytes >= Math.max(segmentBytes / 2, bytesMin) && bytes <= segmentBytes;
 }
 
 /** Length in a pool file's name, or 0 for any other name. */

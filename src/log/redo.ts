@@ -2,11 +2,10 @@
 import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
 import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
-import { clampToLogStart } from './log-start.ts';
 import { partitionKey, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
 import type { RecoveryNote } from './recovery-note.ts';
-import { truncateReplayed, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
+import { cutTornTail, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
 
 /** What the redo of all partitions shares. */
 export interface RedoContext {
@@ -107,8 +106,7 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
           kind: 'torn-tail',
           text: `${key}: cut at offset ${entry.baseOffset}; what was behind it was never synced and is incomplete (copied to quarantine)`,
         });
-        truncateReplayed(replayed, entry.baseOffset, entry.position);
-        clampToLogStart(state);
+        cutTornTail(replayed, entry.baseOffset, entry.position);
         break;
       }
       if (!rewrite) continue;

@@ -1,9 +1,9 @@
 /** The first half of recovery: what checkpoint and journal of one shard say, before a byte of a segment is looked at. Pure bookkeeping. */
 import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
-import { EntryType, type AppendEntry, type ControlEntry } from './journal-layout.ts';
+import { EntryType, NO_SEGMENT, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
-import { NO_SEGMENT, raiseLogStart } from './log-start.ts';
+import { raiseLogStart } from './log-start.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
@@ -92,12 +92,8 @@ export class Replay {
         // Offsets that were given out and never written (see `memory` in shard.ts) have no entry: the cut may lie among them.
         if (body.endOffset > state.endOffset) {
           skipTo(state, body.endOffset);
-        } else truncateReplayed(replayed, body.endOffset, body.endPosition);
-        // A cut down to a log start in the middle of a batch leaves nothing of the segment.
-        if (body.segmentBase === NO_SEGMENT) {
-          state.segments = [];
-          replayed.appends = [];
-        }
+        } else if (body.segmentBase === NO_SEGMENT) emptyReplayed(replayed, body.endOffset);
+        else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
         // Offsets without an entry (never written, or in a damaged group) may lie before it.
@@ -180,8 +176,25 @@ function rollReplayed(state: PartitionState, baseOffset: number, capacity: numbe
   state.segments.push({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity });
 }
 
+/** Cuts a partition so that nothing of it is left and `endOffset` is next. */
+function emptyReplayed(replayed: ReplayedPartition, endOffset: number): void {
+  replayed.state.segments = [];
+  truncateReplayed(replayed, endOffset, 0);
+  replayed.appends = [];
+}
+
+/**
+ * Cuts a torn tail: `endOffset` is next and the last segment ends at `endPosition`. A log start may have outlived the records below it; then nothing is left
+ * and the log goes on there.
+ */
+export function cutTornTail(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
+  const { logStartOffset } = replayed.state;
+  if (endOffset < logStartOffset) emptyReplayed(replayed, logStartOffset);
+  else truncateReplayed(replayed, endOffset, endPosition);
+}
+
 /** Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. */
-export function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
+function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
   const { state } = replayed;
   while (state.segments.length > 0 && (state.segments[state.segments.length - 1] as SegmentState).baseOffset >= endOffset) {
     const last = state.segments[state.segments.length - 1] as SegmentState;

@@ -2,7 +2,6 @@
 import { DiskError, type Disk } from './disk.ts';
 import { readBatchHead } from './batch-reader.ts';
 import { segmentPath } from './layout.ts';
-import { clampToLogStart } from './log-start.ts';
 import type { PartitionState, SegmentState } from './partition-state.ts';
 
 /** What a truncation leaves and what it takes away. */
@@ -14,7 +13,7 @@ export interface TruncationPlan {
 
 /**
  * Plans the cut of `state` at `endOffset` (below its end, not below its log start). Batches are whole or gone: the new end is `endOffset` or, if
- * that falls inside a batch, the base offset of that batch; but never below the log start: a log whose first batch begins below it becomes empty.
+ * that falls inside a batch, the base offset of that batch; if that one lies below the log start, nothing is left and the log goes on at its start.
  * Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
  */
 export function planTruncation(disk: Disk, dataFolder: string, state: PartitionState, endOffset: number): TruncationPlan {
@@ -45,12 +44,12 @@ export function planTruncation(disk: Disk, dataFolder: string, state: PartitionS
       disk.close(fd);
     }
   }
-  const cut = cutState(state, kept, end);
-  return { state: cut, removed: [...clampToLogStart(cut), ...removed] };
+  if (end < state.logStartOffset) return { state: cutState(state, [], state.logStartOffset), removed: state.segments };
+  return { state: cutState(state, kept, end), removed };
 }
 
 /** The state with the segments `kept` and `end` as its next offset; epochs and damage beyond are dropped. */
-export function cutState(state: PartitionState, kept: SegmentState[], end: number): PartitionState {
+function cutState(state: PartitionState, kept: SegmentState[], end: number): PartitionState {
   return {
     ...state,
     endOffset: end,

@@ -120,20 +120,28 @@ export class PartitionView {
     if (!this.changed) this.markChanged();
   }
 
-  /** A new active segment begins: behind the one before, or in its place if that never got a record. */
-  onRolled(baseOffset: number, capacity: number, previousEndPosition: number): void {
+  /**
+   * A new active segment begins. It takes the place of an empty one with the same base offset (another file, from the pool); that one is returned, its
+   * descriptor is the caller's to close.
+   */
+  onRolled(baseOffset: number, capacity: number, previousEndPosition: number): SegmentView | null {
     const previous = this.active;
-    const next = new SegmentView({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity }, 0);
-    if (previous !== undefined && previous.baseOffset === baseOffset) {
-      assert(previous.endPosition === 0, 'only an empty segment is replaced');
-      this.segmentList[this.segmentList.length - 1] = next;
-      return;
+    const segment = new SegmentView({ baseOffset, endOffset: baseOffset, endPosition: 0, maxTimestamp: -1, capacity }, 0);
+    if (previous === undefined) {
+      this.segmentList.push(segment);
+      return null;
     }
-    assert(previous === undefined || baseOffset > previous.baseOffset, 'a new segment begins behind the one before');
-    this.segmentList.push(next);
-    if (previous === undefined) return;
+    if (previous.baseOffset === baseOffset) {
+      assert(previous.endPosition === 0, 'only an empty segment is replaced');
+      this.segmentList[this.segmentList.length - 1] = segment;
+      this.drop(previous);
+      return previous;
+    }
+    assert(baseOffset > previous.baseOffset, 'a new segment begins behind the one before');
+    this.segmentList.push(segment);
     previous.sealedAt = previousEndPosition;
     if (previous.endPosition === previousEndPosition) this.seal(previous);
+    return null;
   }
 
   /** The log was cut (or starts elsewhere) as `state` says; untouched segments keep what is known of them. */

@@ -18,6 +18,11 @@ import { SyncHelpers } from './sync-helpers.ts';
 /** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
 const SYNC_STEP_BYTES = 8 << 20;
 
+/** A group that waits for no sync gains nothing by being large, and its answers leave earlier when it is small. */
+const BUFFERED_GROUP_BYTES_MAX = 256 * 1024;
+/** The journal of a buffered shard holds no bytes of batches, so its checkpoints need not come as often; each makes the disk busy for a while. */
+const BUFFERED_CHECKPOINT_FACTOR = 4;
+
 /** Where the process dies in a crash test. */
 export interface CrashPoint {
   readonly counter: SharedArrayBuffer;
@@ -37,6 +42,8 @@ export interface ShardSupervisorParts {
   readonly onFailed: (shard: string, reason: string) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
+  /** Another worker entry, for tests. */
+  readonly entry?: URL;
 }
 
 interface Supervised {
@@ -45,9 +52,10 @@ interface Supervised {
   readonly results: JobResults;
   readonly crew: SharedArrayBuffer;
   readonly helpers: SyncHelpers;
-  /** Settles when the worker said `began`, `stopped` or died. */
+  /** Settles when the worker said `began`. */
   began: Settled<void>;
-  stopped: Settled<boolean>;
+  /** Settles when the worker said `stopped` or died: with why it did not stop cleanly, or null. */
+  stopped: Settled<string | null>;
 }
 
 /** See the file header. */
@@ -93,31 +101,32 @@ export class ShardSupervisor {
     return (this.shards.get(name) ?? this.start(name)).link;
   }
 
-  /** Lets every shard finish what it has; true if all wrote a clean checkpoint within `limitMs`. */
-  async stop(limitMs: number): Promise<boolean> {
+  /** Lets every shard write its last checkpoint, for at most `limitMs`. Returns what kept which shard from a clean stop; nothing: all are clean. */
+  async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
     const shards = [...this.shards.values()];
     for (const { link } of shards) link.control({ kind: 'stop' });
     let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-    const all = Promise.all(shards.map((shard) => shard.stopped.promise)).then((clean) => clean.every(Boolean));
-    const clean = await Promise.race([all, tooLong]);
+    const tooLong = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not done within ${limitMs} ms`), limitMs)));
+    const errors = await Promise.all(shards.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
     clearTimeout(timer);
     await Promise.all(shards.map(({ link }) => link.stop()));
     await Promise.all(shards.map(({ helpers }) => helpers.stop()));
-    return clean;
+    return errors.flatMap((error, index) => (error === null ? [] : [`${shards[index]?.name}: ${error}`]));
   }
 
   private start(name: string): Supervised {
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
+    const isBuffered = shardClass === 'buffered';
     const jobResults = createJobResults();
     const crew = createSyncCrew();
     const prepared = generation.folders.get(name);
     const link = ShardLink.start({
       index: this.shards.size,
       class: shardClass,
-      onDeath: (reason) => this.onDeath(name, reason),
+      ...(this.parts.entry === undefined ? {} : { entry: this.parts.entry }),
+      onDeath: (reason) => this.onShardDeath(name, reason),
       data: {
         slab: ingress.memory,
         doorbell: ingress.doorbell,
@@ -129,13 +138,13 @@ export class ShardSupervisor {
         settings: {
           dataFolder: config.dataDir,
           class: shardClass,
-          groupBytesMax: config.groupBytesMax,
+          groupBytesMax: isBuffered ? Math.min(config.groupBytesMax, BUFFERED_GROUP_BYTES_MAX) : config.groupBytesMax,
           groupBatchesMax: config.groupBatchesMax,
           referenceBytesMin: config.referenceBytesMin,
           journalBytesMax: config.journalBytesMax,
           journalFileBytes: config.journalFileBytes,
           syncStepBytes: SYNC_STEP_BYTES,
-          checkpointIntervalBytes: config.checkpointIntervalBytes,
+          checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
           retentionCheckIntervalMs: config.retentionCheckIntervalMs,
@@ -166,7 +175,7 @@ export class ShardSupervisor {
       case 'began':
         return shard.began.resolve();
       case 'stopped':
-        return shard.stopped.resolve(message.clean);
+        return shard.stopped.resolve(message.error);
       case 'syncHelpWanted':
         return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
@@ -189,9 +198,15 @@ export class ShardSupervisor {
     shard.results.complete(work.kind, job, status);
   }
 
+  /** The end of a thread and the bell reach main by different ways, so the end may be here first; what the shard said before counts all the same. */
+  private onShardDeath(name: string, reason: string): void {
+    this.parts.ingress.hearOut((this.shards.get(name) as Supervised).link);
+    this.onDeath(name, reason);
+  }
+
+  /** A shard, or one of its helpers, is gone. */
   private onDeath(name: string, reason: string): void {
-    const shard = this.shards.get(name);
-    shard?.stopped.resolve(false);
+    this.shards.get(name)?.stopped.resolve(reason);
     if (!this.stopping) this.parts.onDeath(name, reason);
   }
 }

@@ -20,6 +20,7 @@ import type { FromShard, LogStartChange } from '../log/messages.ts';
 import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
+import { PartitionOpening } from './partition-opening.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
 import { RetiredSegments, type Leftovers } from './retired-segments.ts';
 import { partitionConfig, shardClassOf, ShardCalls } from './shard-calls.ts';
@@ -40,12 +41,15 @@ export interface TopicLifecycleParts {
   readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
+  /** Calls back after a while. */
+  readonly later: (delayMs: number, run: () => void) => void;
 }
 
 /** See the file header. */
 export class TopicLifecycle {
   private readonly parts: TopicLifecycleParts;
   private readonly calls = new ShardCalls();
+  private readonly opening: PartitionOpening;
   /** The last operation on each topic, by name; the next one waits for it. */
   private readonly running = new Map<string, Promise<unknown>>();
   private readonly retired: RetiredSegments;
@@ -56,14 +60,23 @@ export class TopicLifecycle {
   constructor(parts: TopicLifecycleParts) {
     this.parts = parts;
     this.retired = new RetiredSegments(parts.reader, parts.jobs, parts.broker.dataDir, parts.broker.poolBytesMax);
+    const { onProblem, later } = parts;
+    this.opening = new PartitionOpening({ calls: this.calls, onProblem, later, inTurn: (name, run) => this.inTurn(name, run) });
   }
 
   /** Control messages of shards about partitions. Returns false for those that are not about partitions. */
   onControl(message: FromShard): boolean {
     switch (message.kind) {
-      case 'rolled':
-        this.parts.router.view(message.handle)?.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
+      case 'rolled': {
+        const replaced = this.parts.router
+          .view(message.handle)
+          ?.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
+        if (replaced != null) {
+          this.parts.indexes.forget(replaced);
+          this.parts.reader.retire(replaced, () => undefined);
+        }
         return true;
+      }
       case 'truncated':
         if (message.state !== null) this.onTruncated(message.handle, message.state);
         return this.calls.onReply(message);
@@ -211,16 +224,7 @@ export class TopicLifecycle {
     view.loadState(state);
     topic.partitions[partition] = view;
     router.addView(view);
-    await this.openIn(view, state, recovered);
-  }
-
-  private async openIn(view: PartitionView, state: PartitionState, recovered: boolean): Promise<void> {
-    const config = partitionConfig(view.topic.config);
-    const { handle, leaderEpoch } = view;
-    const reply = await this.calls.call(view.link, { kind: 'open', handle, state, config, leaderEpoch, recovered });
-    if (view.topic.deleted) return;
-    if (reply.error !== null) this.parts.onProblem(`partition ${view.topic.name}-${view.partition} is offline: ${reply.error}`);
-    view.becomeState(reply.error === null ? 'online' : 'offline');
+    await this.opening.open(view, state, recovered);
   }
 
   private hide(topic: MutableTopic): void {
@@ -267,16 +271,17 @@ export class TopicLifecycle {
 
   /** Puts a new configuration in force. Returns what went wrong, or null. */
   private async applyConfig(topic: MutableTopic, config: TopicConfig): Promise<string | null> {
-    const before = topic.config;
     topic.config = config;
     const views = topic.partitions.filter((view) => view !== undefined);
-    if (shardClassOf(before) === shardClassOf(config)) {
-      const message = partitionConfig(config);
-      await Promise.all(views.map((view) => this.calls.call(view.link, { kind: 'configure', handle: view.handle, config: message })));
-      return null;
-    }
-    const problems = await Promise.all(views.map((view) => this.move(view, shardClassOf(config))));
+    const problems = await Promise.all(views.map((view) => this.applyTo(view, config)));
     return problems.find((problem) => problem !== null) ?? null;
+  }
+
+  /** What counts is where the partition is, not what was in force before: an earlier change may have failed half way. */
+  private async applyTo(view: PartitionView, config: TopicConfig): Promise<string | null> {
+    if (view.link.class !== shardClassOf(config)) return this.move(view, shardClassOf(config));
+    await this.calls.call(view.link, { kind: 'configure', handle: view.handle, config: partitionConfig(config) });
+    return null;
   }
 
   /**
@@ -284,19 +289,24 @@ export class TopicLifecycle {
    * stays a prefix. A crash in between leaves both journals with the whole state, and recovery believes the higher move number.
    */
   private async move(view: PartitionView, shardClass: ShardClass): Promise<string | null> {
-    if (view.link.class === shardClass || view.state === 'offline') return null;
-    view.becomeState('moving');
-    const left = await this.calls.call(view.link, { kind: 'moveOut', handle: view.handle, moveNumber: view.moveNumber + 1 });
-    if (left.state === null) {
-      // It stays where it is; if its shard has failed, that shard refuses its appends.
-      view.becomeState('online');
-      return left.error ?? 'the partition could not leave its shard';
+    const moveNumber = view.moveNumber + 1;
+    const unopened = this.opening.unopened(view);
+    // A partition that no shard took is only sent elsewhere; the number counts all the same: the old shard's checkpoint may name it.
+    let state = unopened === undefined ? null : { ...unopened.state, moveNumber };
+    if (state === null) {
+      view.becomeState('moving');
+      const left = await this.calls.call(view.link, { kind: 'moveOut', handle: view.handle, moveNumber });
+      if (left.state === null) {
+        // It stays where it is; if its shard has failed, that shard refuses its appends.
+        view.becomeState('online');
+        return left.error ?? 'the partition could not leave its shard';
+      }
+      state = left.state;
     }
-    view.loadState(left.state);
+    view.loadState(state);
     view.link = this.parts.getLink(shardClass, view.topic.id, view.partition);
     assert(view.link.class === shardClass, 'a link of the class asked for');
-    await this.openIn(view, left.state, false);
-    return (view.state as string) === 'offline' ? 'the partition could not be opened in its new shard' : null;
+    return this.opening.open(view, state, false);
   }
 
   private onTruncated(handle: number, state: PartitionState): void {

@@ -46,6 +46,7 @@ export class Checkpointer {
   /** Journal bytes that a group wants at least. */
   private readonly groupRoom: number;
   private begun = false;
+  private ending = false;
   private jobs = 0;
   private underWay: UnderWay | null = null;
   private preparing: { job: number; path: string } | null = null;
@@ -83,6 +84,11 @@ export class Checkpointer {
     this.lastAtMs = nowMs;
   }
 
+  /** The shard stops: no more jobs. Under load there would always be another one, and the stop waits until none is under way. */
+  end(): void {
+    this.ending = true;
+  }
+
   /** Prepares a journal file if none was inherited that holds a group. Throws DiskError: a shard without a journal cannot begin. */
   prepareFirst(): void {
     const { journal } = this.shard.journalWriter;
@@ -100,7 +106,7 @@ export class Checkpointer {
     if (this.preparing !== null) this.pollPrepared(nowMs);
     if (this.underWay !== null) this.pollCheckpoint(nowMs);
     // After a failed sync no checkpoint may claim what that sync left out.
-    if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
+    if (!this.begun || this.ending || this.shard.failure !== null) return;
     const { settings } = this.shard;
     const due =
       this.bytesSince >= settings.checkpointIntervalBytes ||
@@ -112,17 +118,18 @@ export class Checkpointer {
 
   /** The journal is full: start a checkpoint now unless one is under way. */
   demand(nowMs: number): void {
-    if (this.begun && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.begun && !this.ending && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
-  /** Writes the last checkpoint of a clean stop in this thread. Throws when it cannot be durable. */
-  finish(): void {
-    if (this.shard.failure !== null) throw new Error(this.shard.failure);
+  /** Writes the last checkpoint of a clean stop in this thread. Returns why it is not durable, or null. Throws DiskError. */
+  finish(): string | null {
     const { paths, folders } = this.shard.segments.lendDirty();
     const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
     this.shard.segments.takeBack();
-    if (synced !== JobStatus.ok || runKeeperWork(this.disk, this.encode(true)) !== JobStatus.ok)
-      throw new Error('the final checkpoint could not be written');
+    if (synced !== JobStatus.ok) return 'a sync for the final checkpoint failed';
+    const written = runKeeperWork(this.disk, this.encode(true));
+    if (written === JobStatus.noSpace) return 'the disk has no room for the final checkpoint';
+    return written === JobStatus.ok ? null : 'the final checkpoint could not be written';
   }
 
   private start(nowMs: number): void {

@@ -3,7 +3,7 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { bindEntry, EntryType } from '../log/journal-layout.ts';
+import { bindEntry, EntryType, NO_SEGMENT } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import { firstSegmentAt } from '../log/log-start.ts';
 import type { ToShard } from '../log/messages.ts';
@@ -49,7 +49,7 @@ export class ShardControl {
         return this.setLogStart(message.handle, message.offset);
       case 'stop':
         this.stopping = true;
-        return;
+        return this.shard.checkpointer.end();
       default:
         unreachable(message);
     }
@@ -75,17 +75,18 @@ export class ShardControl {
     this.cuts = this.promises = false;
   }
 
-  /** Finishes a stop once no checkpoint is under way. */
-  maybeFinishStop(_nowMs: number): void {
-    if (!this.stopping || this.shard.checkpointer.busy) return;
-    let clean = true;
+  /** Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. */
+  maybeFinishStop(): void {
+    if (!this.stopping || (this.shard.failure === null && this.shard.checkpointer.busy)) return;
+    let error: string | null;
     try {
-      this.shard.checkpointer.finish();
-    } catch {
-      clean = false;
+      error = this.shard.failure ?? this.shard.checkpointer.finish();
+    } catch (failed) {
+      if (!(failed instanceof DiskError)) throw failed;
+      error = failed.message;
     }
     this.shard.stopped = true;
-    this.shard.reply({ kind: 'stopped', clean });
+    this.shard.reply({ kind: 'stopped', error });
   }
 
   /** Why nothing can be recorded now, or null. */
@@ -179,7 +180,7 @@ export class ShardControl {
     this.shard.journalWriter.addControl(handle, {
       type: EntryType.truncate,
       endOffset: state.endOffset,
-      segmentBase: active?.baseOffset ?? -1,
+      segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
     });
     this.shard.noteWritten(1);

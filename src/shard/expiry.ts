@@ -1,5 +1,5 @@
 /** What of a log is too old or too much, as Kafka judges it, segment by segment from the oldest on. Pure. */
-import { NO_SEGMENT } from '../log/log-start.ts';
+import { NO_SEGMENT } from '../log/journal-layout.ts';
 import type { PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
 
 /** Most segments that leave a log in one step. */

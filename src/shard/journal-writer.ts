@@ -46,6 +46,12 @@ export class JournalWriter {
     this.controlBytes += entry.length;
   }
 
+  /** Forgets what waits for the next group: it was written, or nothing will be any more. */
+  discardControl(): void {
+    this.control = [];
+    this.controlBytes = 0;
+  }
+
   /** Bytes of control entries that wait for the next group. */
   get waitingControlBytes(): number {
     return this.controlBytes;
@@ -119,8 +125,7 @@ export class JournalWriter {
     payload.unshift(metadata.subarray(0, GROUP_HEADER_BYTES + entriesBytes));
     this.journal.write(sequence, payload, bytes);
     this.sequence = sequence;
-    this.control = [];
-    this.controlBytes = 0;
+    this.discardControl();
     return true;
   }
 

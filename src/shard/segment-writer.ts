@@ -58,8 +58,8 @@ export class SegmentWriter {
     return partition.active;
   }
 
-  /** Begins a new active segment at the partition's end; from the pool if `fromPool` and it has one. Returns its description. */
-  roll(partition: ShardPartition, fromPool: boolean): SegmentState {
+  /** Begins a new active segment for at least `bytes` at the partition's end; from the pool if `fromPool` and it has one. Returns its description. */
+  roll(partition: ShardPartition, fromPool: boolean, bytes: number): SegmentState {
     const { topicId, partition: number, endOffset } = partition.state;
     const folder = partitionFolder(this.dataFolder, topicId, number);
     this.ensureFolder(partition);
@@ -68,7 +68,7 @@ export class SegmentWriter {
     if (before !== undefined && before.baseOffset === endOffset) this.dropActive(partition);
     let capacity = 0;
     if (fromPool) {
-      capacity = this.pool.take(segmentPath(this.dataFolder, topicId, number, endOffset), partition.config.segmentBytes);
+      capacity = this.pool.take(segmentPath(this.dataFolder, topicId, number, endOffset), partition.config.segmentBytes, bytes);
       // Both names of the recycled file must be settled before its new owner writes: it may never appear under the old one with new bytes.
       if (capacity > 0) this.syncNames(folder);
     }

@@ -143,7 +143,7 @@ export class Shard {
         outcome = Worked.something;
       }
     }
-    if (this.failure === null && !this.stopped) this.control.maybeFinishStop(nowMs);
+    if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
     return outcome;
   }
@@ -157,6 +157,8 @@ export class Shard {
   fail(reason: string): void {
     if (this.failure !== null) return;
     this.failure = reason;
+    // Waiting entries count as work: the shard would never sleep again.
+    this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
   }
 
@@ -235,10 +237,11 @@ export class Shard {
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     const stampsTime = !given && config.timestampType === 'LogAppendTime';
-    const isFull = this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, nowMs));
+    const isFull =
+      this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs));
     if (isFull || (partition.stagedPosition > 0 && this.age.isOver(partition, stampsTime ? nowMs : maxTimestamp(slab, at), nowMs))) {
       if (!first) return MUST_ROLL_FIRST;
-      const rolled = this.roll(partition, isFull);
+      const rolled = this.roll(partition, length, isFull);
       if (rolled !== ErrorCode.NONE) return rolled;
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
@@ -277,20 +280,20 @@ export class Shard {
   }
 
   /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
-  private wantsPoolSegment(partition: ShardPartition, nowMs: number): boolean {
+  private wantsPoolSegment(partition: ShardPartition, bytes: number, nowMs: number): boolean {
     if (!partition.bulk) return false;
     const segment = partition.activeSegment();
     if (segment === undefined || segment.capacity > 0 || segment.endPosition > partition.config.segmentBytes / 8) return false;
-    return this.pool.has(partition.config.segmentBytes, nowMs);
+    return this.pool.has(partition.config.segmentBytes, bytes, nowMs);
   }
 
-  /** Begins a segment because the one before is full, or only because that one is too old. */
-  private roll(partition: ShardPartition, isFull: boolean): number {
+  /** Begins a segment for at least `bytes`, because the one before is full or only because that one is too old. */
+  private roll(partition: ShardPartition, bytes: number, isFull: boolean): number {
     const before = partition.activeSegment();
     const previousEndPosition = before === undefined ? -1 : before.endPosition;
     try {
       // The first segment of a log grows: most partitions stay small. Those that follow a full one come from the pool if it has any.
-      const segment = this.segments.roll(partition, before !== undefined && isFull);
+      const segment = this.segments.roll(partition, before !== undefined && isFull, bytes);
       this.retention.ask(partition);
       this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({

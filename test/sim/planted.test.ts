@@ -264,7 +264,7 @@ const BUGS: readonly Planted[] = [
 
 afterEach(() => void vi.restoreAllMocks());
 
-test.for(BUGS)('caught: $bug', { timeout: 300_000 }, ({ plant, says }) => {
+test.for(BUGS)('caught: $bug', ({ plant, says }) => {
   const options = plant() ?? {};
   let caught: Error | null = null;
   let seed = 0;

@@ -59,7 +59,7 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
     }
     if (ending === 'clean') {
       disk.crashAt = -1;
-      sim.stop();
+      sim.stop(() => produceSome(sim));
       if (sim.shards.every((slot) => slot.stopped === true)) return prng.chance(0.5) ? Survives.stop : cutPower(sim);
     }
   } catch (error) {
@@ -117,6 +117,15 @@ function pickOffset(sim: Simulation, topic: SimTopic): number | null {
   return baseOffset + sim.prng.below(lastOffset - baseOffset + 2);
 }
 
+function produceSome(sim: Simulation): void {
+  const { prng } = sim;
+  const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
+  if (online.length === 0) return;
+  const topic = prng.pick(online);
+  const bulk = prng.chance(0.3);
+  for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
+}
+
 function step(sim: Simulation): void {
   const { prng, disk, deletesRecords } = sim;
   disk.nowMs = sim.nowMs += prng.below(40);
@@ -126,9 +135,7 @@ function step(sim: Simulation): void {
   if (live.length < 2 || (dice < 2 && live.length < 6))
     sim.createTopic(prng.pick(MODES), deletesRecords && prng.chance(0.6) ? pickRetention(sim) : undefined);
   else if (dice < (deletesRecords ? 47 : 50) && online.length > 0) {
-    const topic = prng.pick(online);
-    const bulk = prng.chance(0.3);
-    for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
+    produceSome(sim);
   } else if (dice < 49 && online.length > 0) {
     const topic = prng.pick(online);
     const offset = pickOffset(sim, topic);

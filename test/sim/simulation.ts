@@ -95,7 +95,7 @@ interface SlowReader {
   readonly record: SimRecord;
 }
 
-interface ShardSlot {
+export interface ShardSlot {
   readonly name: string;
   readonly class: 'sync' | 'buffered';
   shard: Shard;
@@ -121,6 +121,7 @@ export function check(condition: boolean, text: string): void {
 export interface SimOptions {
   readonly seed: number;
   readonly referenceBytesMin?: number;
+  readonly checkpointIntervalBytes?: number;
   readonly recycleBeforeReadersAreDone?: boolean;
   readonly recycleBeforeRelease?: boolean;
   /** Planted bugs: another disk for recovery, and another outcome of it. */
@@ -180,7 +181,7 @@ export class Simulation {
       journalBytesMax: 1 << 20,
       journalFileBytes: 160 << 10,
       syncStepBytes: 8 << 10,
-      checkpointIntervalBytes: 24 << 10,
+      checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
       retentionCheckIntervalMs: 300,
@@ -347,9 +348,10 @@ export class Simulation {
   }
 
   /** One duty cycle of one shard and what it said. */
-  work(slot: ShardSlot): void {
-    slot.shard.doWork(this.nowMs);
+  work(slot: ShardSlot): number {
+    const outcome = slot.shard.doWork(this.nowMs);
     this.drain(slot);
+    return outcome;
   }
 
   workAll(): void {
@@ -393,12 +395,13 @@ export class Simulation {
     this.disk.killProcess();
   }
 
-  /** Stops cleanly. */
-  stop(): void {
+  /** Stops cleanly. `meanwhile`: what clients go on with, before each cycle of the shards. */
+  stop(meanwhile: () => void = () => {}): void {
     this.finishSlowReads();
     for (const slot of this.shards) this.control(slot, { kind: 'stop' });
     for (let i = 0; i < 300 && this.shards.some((slot) => slot.stopped === null); i++) {
       this.nowMs += 100;
+      meanwhile();
       for (const slot of this.shards) {
         if (slot.stopped !== null) continue;
         this.work(slot);
@@ -407,7 +410,7 @@ export class Simulation {
     }
     for (const slot of this.shards)
       check(
-        slot.stopped !== null || slot.failed,
+        slot.stopped !== null,
         `${slot.name} did not stop: failure ${slot.shard.failure}, waiting ${slot.shard.checkpointer.waiting}, capacity ${this.disk.capacity - this.disk.usedBytes()}, jobs ${slot.jobs.length}`,
       );
     this.disk.killProcess();
@@ -684,7 +687,7 @@ export class Simulation {
         slot.failed = true;
         return;
       case 'stopped':
-        slot.stopped = message.clean;
+        slot.stopped = message.error === null;
         return;
       case 'began':
       case 'syncHelpWanted':

@@ -15,7 +15,8 @@ import { checkSlot, CONTROL, prng, writeSlot } from './ring.payload.mjs';
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, seed: { type: 'string' } } });
 const seconds = Number(values.seconds);
 const seed = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed);
-const STUCK_MS = 5_000;
+/** Without any progress for so long a wake-up was lost: however busy the machine is, a thread that may run does so within seconds. */
+const STUCK_MS = 60_000;
 const WORKERS = 2;
 const CREW_ROUNDS = 50_000;
 

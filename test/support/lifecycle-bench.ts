@@ -65,7 +65,7 @@ export class FakeShard {
         return { kind: 'closed', handle: message.handle, state };
       }
       case 'configure':
-        this.open.get(message.handle)!.config = message.config;
+        if (this.open.has(message.handle)) this.open.get(message.handle)!.config = message.config;
         return { kind: 'configured', handle: message.handle };
       case 'moveOut': {
         if (this.failure !== null) return { kind: 'movedOut', handle: message.handle, state: null, error: this.failure };
@@ -96,6 +96,8 @@ export class LifecycleBench {
   readonly shards = { sync: new FakeShard('sync', this), buffered: new FakeShard('buffered', this) };
   readonly problems: string[] = [];
   readonly jobsRun: Job[] = [];
+  /** What was put off, in order. */
+  readonly due: (() => void)[] = [];
   /** Set to make jobs fail. */
   jobFailure: Error | null = null;
   catalog!: TopicCatalog;
@@ -141,6 +143,7 @@ export class LifecycleBench {
       jobs,
       getLink: (shardClass) => bench.shards[shardClass] as unknown as ShardLink,
       onProblem: (text) => bench.problems.push(text),
+      later: (_delayMs, run) => void bench.due.push(run),
     });
     await bench.lifecycle.openRecovered(states);
     return bench;

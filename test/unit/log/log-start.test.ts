@@ -1,8 +1,8 @@
 /** The start of a log: moving it up, and what replay, recovery and truncation make of it. */
 import { describe, expect, test } from 'vitest';
-import { EntryType, type ControlEntry, type JournalEntry } from '../../../src/log/journal-layout.ts';
+import { EntryType, NO_SEGMENT, type ControlEntry, type JournalEntry } from '../../../src/log/journal-layout.ts';
 import { partitionFolder, segmentPath } from '../../../src/log/layout.ts';
-import { clampToLogStart, firstSegmentAt, NO_SEGMENT, raiseLogStart } from '../../../src/log/log-start.ts';
+import { firstSegmentAt, raiseLogStart } from '../../../src/log/log-start.ts';
 import { emptyPartition, type PartitionState } from '../../../src/log/partition-state.ts';
 import { Replay } from '../../../src/log/replay.ts';
 import { planTruncation } from '../../../src/log/truncation.ts';
@@ -65,15 +65,6 @@ describe('moving the start of a log up', () => {
     expect(state.damaged).toEqual([{ from: 11, to: 13 }]);
     raiseLogStart(state, 20, 20);
     expect(state.damaged).toEqual([]);
-  });
-
-  test('a log that ends below its start is empty at its start', () => {
-    const state = logOf(2);
-    state.logStartOffset = 15;
-    expect(clampToLogStart(state)).toEqual([]);
-    state.endOffset = 12;
-    expect(clampToLogStart(state).length).toBe(2);
-    expect(state).toMatchObject({ endOffset: 15, segments: [] });
   });
 });
 

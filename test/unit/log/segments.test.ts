@@ -69,6 +69,17 @@ test('a truncation to a segment boundary keeps the segment before it whole; to t
   });
 });
 
+test('a truncation into the batch that holds the log start leaves nothing, and the log goes on at its start', () => {
+  const disk = new FakeDisk(new Prng(1));
+  const state = makeLog(disk, [[3, 3], [2]]);
+  state.logStartOffset = 4;
+  expect(planTruncation(disk, DATA, state, 5)).toMatchObject({
+    state: { logStartOffset: 4, endOffset: 4, segments: [] },
+    removed: [{ baseOffset: 0 }, { baseOffset: 6 }],
+  });
+  expect(planTruncation(disk, DATA, state, 6).state).toMatchObject({ endOffset: 6, segments: [{ baseOffset: 0, endOffset: 6 }] });
+});
+
 test('a truncation through a log that cannot be walked is refused, not guessed', () => {
   const disk = new FakeDisk(new Prng(1));
   const state = makeLog(disk, [[3, 3]]);
@@ -116,10 +127,12 @@ test('a deleted topic leaves its full segments to the pool, within its limit, an
 
   const pool = new SegmentPool(disk, DATA);
   disk.mkdir(folder);
-  expect(pool.has(3999, 0)).toBe(false);
-  expect(pool.has(8001, 0)).toBe(false);
-  expect(pool.take(`${folder}/x.log`, 4096)).toBe(4000);
-  expect(pool.take(`${folder}/y.log`, 4096)).toBe(0);
+  expect(pool.has(3999, 1, 0)).toBe(false);
+  expect(pool.has(8001, 1, 0)).toBe(false);
+  expect(pool.has(8000, 4001, 0)).toBe(false);
+  expect(pool.take(`${folder}/w.log`, 8000, 4001)).toBe(0);
+  expect(pool.take(`${folder}/x.log`, 4096, 4000)).toBe(4000);
+  expect(pool.take(`${folder}/y.log`, 4096, 1)).toBe(0);
   expect(disk.list(folder)).toEqual(['x.log']);
 });
 
@@ -222,33 +235,33 @@ describe('the pool', () => {
   test('hands out the largest file that fits', () => {
     const disk = pooled('2047-a.pool', '2048-b.pool', '4096-c.pool', '4097-d.pool', '3000-e.pool');
     const pool = new SegmentPool(disk, DATA);
-    expect([1, 2, 3, 4].map((n) => pool.take(`${DATA}/x/${n}`, 4096))).toEqual([4096, 3000, 2048, 0]);
-    expect(pool.take(`${DATA}/x/5`, 8000)).toBe(4097);
+    expect([1, 2, 3, 4].map((n) => pool.take(`${DATA}/x/${n}`, 4096, 1))).toEqual([4096, 3000, 2048, 0]);
+    expect(pool.take(`${DATA}/x/5`, 8000, 1)).toBe(4097);
   });
 
   test('is not listed at every question, and what came since is found a little later', () => {
     const disk = pooled();
     const lists = vi.spyOn(disk, 'list');
     const pool = new SegmentPool(disk, DATA);
-    for (let ms = 0; ms < 200; ms++) expect(pool.has(4096, 1000 + ms)).toBe(false);
+    for (let ms = 0; ms < 200; ms++) expect(pool.has(4096, 1, 1000 + ms)).toBe(false);
     expect(lists).toHaveBeenCalledTimes(1);
     disk.close(disk.open(`${DATA}/pool/4000-a.pool`, 'write'));
-    expect(pool.has(4096, 1249)).toBe(false);
-    expect(pool.has(4096, 1250)).toBe(true);
-    for (let ms = 0; ms < 5000; ms++) pool.has(4096, 1250 + ms);
+    expect(pool.has(4096, 1, 1249)).toBe(false);
+    expect(pool.has(4096, 1, 1250)).toBe(true);
+    for (let ms = 0; ms < 5000; ms++) pool.has(4096, 1, 1250 + ms);
     expect(lists.mock.calls.length).toBeLessThanOrEqual(22);
     // A clock that was put back does not keep it from looking.
     disk.close(disk.open(`${DATA}/pool/900-b.pool`, 'write'));
-    expect(pool.has(1024, 10)).toBe(true);
+    expect(pool.has(1024, 1, 10)).toBe(true);
   });
 
   test('a file that another thread took is not missed', () => {
     const disk = pooled('4000-a.pool', '3900-b.pool');
     const [one, other] = [new SegmentPool(disk, DATA), new SegmentPool(disk, DATA)];
-    expect([one.has(4096, 0), other.has(4096, 0)]).toEqual([true, true]);
-    expect(one.take(`${DATA}/x/1`, 4096)).toBe(4000);
-    expect(other.take(`${DATA}/x/2`, 4096)).toBe(3900);
-    expect(one.take(`${DATA}/x/3`, 4096)).toBe(0);
+    expect([one.has(4096, 1, 0), other.has(4096, 1, 0)]).toEqual([true, true]);
+    expect(one.take(`${DATA}/x/1`, 4096, 1)).toBe(4000);
+    expect(other.take(`${DATA}/x/2`, 4096, 1)).toBe(3900);
+    expect(one.take(`${DATA}/x/3`, 4096, 1)).toBe(0);
   });
 });
 
@@ -265,7 +278,7 @@ test('a file that a crash left half way into the pool is removed, not handed out
   const disk = new FakeDisk(new Prng(1));
   disk.mkdir(`${DATA}/pool`);
   disk.close(disk.open(`${DATA}/pool/4000-abc.pool.unsettled`, 'write'));
-  expect(new SegmentPool(disk, DATA).has(4096, 0)).toBe(false);
+  expect(new SegmentPool(disk, DATA).has(4096, 1, 0)).toBe(false);
   tidyPool(disk, DATA);
   expect(disk.list(`${DATA}/pool`)).toEqual([]);
 });

@@ -50,20 +50,6 @@ test('batches of a segment may become readable after its successor was announced
   await everyOffsetIsRight(log);
 });
 
-test('a segment that never got a record is replaced by one with the same offset', async () => {
-  const log = oneLog();
-  log.append(2);
-  log.roll();
-  // The shard found a file of the pool in the meantime.
-  log.view.onRolled(2, 4096, 0);
-  expect(log.view.segments.map(({ baseOffset, capacity }) => [baseOffset, capacity])).toEqual([
-    [0, 0],
-    [2, 4096],
-  ]);
-  log.append(3);
-  await everyOffsetIsRight(log);
-});
-
 test('a log whose segments all left begins a new one at its end', async () => {
   const log = oneLog();
   log.append(2);
@@ -88,6 +74,19 @@ test('damage in the segment where a log begins stays known: readers have to get 
   expect(log.view.damage.has(2)).toBe(true);
   log.view.onLogStartSet(6, [0]);
   expect(log.view.damage.has(2)).toBe(false);
+});
+
+test('an empty segment may be replaced by another file under the same base offset; one with records may not', async () => {
+  const log = oneLog();
+  const { view } = log;
+  expect(view.onRolled(0, 0, -1)).toBeNull();
+  const empty = view.active!;
+  // A write that found no room leaves the segment empty; the next one takes a recycled file.
+  expect(view.onRolled(0, 4096, 0)).toBe(empty);
+  expect([empty.retired, view.segments.length, view.active!.capacity]).toEqual([true, 1, 4096]);
+  view.onReadable(0, 1, 0, 100, 5);
+  expect([view.highWatermark, view.active!.endPosition]).toEqual([2, 100]);
+  expect(() => view.onRolled(0, 0, 100)).toThrow(/only an empty segment/);
 });
 
 test('after a cut nothing of the old log is remembered: index, hints, timestamps', async () => {

@@ -8,7 +8,7 @@ test('a boss without helpers syncs everything itself, round after round', () => 
     return 0;
   });
   for (let round = 0; round < 3; round++) expect(boss.run([7, 8, 9])).toBe(0);
-  expect(synced.toSorted()).toEqual([7, 7, 7, 8, 8, 8, 9, 9, 9]);
+  expect(synced.toSorted((a, b) => a - b)).toEqual([7, 7, 7, 8, 8, 8, 9, 9, 9]);
   const many = Array.from({ length: CREW_FILES_MAX }, (_, i) => i);
   synced.length = 0;
   expect(boss.run(many)).toBe(0);
@@ -22,7 +22,7 @@ test('a failure is told with its number, after everything was tried, and not in 
     return fd === 8 ? -5 : 0;
   });
   expect(boss.run([7, 8, 9])).toBe(-5);
-  expect(synced.toSorted()).toEqual([7, 8, 9]);
+  expect(synced.toSorted((a, b) => a - b)).toEqual([7, 8, 9]);
   expect(boss.run([7, 9])).toBe(0);
 });
 

@@ -5,7 +5,7 @@ import { emptyPartition, partitionKey, type PartitionState } from '../../../src/
 import { recover } from '../../../src/log/recovery.ts';
 import { retireSegments } from '../../../src/log/retire.ts';
 import { expiredPart } from '../../../src/shard/expiry.ts';
-import { NO_SEGMENT } from '../../../src/log/log-start.ts';
+import { NO_SEGMENT } from '../../../src/log/journal-layout.ts';
 import { Worked } from '../../../src/shard/shard.ts';
 import { DATA, ShardBench, START_MS } from '../../support/shard-bench.ts';
 
