@@ -110,7 +110,7 @@ export class ShardControl {
     if (partition !== undefined) {
       partition.config = config;
       partition.rollAboveTimestamp = UNKNOWN_AGE;
-      this.shard.retention.ask(partition);
+      this.shard.retention.onConfigured(partition);
     }
     this.shard.reply({ kind: 'configured', handle });
   }

@@ -9,8 +9,8 @@
  * Waiting for the checkpoint is what makes it safe in a shard that does not sync its journal, and costs no sync. It is also enough: a checkpoint covers every
  * group up to its sequence, so from then on no recovery reads the entry, or a state before it.
  *
- * Partitions are looked through every check interval, a slice per cycle. A partition that began a segment or got other settings is looked at in the
- * next cycle: that is when it may have become too large.
+ * Partitions are looked through every check interval, a slice per cycle. Out of turn, in the next cycle, comes one that began a segment, for its size alone (so
+ * records that are old when they come stay until a check, as in Kafka), and one that got other settings.
  */
 import { DiskError, type Disk } from '../log/disk.ts';
 import { EntryType } from '../log/journal-layout.ts';
@@ -44,8 +44,8 @@ export class Retention {
   private readonly disk: Disk;
   /** Ascending in sequence. */
   private waiting: Waiting[] = [];
-  /** To be looked at out of turn. */
-  private readonly asked = new Set<ShardPartition>();
+  /** To be looked at out of turn, and whether for age too or for size alone. */
+  private readonly asked = new Map<ShardPartition, boolean>();
   /** Next handle to look at; −1: no round under way. */
   private cursor = -1;
   private dueMs = Infinity;
@@ -63,9 +63,14 @@ export class Retention {
     this.dueMs = nowMs + Math.min(FIRST_CHECK_MS, this.shard.settings.retentionCheckIntervalMs);
   }
 
-  /** Looks at a partition in the next cycle. */
-  ask(partition: ShardPartition): void {
-    this.asked.add(partition);
+  /** The partition began a segment: it may be too large. */
+  onRolled(partition: ShardPartition): void {
+    if (!this.asked.has(partition)) this.asked.set(partition, false);
+  }
+
+  /** The partition has other settings. */
+  onConfigured(partition: ShardPartition): void {
+    this.asked.set(partition, true);
   }
 
   /** Once per duty cycle, between groups; true if there is more to do at once. */
@@ -115,32 +120,32 @@ export class Retention {
     const { partitions, settings, journalWriter } = this.shard;
     // What waits for the journal here leaves most of the room to what main asks for.
     const bytesMax = controlBytesMax(settings) / 4;
-    for (const partition of this.asked) {
+    for (const [partition, forAge] of this.asked) {
       if (journalWriter.waitingControlBytes > bytesMax) return;
       this.asked.delete(partition);
-      if (partitions[partition.handle] === partition) this.check(partition, nowMs);
+      if (partitions[partition.handle] === partition) this.check(partition, nowMs, forAge);
     }
     if (this.cursor < 0) return;
     const end = Math.min(this.cursor + SLICE_HANDLES, partitions.length);
     for (; this.cursor < end && journalWriter.waitingControlBytes <= bytesMax; this.cursor++) {
       const partition = partitions[this.cursor];
-      if (partition !== undefined) this.check(partition, nowMs);
+      if (partition !== undefined) this.check(partition, nowMs, true);
     }
     if (this.cursor < partitions.length) return;
     this.cursor = -1;
     this.dueMs = nowMs + settings.retentionCheckIntervalMs;
   }
 
-  private check(partition: ShardPartition, nowMs: number): void {
+  private check(partition: ShardPartition, nowMs: number, forAge: boolean): void {
     const { state, config, handle } = partition;
     if (state.segments.length === 0) return;
-    const ageNowMs = nowMs < this.ageHeldUntilMs ? -Infinity : nowMs;
+    const ageNowMs = !forAge || nowMs < this.ageHeldUntilMs ? -Infinity : nowMs;
     const start = expiredPart(state, config, ageNowMs, (segment) => this.modifiedMs(partition, segment));
     if (start === null) return;
     const retired = this.moveLogStart(partition, start.offset, start.firstSegment);
     this.shard.reply({ kind: 'logStartMoved', handle, logStartOffset: start.offset, retired, error: null });
     // There may be more of it.
-    this.asked.add(partition);
+    this.asked.set(partition, forAge);
   }
 
   /** A file that cannot be asked counts as new. */

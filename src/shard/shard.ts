@@ -294,7 +294,7 @@ export class Shard {
     try {
       // The first segment of a log grows: most partitions stay small. Those that follow a full one come from the pool if it has any.
       const segment = this.segments.roll(partition, before !== undefined && isFull, bytes);
-      this.retention.ask(partition);
+      this.retention.onRolled(partition);
       this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({
         kind: 'rolled',

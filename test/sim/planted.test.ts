@@ -154,10 +154,10 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'retention deletes more than it may',
     plant: () =>
-      replace(Retention, 'check', function (this: any, original, partition, nowMs) {
+      replace(Retention, 'check', function (this: any, original, partition, nowMs, forAge) {
         const { config } = partition;
         partition.config = { ...config, retentionBytes: config.retentionBytes / 2, retentionMs: config.retentionMs / 2 };
-        original(partition, nowMs);
+        original(partition, nowMs, forAge);
         partition.config = config;
       }),
     says: /bytes are left/,

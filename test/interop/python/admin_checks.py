@@ -125,7 +125,7 @@ def alter_every_config(client):
         alter(client, "python-every-setting", (name, None, AlterConfigOpType.DELETE))
     assert numbers > 15, numbers
     after = settings_of(client, "python-every-setting")
-    assert all(after[name].value == setting.value and after[name].is_default for name, setting in before.items()), after
+    assert all((after[name].value, after[name].is_default) == (setting.value, setting.is_default) for name, setting in before.items()), after
 
 
 @check("alter-configs", "ringlog.durability of a live topic, there and back, while it is written")

@@ -107,6 +107,17 @@ describe.each(KINDS)('a %s shard', (kind) => {
     expect(partition.state).toMatchObject({ logStartOffset: 6, endOffset: 7, segments: [{ baseOffset: 6 }] });
   });
 
+  test('looks at age only at a check: records that are old when they come stay until then', () => {
+    const bench = new ShardBench(kind, { retentionCheckIntervalMs: 10_000 });
+    bench.open(1, { retentionMs: 5000 });
+    for (let n = 0; n < 9; n++) bench.append(1, 900, START_MS - 1_000_000);
+    bench.pass(5000);
+    expect(bench.take('rolled').length).toBe(3);
+    expect(bench.take('logStartMoved')).toEqual([]);
+    bench.pass(6000);
+    expect(bench.take('logStartMoved')).toMatchObject([{ logStartOffset: 9 }]);
+  });
+
   test('keeps a segment as long as one of its records is young enough', () => {
     const bench = new ShardBench(kind);
     bench.open(1, { retentionMs: 5000 });
