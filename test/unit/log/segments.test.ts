@@ -164,7 +164,12 @@ describe('segments that left their logs', () => {
       () => {},
     );
     expect(disk.list(folder)).toEqual([]);
-    expect(disk.list(`${DATA}/pool`).map(lengthOf).sort()).toEqual([1000, 4000, 5000]);
+    expect(
+      disk
+        .list(`${DATA}/pool`)
+        .map(lengthOf)
+        .toSorted((a, b) => a - b),
+    ).toEqual([1000, 4000, 5000]);
   });
 
   test('have no name that anybody takes before both folders are synced, whatever the power does', () => {
