@@ -1,64 +1,35 @@
 /**
  * The keeper's work: slow, synchronous disk operations that no client waits for. Runs in the job pool; the simulator and a stopping shard call
- * it directly.
+ * it directly. A failed sync is never retried: what it was about is written again, or nothing is claimed of it.
  */
-import { DiskError, isSpaceError, replaceFileDurably, type Disk } from './disk.ts';
+import { DiskError, isSyncError, replaceFileDurably, type Disk } from './disk.ts';
 import { JobStatus, type KeeperWork } from './messages.ts';
+import { keepReserve, withRoom, writeZeros } from './room.ts';
 
-/** Zeros are written in pieces of this size. */
-const ZEROS = Buffer.alloc(1 << 20);
-/** Size of the reserve file: room for a checkpoint when the disk is full. */
-export const RESERVE_BYTES = 8 << 20;
-
-/** Does one piece of work and returns its {@link JobStatus}. A failed sync is `failed` and never retried; no room is `noSpace`. */
+/** Does one piece of work and returns its {@link JobStatus}. */
 export function runKeeperWork(disk: Disk, work: KeeperWork): number {
+  try {
+    run(disk, work);
+    return JobStatus.ok;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    return isSyncError(error) ? JobStatus.failed : JobStatus.notDone;
+  }
+}
+
+function run(disk: Disk, work: KeeperWork): void {
   switch (work.kind) {
     case 'sync':
-      return syncAll(disk, work);
+      for (const path of work.paths) syncFile(disk, path);
+      for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);
+      return;
     case 'checkpoint':
-      return writeCheckpoint(disk, work);
+      withRoom(disk, work.dataFolder, () => replaceFileDurably(disk, work.folder, work.name, work.bytes));
+      for (const path of work.remove) disk.unlink(path);
+      keepReserve(disk, work.dataFolder, work.reserveBytes);
+      return;
     case 'prepareJournal':
-      return prepareJournal(disk, work);
-  }
-}
-
-function syncAll(disk: Disk, work: Extract<KeeperWork, { kind: 'sync' }>): number {
-  try {
-    for (const path of work.paths) syncFile(disk, path);
-    for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);
-    return JobStatus.ok;
-  } catch (error) {
-    if (error instanceof DiskError) return JobStatus.failed;
-    throw error;
-  }
-}
-
-function writeCheckpoint(disk: Disk, work: Extract<KeeperWork, { kind: 'checkpoint' }>): number {
-  try {
-    try {
-      replaceFileDurably(disk, work.folder, work.name, work.bytes);
-    } catch (error) {
-      if (!isSpaceError(error) || !disk.exists(work.reserve)) throw error;
-      disk.unlink(work.reserve);
-      replaceFileDurably(disk, work.folder, work.name, work.bytes);
-    }
-    for (const path of work.remove) disk.unlink(path);
-    if (!disk.exists(work.reserve)) keepReserve(disk, work.reserve, work.reserveBytes);
-    return JobStatus.ok;
-  } catch (error) {
-    if (isSpaceError(error)) return JobStatus.noSpace;
-    if (error instanceof DiskError) return JobStatus.failed;
-    throw error;
-  }
-}
-
-/** Sets room aside for the checkpoint that has to be written when the disk is full; without room for that it has to wait. */
-function keepReserve(disk: Disk, path: string, bytes: number): void {
-  try {
-    writeZeros(disk, path, bytes);
-  } catch (error) {
-    if (!isSpaceError(error)) throw error;
-    disk.unlink(path);
+      prepareJournal(disk, work);
   }
 }
 
@@ -78,28 +49,15 @@ function syncFile(disk: Disk, path: string): void {
   }
 }
 
-function prepareJournal(disk: Disk, work: Extract<KeeperWork, { kind: 'prepareJournal' }>): number {
-  const temporary = `${work.path}.tmp`;
+function prepareJournal(disk: Disk, { path, bytes }: Extract<KeeperWork, { kind: 'prepareJournal' }>): void {
+  const temporary = `${path}.tmp`;
   try {
-    writeZeros(disk, temporary, work.bytes);
-    disk.rename(temporary, work.path);
-    disk.syncFolder(work.path.slice(0, work.path.lastIndexOf('/')));
-    return JobStatus.ok;
+    writeZeros(disk, temporary, bytes);
+    disk.rename(temporary, path);
+    disk.syncFolder(path.slice(0, path.lastIndexOf('/')));
   } catch (error) {
-    if (!(error instanceof DiskError)) throw error;
-    disk.unlink(temporary);
-    return isSpaceError(error) ? JobStatus.noSpace : JobStatus.failed;
-  }
-}
-
-/** Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. */
-export function writeZeros(disk: Disk, path: string, bytes: number): void {
-  disk.unlink(path);
-  const fd = disk.open(path, 'write');
-  try {
-    for (let at = 0; at < bytes; at += ZEROS.length) disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
-    disk.fdatasync(fd);
-  } finally {
-    disk.close(fd);
+    // It will not be asked for again under this name.
+    for (const left of [temporary, path]) disk.unlink(left);
+    throw error;
   }
 }

@@ -55,8 +55,11 @@ export type FromShard =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stopped'; readonly clean: boolean };
 
-/** How a piece of keeper work ended. */
-export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
+/**
+ * How a piece of keeper work ended. `failed`: a sync failed. `notDone`: it could not be done now (no room, no descriptor), and claims nothing; it may be asked
+ * for again.
+ */
+export const JobStatus = { ok: 0, failed: 1, notDone: 2 } as const;
 
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
@@ -73,9 +76,9 @@ export type KeeperWork =
       readonly bytes: Uint8Array;
       /** Older checkpoint files to remove afterwards. */
       readonly remove: readonly string[];
-      /** Given up when the disk is full, so that the checkpoint can finish. */
-      readonly reserve: string;
-      /** It is made again with this length when there is room. */
+      /** Where pool and reserve lie, which make room for it on a full disk. */
+      readonly dataFolder: string;
+      /** The reserve has this length again afterwards, if there is room. */
       readonly reserveBytes: number;
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */

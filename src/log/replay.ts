@@ -95,6 +95,8 @@ export class Replay {
         else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
+        // The same offsets: the start may lie among them too.
+        if (body.offset > state.endOffset) skipTo(state, body.offset);
         state.logStartOffset = body.offset;
         while (state.segments.length > 1 && (state.segments[0] as SegmentState).endOffset <= body.offset) state.segments.shift();
         replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));

@@ -6,8 +6,8 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
-import { RESERVE_BYTES } from '../log/keeper.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
+import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
@@ -52,6 +52,8 @@ export class ShardSupervisor {
   private readonly shards = new Map<string, Supervised>();
   private hasBegun = false;
   private stopping = false;
+  /** Stopped: nothing starts any more. */
+  private isOver = false;
 
   constructor(parts: ShardSupervisorParts) {
     this.parts = parts;
@@ -92,18 +94,31 @@ export class ShardSupervisor {
   /** Lets every shard finish what it has; true if all wrote a clean checkpoint within `limitMs`. */
   async stop(limitMs: number): Promise<boolean> {
     this.stopping = true;
-    const shards = [...this.shards.values()];
-    for (const { link } of shards) link.control({ kind: 'stop' });
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-    const all = Promise.all(shards.map((shard) => shard.stopped.promise)).then((clean) => clean.every(Boolean));
-    const clean = await Promise.race([all, tooLong]);
+    const clean = await Promise.race([this.stopAll(), tooLong]);
     clearTimeout(timer);
-    await Promise.all(shards.map(({ link }) => link.stop()));
+    this.isOver = true;
+    await Promise.all([...this.shards.values()].map(({ link }) => link.stop()));
     return clean;
   }
 
+  private async stopAll(): Promise<boolean> {
+    const told = new Set<Supervised>();
+    for (let clean = true; ;) {
+      // A change of durability under way may start the first shard of a class meanwhile.
+      const fresh = [...this.shards.values()].filter((shard) => !told.has(shard));
+      if (fresh.length === 0) return clean;
+      for (const shard of fresh) {
+        told.add(shard);
+        shard.link.control({ kind: 'stop' });
+      }
+      for (const isClean of await Promise.all(fresh.map((shard) => shard.stopped.promise))) clean &&= isClean;
+    }
+  }
+
   private start(name: string): Supervised {
+    if (this.isOver) throw new Error('the broker has stopped');
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
     const jobResults = createJobResults();

@@ -3,7 +3,7 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { bindEntry, EntryType, NO_SEGMENT } from '../log/journal-layout.ts';
+import { bindEntry, EntryType, NO_SEGMENT, type ControlEntry } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import type { ToShard } from '../log/messages.ts';
 import { partitionKey } from '../log/partition-state.ts';
@@ -64,7 +64,14 @@ export class ShardControl {
 
   /** Removes files whose truncation is secured now; retired ones are main's to remove once it hears of it. */
   removeFiles(): void {
-    for (const path of this.doomed) this.disk.unlink(path);
+    for (const path of this.doomed) {
+      try {
+        this.disk.unlink(path);
+      } catch (error) {
+        // It stays as after a crash: a file that no log names.
+        if (!(error instanceof DiskError)) throw error;
+      }
+    }
     this.doomed = [];
     this.cuts = false;
   }
@@ -90,12 +97,30 @@ export class ShardControl {
   private open(message: Extract<ToShard, { kind: 'open' }>): void {
     const { handle, state, config, leaderEpoch, recovered } = message;
     const refusal = this.refusal();
-    if (refusal !== null) return this.shard.reply({ kind: 'opened', handle, error: refusal });
+    // What the first checkpoint of this generation names must be in every later one: it is taken even when nothing can be recorded of it now.
+    if (refusal !== null && !recovered) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
-    this.shard.partitions[handle] = new ShardPartition(handle, state, config, leaderEpoch);
-    this.shard.journalWriter.addControl(handle, recovered ? bindEntry(state) : { type: EntryType.open, state });
+    const partition = new ShardPartition(handle, state, config, leaderEpoch);
+    this.shard.partitions[handle] = partition;
+    if (recovered && refusal === null) this.name(partition);
+    else if (!recovered) {
+      this.shard.journalWriter.addControl(handle, { type: EntryType.open, state });
+      partition.named = true;
+    }
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
+  }
+
+  /** Says in the journal which partition a handle means, before anything else is said of it. */
+  private name(partition: ShardPartition): void {
+    if (!partition.named) this.shard.journalWriter.addControl(partition.handle, bindEntry(partition.state));
+    partition.named = true;
+  }
+
+  private record(partition: ShardPartition, entry: ControlEntry): void {
+    this.name(partition);
+    this.shard.journalWriter.addControl(partition.handle, entry);
+    this.shard.noteWritten(1);
   }
 
   private close(handle: number): void {
@@ -104,10 +129,7 @@ export class ShardControl {
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
     // Recovery asks the metadata about a deleted topic, so the entry is only thrift: a full journal must not keep a deletion from making room.
-    if (this.refusal() === null) {
-      this.shard.journalWriter.addControl(handle, { type: EntryType.close });
-      this.shard.noteWritten(1);
-    }
+    if (this.refusal() === null) this.record(partition, { type: EntryType.close });
     this.shard.reply({ kind: 'closed', handle, state: partition.state });
   }
 
@@ -128,12 +150,12 @@ export class ShardControl {
       this.shard.fail(`${error.message} while a partition moved to another shard`);
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error: error.message });
     }
+    this.name(partition);
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
     this.shard.movedOut.set(partitionKey(partition.state.topicId, partition.state.partition), partition.state);
-    this.shard.journalWriter.addControl(handle, { type: EntryType.movedOut, state: partition.state });
-    this.shard.noteWritten(1);
+    this.record(partition, { type: EntryType.movedOut, state: partition.state });
     this.shard.reply({ kind: 'movedOut', handle, state: partition.state, error: null });
   }
 
@@ -159,13 +181,12 @@ export class ShardControl {
     Object.assign(state, plan.state);
     partition.stagedEnd = state.endOffset;
     const active = partition.activeSegment();
-    this.shard.journalWriter.addControl(handle, {
+    this.record(partition, {
       type: EntryType.truncate,
       endOffset: state.endOffset,
       segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
     });
-    this.shard.noteWritten(1);
     this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
   }
 
@@ -184,8 +205,7 @@ export class ShardControl {
     while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset)
       retired.push(state.segments.shift()?.baseOffset as number);
     this.cuts ||= retired.length > 0;
-    this.shard.journalWriter.addControl(handle, { type: EntryType.logStart, offset });
-    this.shard.noteWritten(1);
+    this.record(partition, { type: EntryType.logStart, offset });
     this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: offset, retired, error: null });
   }
 }

@@ -41,7 +41,9 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
-  /** The journal says with an append which partition the handle means. */
+  /** The journal says which partition the handle means: nothing else may be said of it before. */
+  named = false;
+  /** It says so with an append too. */
   bound = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;

@@ -140,6 +140,20 @@ export class SegmentWriter {
     for (const { segment } of this.retiring) segment.lent = false;
   }
 
+  /** The keeper could not do it now: everything lent is as unsynced as before. */
+  takeBackUnsynced(): void {
+    this.lending = false;
+    for (const folder of this.lentFolders) this.unsyncedFolders.add(folder);
+    this.lentFolders = [];
+    this.retiring.push(...this.lentRetiring);
+    this.lentRetiring = [];
+    const active = [...this.partitions].flatMap((partition) => (partition.active === null ? [] : [partition.active]));
+    for (const segment of [...active, ...this.retiring.map((entry) => entry.segment)]) {
+      segment.dirty ||= segment.lent;
+      segment.lent = false;
+    }
+  }
+
   /** Forgets a partition that left this shard; everything it wrote was secured or is not wanted any more. */
   release(partition: ShardPartition): void {
     for (const entry of this.retiring) if (entry.partition === partition) entry.segment.dirty = false;
@@ -197,9 +211,11 @@ export class SegmentWriter {
       .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
       .sort();
     for (const unsynced of chain) {
-      if (unsynced !== folder) this.disk.syncFolder(unsynced);
+      if (unsynced === folder) continue;
+      this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);
     }
     this.disk.syncFolder(folder);
+    this.unsyncedFolders.delete(folder);
   }
 }

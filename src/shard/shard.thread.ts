@@ -20,9 +20,7 @@ const JOB_SLEEP_MS = 5;
 
 const data = workerData as ShardWorkerData;
 const disk = data.crashPoint === null ? new NodeDisk() : countingDisk(data.crashPoint);
-if (data.begins !== null) {
-  beginShard(disk, data.settings.dataFolder, data.begins.generation, { shard: data.begins.shard, partitions: [] });
-}
+const { begins } = data;
 const submissions = new RingConsumer(data.submissions);
 const doorbell = new DoorbellRinger(data.doorbell);
 const nap = new Nap();
@@ -36,6 +34,10 @@ const shard = new Shard(data.settings, data.folder, data.generation, {
   jobResults: new JobResults(data.jobResults),
   slab: Buffer.from(data.slab),
   journal,
+  begins:
+    begins === null
+      ? null
+      : () => void beginShard(disk, data.settings.dataFolder, begins.generation, { shard: begins.shard, partitions: [] }),
   ring: () => doorbell.ring(),
   waitForMain: () => {
     doorbell.ring();

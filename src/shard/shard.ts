@@ -13,7 +13,7 @@
  * `memory` topics answer before step 1 and become readable in step 4.
  */
 import { assert } from '../lib/assert.ts';
-import { DiskError, isSpaceError, type Disk } from '../log/disk.ts';
+import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts';
 import { noteEpoch } from '../log/epochs.ts';
 import { bindEntry, EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
@@ -54,6 +54,8 @@ export interface ShardPorts {
   /** The receive slab. */
   readonly slab: Buffer;
   readonly journal: Journal;
+  /** Makes the folder and first checkpoint of a shard that begins in the middle of a generation; null: they are there. */
+  readonly begins: (() => void) | null;
   /** Wakes main. */
   readonly ring: () => void;
   /** Gives main time to drain the completion ring; only called when it is full. */
@@ -98,11 +100,11 @@ export class Shard {
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
-    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
+    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults, ports.begins);
     this.control = new ShardControl(this, ports.disk);
-    this.checkpointer.prepareFirst();
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
+    this.checkpointer.prepareFirst(0);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
@@ -116,7 +118,7 @@ export class Shard {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
       // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
-      this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
+      this.refusal = this.checkpointer.refusal;
       outcome = Worked.stalled;
       if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
       if (this.refusal !== null && this.gather(nowMs)) {
@@ -222,6 +224,10 @@ export class Shard {
     }
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
+    if (!partition.bound) {
+      partition.bound = partition.named = true;
+      this.journalWriter.addControl(partition.handle, bindEntry(partition.state));
+    }
     if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length))) {
       if (!first) return MUST_ROLL_FIRST;
       const rolled = this.roll(partition, length);
@@ -249,10 +255,6 @@ export class Shard {
     partition.stagedPosition += length;
     partition.stagedBytes += length;
     if (timestamp > partition.stagedMaxTimestamp) partition.stagedMaxTimestamp = timestamp;
-    if (!partition.bound) {
-      partition.bound = true;
-      this.journalWriter.addControl(partition.handle, bindEntry(partition.state));
-    }
     if (first) {
       partition.firstInGroup = i;
       this.touched.push(partition);
@@ -286,7 +288,8 @@ export class Shard {
       return ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (error.operation.startsWith('sync')) this.fail(`${error.message} while a segment was rolled`);
+      if (this.poolMadeRoom(error)) return this.roll(partition, bytes);
+      if (isSyncError(error)) this.fail(`${error.message} while a segment was rolled`);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }
@@ -338,7 +341,7 @@ export class Shard {
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (error.operation.startsWith('sync')) this.fail(`${error.message} while preparing a segment`);
+      if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
       this.refusePartition(partition);
     }
   }
@@ -350,9 +353,14 @@ export class Shard {
         this.ports.disk.write(fd, pieces, position);
         return;
       } catch (error) {
-        if (!isSpaceError(error) || !this.pool.giveBack()) throw error;
+        if (!this.poolMadeRoom(error)) throw error;
       }
     }
+  }
+
+  /** After an error: whether the disk was full and has room now. */
+  private poolMadeRoom(error: unknown): boolean {
+    return isSpaceError(error) && !isSyncError(error) && this.pool.giveBack();
   }
 
   /** Steps 2 and 3. */
