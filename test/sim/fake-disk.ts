@@ -52,6 +52,8 @@ export class FakeDisk implements Disk {
   capacity = Infinity;
   /** Decides whether a sync fails with EIO. */
   failSync: ((path: string) => boolean) | null = null;
+  /** Decides whether a file or folder cannot be opened now (no descriptor is left); nothing else is wrong with it. */
+  failOpen: ((path: string) => boolean) | null = null;
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
@@ -63,6 +65,7 @@ export class FakeDisk implements Disk {
   }
 
   open(path: string, mode: OpenMode): number {
+    this.checkOpen(path);
     let inode = this.files.get(path);
     if (inode === undefined) {
       if (mode === 'read') throw new DiskError('ENOENT', 'open', path);
@@ -72,6 +75,15 @@ export class FakeDisk implements Disk {
       this.files.set(path, inode);
       this.pending.push({ kind: 'link', path, inode });
     }
+    const fd = this.nextFd++;
+    this.open_.set(fd, { inode, path, errorsSeen: inode.errorsTold });
+    return fd;
+  }
+
+  /** Opens a file for whoever checks: no descriptor of the simulated process, so nothing fails it. */
+  peek(path: string): number {
+    const inode = this.files.get(path);
+    if (inode === undefined) throw new DiskError('ENOENT', 'open', path);
     const fd = this.nextFd++;
     this.open_.set(fd, { inode, path, errorsSeen: inode.errorsTold });
     return fd;
@@ -187,6 +199,7 @@ export class FakeDisk implements Disk {
   }
 
   list(path: string): string[] {
+    this.checkOpen(path);
     const names = new Set<string>();
     for (const entry of [...this.files.keys(), ...this.folders])
       if (entry !== path && parentOf(entry) === path) names.add(entry.slice(path.length + 1));
@@ -198,6 +211,7 @@ export class FakeDisk implements Disk {
   }
 
   syncFolder(path: string): void {
+    this.checkOpen(path);
     this.step('sync folder', path);
     if (!this.folders.has(path)) throw new DiskError('ENOENT', 'sync folder', path);
     if (this.failSync?.(path) === true) throw new DiskError('EIO', 'sync folder', path);
@@ -217,6 +231,7 @@ export class FakeDisk implements Disk {
 
   /** The process is gone; the kernel and its page cache live on. */
   killProcess(): void {
+    this.failOpen = null;
     this.open_.clear();
     this.crashAt = -1;
   }
@@ -287,6 +302,10 @@ export class FakeDisk implements Disk {
     let used = 0;
     for (const inode of this.files.values()) used += inode.size;
     return used;
+  }
+
+  private checkOpen(path: string): void {
+    if (this.failOpen?.(path) === true) throw new DiskError('EMFILE', 'open', path);
   }
 
   private step(operation: string, path: string): void {

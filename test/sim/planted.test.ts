@@ -6,18 +6,22 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { readBatchHead, readIntactBatch } from '../../src/log/batch-reader.ts';
 import type { Disk } from '../../src/log/disk.ts';
 import { Journal } from '../../src/log/journal.ts';
+import { JobStatus } from '../../src/log/messages.ts';
+import { SegmentPool } from '../../src/log/pool.ts';
 import { EntryType } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
 import { CompletionFlag } from '../../src/ring/completion.ts';
+import { Checkpointer } from '../../src/shard/checkpointer.ts';
 import { ShardControl } from '../../src/shard/control.ts';
 import { JournalWriter } from '../../src/shard/journal-writer.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
 import { runSeed } from './scenario.ts';
-import { DATA, Violation, type SimOptions } from './simulation.ts';
+import { Violation } from './history.ts';
+import { DATA, type SimOptions } from './simulation.ts';
 
 /** A planted bug that this many seeds do not catch is not seen. */
 const SEEDS_MAX = 600;
@@ -96,6 +100,16 @@ function withoutRedo(disk: FakeDisk): Disk {
   });
 }
 
+/** A disk that does not sync the folders of topics. */
+function withoutFolderSyncs(disk: FakeDisk): Disk {
+  return new Proxy<Disk>(disk, {
+    get(target, name: keyof Disk) {
+      if (name === 'syncFolder') return (path: string) => (path.includes('/topics') ? undefined : target.syncFolder(path));
+      return (target[name] as (...args: unknown[]) => unknown).bind(target);
+    },
+  });
+}
+
 const BUGS: readonly Planted[] = [
   {
     bug: 'stale bytes become valid: recovery trusts a scan behind the end',
@@ -149,7 +163,7 @@ const BUGS: readonly Planted[] = [
           disk.fdatasync = fdatasync;
         }
       }),
-    says: /is gone|stands offset|damage reported|never sent/,
+    says: /is gone|stands offset|damage reported|never sent|is back/,
   },
   {
     bug: 'the watermark passes what is secured: readable before the journal has it',
@@ -173,17 +187,17 @@ const BUGS: readonly Planted[] = [
         original(handle, moveNumber);
         this.shard.movedOut.clear();
       }),
-    says: /is gone/,
+    says: /is gone|went back/,
   },
   {
     bug: 'a partition moves out before what it has is synced',
     plant: () => replace(SegmentWriter, 'syncAll', () => undefined),
-    says: /is gone|stands offset|damage reported|never sent/,
+    says: /is gone|stands offset|damage reported|never sent|is back/,
   },
   {
     bug: 'a shard goes on after a failed sync',
     plant: () => replace(Shard, 'fail', () => undefined),
-    says: /is gone|stands offset|damage reported|never sent|ends at/,
+    says: /is gone|stands offset|damage reported|never sent|ends at|is back/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',
@@ -199,7 +213,7 @@ const BUGS: readonly Planted[] = [
         }
         return outcome;
       }),
-    says: /is gone|stands offset|damage reported|never sent|ends at/,
+    says: /is gone|stands offset|damage reported|never sent|ends at|is back/,
   },
   {
     bug: 'journal space is given back before the checkpoint that covers it is durable',
@@ -209,6 +223,63 @@ const BUGS: readonly Planted[] = [
         if (this.position > 64 << 10) this.position = 0;
       }),
     says: /is gone|stands offset|damage reported|ends at/,
+  },
+  {
+    bug: 'a checkpoint goes on although its files could not be synced now',
+    plant: () =>
+      replace(Checkpointer, 'pollCheckpoint', function (this: any, original, nowMs) {
+        const { underWay, results } = this;
+        const status = results.statusOf('checkpoint', underWay.job);
+        if (status === JobStatus.notDone && underWay.second !== null) results.complete('checkpoint', underWay.job, JobStatus.ok);
+        original(nowMs);
+      }),
+    says: /is gone|stands offset|damage reported|never sent|ends at|is back/,
+  },
+  {
+    bug: 'a recovered partition that cannot be opened now is forgotten',
+    plant: () =>
+      replace(ShardControl, 'open', function (this: any, original, message) {
+        original({ ...message, recovered: message.recovered && this.refusal() === null });
+      }),
+    says: /is gone|went back/,
+  },
+  {
+    bug: 'a truncation of a buffered shard is not made durable before what it cut is overwritten',
+    plant: () => void vi.spyOn(ShardControl.prototype, 'mustBeDurable', 'get').mockReturnValue(false),
+    says: /is gone|stands offset|damage reported|never sent|ends at|is back|a tailing reader|stands behind|went back/,
+  },
+  {
+    bug: 'a log start is forgotten',
+    plant: () =>
+      replace(Replay, 'control', (original, handle, body, sequence) =>
+        body.type === EntryType.logStart ? undefined : original(handle, body, sequence),
+      ),
+    says: /log start \d+ went back|is gone|ends at|damage reported/,
+  },
+  {
+    bug: 'a partition that moves out leaves names behind that are not on disk',
+    plant: () => replace(SegmentWriter, 'syncNames', () => undefined),
+    says: /is gone|ENOENT|damage reported|stands offset/,
+  },
+  {
+    bug: 'recovery leaves names behind that are not on disk',
+    plant: () => ({ recoveryDisk: withoutFolderSyncs }),
+    says: /is gone|damage reported|stands offset|ends at/,
+  },
+  {
+    bug: 'a recycled segment is taken for a batch that it does not hold',
+    plant: () => replace(SegmentPool, 'find', (original, segmentBytes) => original(segmentBytes, 0)),
+    says: /was refused with error/,
+  },
+  {
+    bug: 'a shard that found the disk full never tries again',
+    plant: () =>
+      replace(Checkpointer, 'poll', function (this: any, original, nowMs) {
+        if (this.retryAfterMs > 0) this.retryAfterMs = Infinity;
+        if (this.unready !== null) this.prepareAfterMs = Infinity;
+        original(nowMs);
+      }),
+    says: /acknowledges nothing any more|takes nothing any more|did not stop|does not come online/,
   },
 ];
 
