@@ -19,9 +19,10 @@ export default defineConfig({
     pool: 'forks',
     // Tests that run at the same time start brokers, and those have threads of their own.
     maxConcurrency: 2,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 10_000,
+    // Only against hanging; what waits for something by itself gives up earlier and says for what (test/support/limits.ts).
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 60_000,
     passWithNoTests: false,
     ...(reports === undefined ? {} : { reporters: ['default', ['json', { outputFile: join(reports, `${process.pid}.json`) }]] }),
   },

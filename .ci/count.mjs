@@ -1,6 +1,6 @@
 /**
  * `node .ci/count.mjs FOLDER LOG`: what a stage of CI ran, as "passed failed skipped". From the JSON reports that vitest left in FOLDER; if there are none, from the last
- * line "N passed, N failed" of LOG; if there is none either, nothing.
+ * line "N passed, N failed" of LOG; if there is none either, nothing. Names what was skipped on standard error: nothing should be.
  */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -15,6 +15,8 @@ for (const name of reports) {
   sum.passed += report.numPassedTests;
   sum.failed += report.numFailedTests;
   sum.skipped += report.numPendingTests + report.numTodoTests;
+  for (const { fullName, status } of report.testResults.flatMap(({ assertionResults }) => assertionResults))
+    if (status !== 'passed' && status !== 'failed') process.stderr.write(`SKIPPED ${fullName}\n`);
   // A file that could not even be loaded has no tests that could fail.
   sum.failed += report.testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0).length;
 }

@@ -71,9 +71,10 @@ const text = `<!-- Generated from src/config by \`npm run docs\`. Do not edit. -
 
 # Settings
 
-Broker settings are given at start: \`ringlog start --set name=value\`, several times if need be. \`--port\`, \`--host\` and \`--data-dir\` are short for \`listeners\` and
-\`log.dirs\`. Weakest first: default, profile, flags. Topic settings are given when a topic is created, or changed later, by any Kafka tool. Names are Kafka's wherever Kafka
-has one; ours begin with \`ringlog.\`. An unknown name or an illegal value is refused with the reason.
+Broker settings are given at start: \`npm start -- --set name=value\` or \`ringlog start --set name=value\`, several times if need be. \`--port\`, \`--host\` and \`--data-dir\`
+are short for \`listeners\` and \`log.dirs\`. Weakest first: default, profile, flags. Topic settings are given when a topic is created, or changed later, by any admin client or
+tool of Kafka's (except that \`kafka-topics.sh --config\` lets only Kafka's own names pass: for ours, \`kafka-configs.sh --alter --add-config\`). Names are Kafka's wherever
+Kafka has one; ours begin with \`ringlog.\`. An unknown name or an illegal value is refused with the reason.
 
 ## Topic settings
 

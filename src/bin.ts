@@ -16,13 +16,13 @@ Examples:
   ringlog start --host 0.0.0.0 --set advertised.listeners=PLAINTEXT://broker.example:9092
   ringlog start --set ringlog.durability=page-cache --set num.partitions=4
 
-Every setting is described in docs/CONFIG.md.`;
+It runs until Ctrl-C, SIGTERM or SIGHUP; data stays. Every setting is described in docs/CONFIG.md.`;
 
 interface StartOptions {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
-  readonly set: string[];
+  readonly set?: string[];
 }
 
 function program(): Command {
@@ -36,18 +36,16 @@ function program(): Command {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one (default 9092)')
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
-    .option(
-      '-s, --set <name=value>',
-      'any setting; may be given several times',
-      (assignment, earlier: string[]) => [...earlier, assignment],
-      [],
-    )
+    .option('-s, --set <name=value>', 'any setting; may be given several times', (assignment, earlier: string[] | undefined) => [
+      ...(earlier ?? []),
+      assignment,
+    ])
     .addHelpText('after', START_EXAMPLES)
     .exitOverride()
     .action(async ({ port, host, dataDir, set }: StartOptions) => {
       const { start } = await import('./cli/start.ts');
       const flags = {
-        set,
+        ...(set === undefined ? {} : { set }),
         ...(port === undefined ? {} : { port }),
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),

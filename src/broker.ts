@@ -40,8 +40,8 @@ import { createLogger, type Logger } from './telemetry/logger.ts';
 
 /** Fetches wait on a wheel that turns this often. */
 const TICK_MS = 5;
-/** A stop that takes longer is cut short; the next start then recovers. */
-const STOP_MS_MAX = 15_000;
+/** A stop that takes longer is cut short; the next start then recovers. What the last checkpoint has to sync may be all that the page cache holds. */
+const STOP_MS_MAX = 60_000;
 
 /** What tests may set beside the settings. */
 export interface BrokerInternals {
@@ -85,14 +85,28 @@ export class Broker {
     try {
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       undo.push(() => store.close());
-      const catalog = await TopicCatalog.load(store, { nodeId: config.nodeId, defaultPartitions: config.defaultPartitions });
+      const catalog = await TopicCatalog.load(store, {
+        nodeId: config.nodeId,
+        defaultPartitions: config.defaultPartitions,
+        onLost: (reason) =>
+          logger.error(
+            { err: reason },
+            'the metadata store failed: topics cannot be created, changed or deleted until the broker is started again',
+          ),
+      });
       undo.push(() => catalog.close());
       const crashPoint = crashPointOf(internals);
       const generation = begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
       const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint });
-      undo.push(() => broker.takeDown());
-      await broker.open(generation);
+      // It takes down all of the above, also when a shard's death has begun that already.
+      undo.length = 0;
+      undo.push(() => broker.stop());
+      // A shard that dies now never says what the start waits for.
+      const failed = broker.closed.then((reason) => {
+        throw reason ?? new Error('stopped while it started');
+      });
+      await Promise.race([broker.open(generation), failed]);
       return broker;
     } catch (error) {
       for (const step of undo.reverse()) await step();
@@ -208,8 +222,8 @@ export class Broker {
 
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
-    const clean = await this.supervisor.stop(STOP_MS_MAX);
-    if (!clean) this.logger.warn({}, 'the shards did not stop cleanly: the next start recovers');
+    const reasons = await this.supervisor.stop(STOP_MS_MAX);
+    if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
     this.ingress.stop();
     await this.jobs.close();

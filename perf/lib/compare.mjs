@@ -5,6 +5,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceBytesWritten, processBytesWritten, processCpuSeconds, processMemory, syncFileSystem } from './machine.mjs';
+import { touchMemory } from './memory.mjs';
 import { spread } from './stats.mjs';
 
 const PAIRS_TO_JUDGE = 3; // fewer show a figure, but no verdict
@@ -35,6 +36,7 @@ async function runOnce(context, side, turn) {
   try {
     await side.prepare?.(server);
     syncFileSystem(dir);
+    touchMemory();
     const background = await backgroundWrites(context, dir);
     const before = { device: deviceBytesWritten(dir), process: processBytesWritten(server.pid), cpu: processCpuSeconds(server.pid) };
     const report = await side.measure(server);

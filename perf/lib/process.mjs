@@ -36,7 +36,7 @@ function tailOf(path) {
 }
 
 /** Resolves once the port accepts; rejects, with the end of the log, if the process dies or takes too long. */
-export async function waitForPort(port, { child, timeoutMs = 30_000, logPath, pollMs = 50 }) {
+export async function waitForPort(port, { child, timeoutMs = 120_000, logPath, pollMs = 50 }) {
   track(child);
   const until = performance.now() + timeoutMs;
   while (!(await canConnect(port))) {

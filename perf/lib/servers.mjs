@@ -11,14 +11,28 @@ import { stopProcess, track, waitForPort } from './process.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-export function freePort() {
+const PORT_MIN = 12_000;
+const PORT_MAX = 32_000;
+const PORT_ATTEMPTS_MAX = 100;
+
+/**
+ * A port that nobody has, below those that the kernel gives to outgoing connections: while a server is away from one of these, for a restart, a client that tries
+ * again may be given that very port for its own end, and is connected to itself.
+ */
+export async function freePort() {
+  for (let attempt = 0; attempt < PORT_ATTEMPTS_MAX; attempt++) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`none of ${PORT_ATTEMPTS_MAX} ports between ${PORT_MIN} and ${PORT_MAX} is free`);
+}
+
+/** @param {number} port */
+function isFree(port) {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
+    server.once('error', (/** @type {NodeJS.ErrnoException} */ error) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

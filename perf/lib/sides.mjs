@@ -16,15 +16,15 @@ const promises = {
 const measureProduce = (load) => (server) => runKload(server.port, { topic: TOPIC, ...load });
 
 /**
- * @param {{ durability: string, load: object, topicConfig?: string[], recycle?: number, name?: string }} workload recycle: fill this
- *   many bytes and delete the topic first, so that its segments come back from the pool
+ * @param {{ durability: string, load: object, topicConfig?: string[], recycle?: number, settings?: string[], name?: string }} workload
+ *   recycle: fill this many bytes and delete the topic first, so that its segments come back from the pool; settings: of the broker
  */
-export function ringlogSide(context, { durability, load, topicConfig = [], recycle = 0, name = 'ringlog' }) {
+export function ringlogSide(context, { durability, load, topicConfig = [], recycle = 0, settings = [], name = 'ringlog' }) {
   const topic = { topicConfig: [`ringlog.durability=${durability}`, ...topicConfig] };
   return {
     name,
     promise: promises[durability],
-    start: (dir) => startRinglog({ dir, settings: context.settings, ...(context.bin ? { bin: context.bin } : {}) }),
+    start: (dir) => startRinglog({ dir, settings: [...settings, ...context.settings], ...(context.bin ? { bin: context.bin } : {}) }),
     async prepare(server) {
       if (recycle) {
         await runKload(server.port, { topic: TOPIC, ...load, ...topic, seconds: undefined, rate: undefined, warmup: 0, bytes: recycle });

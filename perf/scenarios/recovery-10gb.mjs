@@ -14,7 +14,7 @@ const KILL_AFTER_MS = 5000;
 
 /** Brokers say in their log how much recovery rewrote; without that line the allowance cannot be computed. */
 function rewrittenBytes(logPath) {
-  const found = /rewr[a-z]+\D{0,20}(\d+) bytes/i.exec(readFileSync(logPath, 'utf8'));
+  const found = /"rewrittenBytes":(\d+)/.exec(readFileSync(logPath, 'utf8'));
   return found ? Number(found[1]) : null;
 }
 

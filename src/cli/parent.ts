@@ -16,11 +16,29 @@ export function watchParents(onGone: () => void): void {
     (pid) => (grandparent = pid),
     () => undefined, // then only the parent is watched
   );
-  const timer = setInterval(() => {
-    if (process.ppid === parent && (grandparent === undefined || isAlive(grandparent))) return;
+  let isOver = false;
+  const check = async (): Promise<void> => {
+    const isThere = process.ppid === parent && (grandparent === undefined || (await isChildOf(parent, grandparent)));
+    if (isThere || isOver) return;
+    isOver = true;
     clearInterval(timer);
     onGone();
-  }, POLL_MS).unref();
+  };
+  const timer = setInterval(() => void check(), POLL_MS).unref();
+}
+
+/**
+ * Whether `pid` still is a child of `parent`. A process that has ended keeps its number until whoever started it asks for its outcome, which may be never
+ * (who waits for the end of our output waits for us), but its children have another parent at once.
+ */
+async function isChildOf(pid: number, parent: number): Promise<boolean> {
+  if (process.platform !== 'linux') return isAlive(parent);
+  try {
+    return (await parentOf(pid)) === parent;
+  } catch (error) {
+    // Not to know (no descriptor is free, say) is no reason to stop.
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
 }
 
 /** The parent of process `pid`; undefined when there is none to watch (it is process 1, or not to be found out here). */

@@ -92,7 +92,13 @@ function startFailed(error: unknown): number {
 
 /** What it means that the address cannot be listened on, in one line; undefined for any other error. */
 function listenError(error: unknown): string | undefined {
-  const { code, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
+    address?: string;
+    port?: number;
+    hostname?: string;
+  };
+  if (syscall === 'getaddrinfo')
+    return `"${hostname}" is no address, and no name that leads to one (${code}). Choose another one (--host).`;
   if (syscall !== 'listen' && syscall !== 'bind') return undefined;
   const place = `${address ?? ''}:${port ?? ''}`;
   if (code === 'EADDRINUSE') return `${place} is in use by another process. Stop it, or choose another port (--port).`;

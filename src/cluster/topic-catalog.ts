@@ -21,7 +21,16 @@ import {
   type TopicMetadata,
 } from './metadata-image.ts';
 import { newTopicId } from './topic-id.ts';
-import { changeConfigs, checkConfigs, checkNewTopic, refuse, type CatalogResult, type ConfigChange, type NewTopic } from './topic-rules.ts';
+import {
+  changeConfigs,
+  checkConfigs,
+  checkNewTopic,
+  refuse,
+  storedConfigs,
+  type CatalogResult,
+  type ConfigChange,
+  type NewTopic,
+} from './topic-rules.ts';
 
 export interface TopicCatalogOptions {
   readonly nodeId: number;
@@ -29,7 +38,7 @@ export interface TopicCatalogOptions {
   readonly defaultPartitions?: number;
   /** Gives topic ids; the simulator passes its own. */
   readonly newTopicId?: () => string;
-  /** The image no longer follows the store, for good: the broker has to stop. */
+  /** The image no longer follows the store, for good: every later change is refused, until the broker is started again and reads what is really stored. */
   readonly onLost?: (reason: Error) => void;
 }
 
@@ -142,7 +151,7 @@ export class TopicCatalog {
     const stored: StoredTopic = {
       topicId: this.#options.newTopicId(),
       partitionCount: partitions,
-      configs: { ...(topic.configs as Record<string, string>) },
+      configs: storedConfigs(topic.configs),
     };
     if (validateOnly) return { ok: true, value: { ...stored, name: topic.name, createdRevision: 0, revision: 0 } };
 
@@ -215,8 +224,7 @@ export class TopicCatalog {
     configs: Readonly<Record<string, string | null>>,
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
-    const next = (): CatalogResult<Record<string, string>> =>
-      checkConfigs(configs) ?? { ok: true, value: { ...(configs as Record<string, string>) } };
+    const next = (): CatalogResult<Record<string, string>> => checkConfigs(configs) ?? { ok: true, value: storedConfigs(configs) };
     return this.#swapConfigs(name, next, options);
   }
 

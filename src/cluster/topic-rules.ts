@@ -89,6 +89,11 @@ export function checkConfigs(configs: Readonly<Record<string, string | null>>): 
   return problem === undefined ? undefined : refuse('INVALID_CONFIG', problem);
 }
 
+/** Settings as they are stored: without the space around a value, which means nothing and has no limit. They must have passed {@link checkConfigs}. */
+export function storedConfigs(configs: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(configs as Record<string, string>).map(([name, value]) => [name, value.trim()]));
+}
+
 /** The settings after `changes`, in Kafka's way, or why not. `current` are the topic's own; lists start from their default. */
 export function changeConfigs(
   current: Readonly<Record<string, string>>,
@@ -108,13 +113,13 @@ export function changeConfigs(
 
 function applyChange(configs: Map<string, string>, { name, operation, value }: ConfigChange): CatalogRefusal | undefined {
   if (operation === 'delete') {
-    const unknown = TOPIC_CONFIG_BY_NAME.has(name) || configs.has(name) ? undefined : validateTopicConfig(name, '');
+    // A name that nobody knows is not set either: as in Kafka, nothing is to be done.
     configs.delete(name);
-    return unknown === undefined ? undefined : refuse('INVALID_CONFIG', unknown);
+    return undefined;
   }
   if (value === null) return refuse('INVALID_CONFIG', `A null value is not allowed for ${name}.`);
   if (operation === 'set') {
-    configs.set(name, value);
+    configs.set(name, value.trim());
     return undefined;
   }
   const definition = TOPIC_CONFIG_BY_NAME.get(name);
@@ -133,7 +138,8 @@ function checkTogether(configs: Record<string, string>): CatalogRefusal | undefi
 }
 
 function pick(configs: Record<string, string>, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Object.entries(configs).filter(([name]) => names.includes(name)));
+  const wanted = new Set(names);
+  return Object.fromEntries(Object.entries(configs).filter(([name]) => wanted.has(name)));
 }
 
 function listItems(text: string): string[] {

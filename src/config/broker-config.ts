@@ -83,14 +83,14 @@ export function resolveBrokerConfig(flags: BrokerFlags = {}, layers: readonly Co
 }
 
 function flagLayer(flags: BrokerFlags): ConfigLayer {
-  const values: Record<string, string> = {};
+  const values = new Map<string, string>();
   for (const assignment of flags.set ?? []) {
     const equals = assignment.indexOf('=');
     if (equals <= 0) throw new ConfigError(`--set ${assignment}: it must be name=value, for example --set num.partitions=4.`);
-    values[assignment.slice(0, equals).trim()] = assignment.slice(equals + 1);
+    values.set(assignment.slice(0, equals).trim(), assignment.slice(equals + 1));
   }
-  if (flags.dataDir !== undefined) values['log.dirs'] = flags.dataDir;
-  return { origin: 'flag', values };
+  if (flags.dataDir !== undefined) values.set('log.dirs', flags.dataDir);
+  return { origin: 'flag', values: Object.fromEntries(values) };
 }
 
 function resolveValues(layers: readonly ConfigLayer[]): Map<string, ConfiguredValue> {

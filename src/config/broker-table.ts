@@ -193,7 +193,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     unit: 'bytes',
     dynamic: false,
     state: APPLIED,
-    doc: 'A checkpoint is due after this many bytes of appends; it bounds the work of recovery.',
+    doc: 'A checkpoint is due after this many bytes of appends, four times as many where topics are not synced; it bounds the work of recovery.',
   },
   {
     name: 'ringlog.checkpoint.interval.ms',
@@ -230,12 +230,14 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
   {
     name: 'ringlog.reference.bytes.min',
     type: 'INT',
-    default: String(256 * KIB),
+    default: String(64 * KIB),
     min: 4 * KIB,
     unit: 'bytes',
     dynamic: false,
     state: APPLIED,
-    doc: 'A partition with at least this much in a group is written once, to its segment, and the journal only refers to it.',
+    doc:
+      'A partition with at least this much in a group is written once, to its segment, and the journal only refers to it. ' +
+      'In groups of more than 8 partitions it takes proportionally more, because each such partition costs a sync of its own.',
   },
   {
     name: 'ringlog.pool.bytes.max',

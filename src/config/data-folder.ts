@@ -53,7 +53,7 @@ interface Identity {
 export async function openDataFolder(path: string, options: DataFolderOptions): Promise<DataFolder> {
   let lock: FolderLock;
   try {
-    if (mkdirSync(path, { recursive: true }) !== undefined) syncFolder(dirname(path));
+    makeFolder(path);
     lock = await lockFolder(path);
   } catch (error) {
     throw accessError(path, error);
@@ -77,6 +77,16 @@ export async function openDataFolder(path: string, options: DataFolderOptions): 
   }
 }
 
+/** Makes the folder and those above it as far as they are missing, and syncs each name that is new. */
+function makeFolder(path: string): void {
+  const firstMade = mkdirSync(path, { recursive: true });
+  if (firstMade === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    syncFolder(dirname(made));
+    if (made === firstMade || made === dirname(made)) return;
+  }
+}
+
 async function establish(path: string, metaPath: string, options: DataFolderOptions): Promise<Identity> {
   const strangers = readdirSync(path).filter((name) => !HARMLESS_NAMES.has(name));
   if (strangers.length > 0) {
@@ -97,7 +107,9 @@ function readIdentity(path: string): Identity | undefined {
   try {
     text = readFileSync(join(path, IDENTITY_NAME), 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EISDIR') throw new DataFolderError(`${join(path, IDENTITY_NAME)} is a folder and should be a file. Nothing was changed.`);
     throw error;
   }
   const unreadable = new DataFolderError(
@@ -164,7 +176,7 @@ function newClusterId(): string {
   }
 }
 
-/** Turns what the system says about a folder into one line that names it; other errors pass. */
+/** Turns what the system says about a folder into one line that names it; what does not come from the system passes. */
 function accessError(path: string, error: unknown): unknown {
   const reasons: Partial<Record<string, string>> = {
     EACCES: 'this user may not use it',
@@ -175,10 +187,12 @@ function accessError(path: string, error: unknown): unknown {
     ENOTDIR: 'it is not a folder',
     EEXIST: 'it is not a folder',
     ENAMETOOLONG: 'its name is too long',
+    // As mkdir puts it where a folder above is missing and cannot be made.
+    ENOENT: 'a folder above it is missing and cannot be made',
+    ELOOP: 'its symbolic links go round in a circle',
+    EMFILE: 'this process has too many files open',
   };
-  const { code } = error as NodeJS.ErrnoException;
-  const reason = code === undefined ? undefined : reasons[code];
-  return reason === undefined
-    ? error
-    : new DataFolderError(`The data folder ${path} cannot be opened: ${reason} (${code}).`, { cause: error });
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  return new DataFolderError(`The data folder ${path} cannot be opened: ${reasons[code] ?? message} (${code}).`, { cause: error });
 }

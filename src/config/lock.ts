@@ -25,12 +25,15 @@ export const LOCK_SOCKET_NAME = 'ringlog.lock';
 const SOCKET_PATH_BYTES_MAX = 103;
 /** How long a holder has to tell its process id. */
 const ANSWER_MS = 250;
-/** A process killed a moment ago may still hold its sockets. A holder that lives answers, and is not waited for. */
-const DYING_HOLDER_MS = 3000;
+/**
+ * A process killed a moment ago still holds its sockets: it dies only when the disk call it is in comes back, and frees its memory first. A holder that lives
+ * answers, and is not waited for.
+ */
+const DYING_HOLDER_MS = 15_000;
 const RETRY_MS = 20;
 
 export interface FolderLock {
-  /** Lets go. Resolves once another process can take the lock. */
+  /** Lets go. Resolves once another process can take the lock. May be called again. */
   release(): Promise<void>;
 }
 
@@ -68,12 +71,12 @@ async function tryLock(folder: string): Promise<FolderLock | Held> {
     return server;
   }
   if (server !== undefined) servers.unshift(server);
-  return {
-    release: async () => {
-      await closeAll(servers); // the file first, while the abstract name still keeps others out
-      place.release();
-    },
+  let released: Promise<void> | undefined;
+  const release = async (): Promise<void> => {
+    await closeAll(servers); // the file first, while the abstract name still keeps others out
+    place.release();
   };
+  return { release: () => (released ??= release()) };
 }
 
 /** Binds the socket file, replacing a dead one. Undefined: this file system has no sockets and `optional` says that is fine. */

@@ -17,7 +17,7 @@ export const PROFILES: Readonly<Record<Profile, ProfileDefinition>> = {
   latency: {
     doc: 'A single record is acknowledged as soon as can be: shards spin before they sleep, groups stay small, checkpoints come often and in small steps.',
     values: {
-      'ringlog.spin.us': '50',
+      'ringlog.spin.us': '400',
       'ringlog.group.bytes.max': String(1 * MIB),
       'ringlog.group.batches.max': '256',
       'ringlog.checkpoint.interval.bytes': String(128 * MIB),

@@ -20,7 +20,7 @@ export function runJob<J extends Job>(disk: Disk, job: J, pause: (ms: number) =>
 function run(disk: Disk, job: Job, pause: (ms: number) => void): unknown {
   switch (job.kind) {
     case 'keeper':
-      return runKeeperWork(disk, job.work);
+      return runKeeperWork(disk, job.work, pause);
     case 'writeIndex':
       replaceFile(disk, job.path, encodeIndexFile(job.baseOffset, job.endPosition, job.entries));
       return null;

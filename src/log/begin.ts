@@ -38,10 +38,10 @@ export function beginGeneration(
   name = newGenerationName(),
 ): BegunGeneration {
   disk.mkdir(`${dataFolder}/topics`);
+  // Until the switch everything may be begun anew. A start that recovery refuses changes nothing.
+  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus));
   discardUnborn(disk, dataFolder);
   tidyPool(disk, dataFolder);
-  // Until the switch everything may be begun anew.
-  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus));
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {
     const state = recovered.partitions.get(partitionKey(topicId, partition)) ?? emptyPartition(topicId, partition);

@@ -40,6 +40,11 @@ export class CountingDisk implements Disk {
     this.inner.fdatasync(fd);
   }
 
+  /** One by one, so that the process can die between any two of them. */
+  fdatasyncMany(fds: readonly number[]): void {
+    for (const fd of fds) this.fdatasync(fd);
+  }
+
   size(fd: number): number {
     return this.inner.size(fd);
   }

@@ -45,6 +45,8 @@ export interface Disk {
   read(fd: number, target: Uint8Array, targetPosition: number, length: number, position: number): number;
   /** Makes the file's bytes and length durable. Never retried after a failure: the kernel has marked the pages clean. */
   fdatasync(fd: number): void;
+  /** The same for several files, in any order or at once. All were tried when it throws. */
+  fdatasyncMany(fds: readonly number[]): void;
   size(fd: number): number;
   truncate(fd: number, length: number): void;
   rename(from: string, to: string): void;

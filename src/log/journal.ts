@@ -82,7 +82,7 @@ export class Journal {
     return true;
   }
 
-  /** Writes a group for which {@link reserve} said yes. Durable only after {@link sync}. */
+  /** Writes a group for which {@link reserve} said yes. Durable only once {@link activeFd} is synced. */
   write(sequence: number, pieces: readonly Uint8Array[], bytes: number): void {
     const file = this.active;
     assert(file !== null && this.position + bytes <= file.bytes, 'journal: group written without reserve');
@@ -92,15 +92,15 @@ export class Journal {
     this.bytesWritten += bytes;
   }
 
-  /** Makes everything written durable. A group lies in one file, and earlier files were synced with their own groups. */
-  sync(): void {
-    if (this.active !== null) this.disk.fdatasync(this.active.fd);
+  /** The file that the last group was written to: once it is synced that group is durable, and earlier files were synced with their own groups. */
+  get activeFd(): number {
+    assert(this.active !== null, 'journal: nothing was written');
+    return this.active.fd;
   }
 
   /** Makes every group since the last checkpoint durable, for a shard that does not sync its groups one by one. */
   syncAll(): void {
-    for (const file of this.held) this.disk.fdatasync(file.fd);
-    this.sync();
+    this.disk.fdatasyncMany([...this.held.map((file) => file.fd), this.activeFd]);
   }
 
   /** A checkpoint covering every group up to `sequence` is durable: files whose groups all lie below become free. A group wants at least `groupRoom`. */

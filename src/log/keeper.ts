@@ -6,10 +6,13 @@ import { DiskError, isSyncError, replaceFileDurably, type Disk } from './disk.ts
 import { JobStatus, type KeeperWork } from './messages.ts';
 import { keepReserve, withRoom, writeZeros } from './room.ts';
 
-/** Does one piece of work and returns its {@link JobStatus}. */
-export function runKeeperWork(disk: Disk, work: KeeperWork): number {
+/** Between two steps of a journal file's preparation the disk is the shard's. */
+const PREPARE_PAUSE_MS = 2;
+
+/** Does one piece of work and returns its {@link JobStatus}. `pause` waits that many milliseconds; who is in a hurry does not wait. */
+export function runKeeperWork(disk: Disk, work: KeeperWork, pause: (ms: number) => void = doNotWait): number {
   try {
-    run(disk, work);
+    run(disk, work, pause);
     return JobStatus.ok;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -17,7 +20,7 @@ export function runKeeperWork(disk: Disk, work: KeeperWork): number {
   }
 }
 
-function run(disk: Disk, work: KeeperWork): void {
+function run(disk: Disk, work: KeeperWork, pause: (ms: number) => void): void {
   switch (work.kind) {
     case 'sync':
       for (const path of work.paths) syncFile(disk, path);
@@ -29,7 +32,7 @@ function run(disk: Disk, work: KeeperWork): void {
       keepReserve(disk, work.dataFolder, work.reserveBytes);
       return;
     case 'prepareJournal':
-      prepareJournal(disk, work);
+      prepareJournal(disk, work, pause);
   }
 }
 
@@ -49,10 +52,10 @@ function syncFile(disk: Disk, path: string): void {
   }
 }
 
-function prepareJournal(disk: Disk, { path, bytes }: Extract<KeeperWork, { kind: 'prepareJournal' }>): void {
+function prepareJournal(disk: Disk, { path, bytes }: Extract<KeeperWork, { kind: 'prepareJournal' }>, pause: (ms: number) => void): void {
   const temporary = `${path}.tmp`;
   try {
-    writeZeros(disk, temporary, bytes);
+    writeZeros(disk, temporary, bytes, () => pause(PREPARE_PAUSE_MS));
     disk.rename(temporary, path);
     disk.syncFolder(path.slice(0, path.lastIndexOf('/')));
   } catch (error) {
@@ -61,3 +64,5 @@ function prepareJournal(disk: Disk, { path, bytes }: Extract<KeeperWork, { kind:
     throw error;
   }
 }
+
+function doNotWait(): void {}

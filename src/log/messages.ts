@@ -21,7 +21,7 @@ export type ToShard =
   /** Cuts the log so that `endOffset` is the next offset. */
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
-  /** Finishes what waits, writes a clean final checkpoint, then `stopped`. */
+  /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
 
 /** shard → main. */
@@ -51,9 +51,12 @@ export type FromShard =
     }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
+  /** Groups have several files to sync: threads that help would be worth their memory. Said once. */
+  | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'stopped'; readonly clean: boolean };
+  /** The last word. `error`: why the next start has to recover, or null. */
+  | { readonly kind: 'stopped'; readonly error: string | null };
 
 /**
  * How a piece of keeper work ended. `failed`: a sync failed. `notDone`: it could not be done now (no room, no descriptor), and claims nothing; it may be asked

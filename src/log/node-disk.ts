@@ -1,13 +1,26 @@
 /** The disk port on the real file system: synchronous calls, short writes continued, errors given their system code. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { getSystemErrorName } from 'node:util';
 import { DiskError, type Disk, type OpenMode } from './disk.ts';
 
 /** Linux takes at most 1024 pieces in one writev. */
 const PIECES_MAX = 1000;
+/** EIO, for a failure without a number: nothing may count as durable. */
+const UNKNOWN_ERRNO = -5;
 
-/** {@link Disk} over node:fs. Stateless, so every thread makes its own. */
+/** Syncs all descriptors and returns 0 or the error number of a failure; see ring/sync-crew.ts. */
+export type SyncMany = (fds: readonly number[]) => number;
+
+/** {@link Disk} over node:fs. Holds nothing, so every thread makes its own. */
 export class NodeDisk implements Disk {
+  private readonly syncMany: SyncMany;
+
+  /** @param syncMany syncs several files at once; by default they are synced one after the other */
+  constructor(syncMany: SyncMany = syncOneByOne) {
+    this.syncMany = syncMany;
+  }
+
   open(file: string, mode: OpenMode): number {
     return guard('open', file, () =>
       fs.openSync(file, mode === 'read' ? fs.constants.O_RDONLY : fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644),
@@ -63,6 +76,12 @@ export class NodeDisk implements Disk {
     guard('fdatasync', `fd ${fd}`, () => fs.fdatasyncSync(fd));
   }
 
+  fdatasyncMany(fds: readonly number[]): void {
+    if (fds.length === 1) return this.fdatasync(fds[0] as number);
+    const errno = this.syncMany(fds);
+    if (errno !== 0) throw new DiskError(getSystemErrorName(errno), 'fdatasync', `one of fds ${fds.join(', ')}`);
+  }
+
   size(fd: number): number {
     return guard('stat', `fd ${fd}`, () => fs.fstatSync(fd).size);
   }
@@ -115,6 +134,22 @@ export class NodeDisk implements Disk {
       fs.closeSync(fd);
     }
   }
+}
+
+/** Syncs one file; returns 0 or the error number (negative). */
+export function tryFdatasync(fd: number): number {
+  try {
+    fs.fdatasyncSync(fd);
+    return 0;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).errno ?? UNKNOWN_ERRNO;
+  }
+}
+
+function syncOneByOne(fds: readonly number[]): number {
+  let errno = 0;
+  for (const fd of fds) errno = tryFdatasync(fd) || errno;
+  return errno;
 }
 
 function writeWhole(fd: number, bytes: Uint8Array, position: number): void {

@@ -9,25 +9,33 @@ import { poolFolder } from './layout.ts';
 
 /** Smaller files are not worth keeping. */
 export const POOL_SEGMENT_BYTES_MIN = 1 << 20;
+/** The folder is looked at this often at most: who asks is a duty cycle, and what it learns a moment later costs nobody anything. */
+const LOOK_MS = 250;
 
 /** See the file header. */
 export class SegmentPool {
   private readonly disk: Disk;
   private readonly folder: string;
+  private lookedAtMs = -Infinity;
+  /** Lengths of the files that were there at `lookedAtMs`. */
+  private seenBytes: number[] = [];
 
   constructor(disk: Disk, dataFolder: string) {
     this.disk = disk;
     this.folder = poolFolder(dataFolder);
   }
 
-  /** True if {@link take} would find a file for segments of `segmentBytes` that holds `bytesMin`; a folder that cannot be looked at has none. */
-  has(segmentBytes: number, bytesMin: number): boolean {
-    try {
-      return this.find(segmentBytes, bytesMin).length > 0;
-    } catch (error) {
-      if (error instanceof DiskError) return false;
-      throw error;
+  /**
+   * True if {@link take} is likely to find a file for segments of `segmentBytes` that holds `bytesMin`. Cheap enough for every cycle; a folder that cannot be
+   * looked at has none.
+   */
+  has(segmentBytes: number, bytesMin: number, nowMs: number): boolean {
+    // A clock that was set back counts as time that passed.
+    if (Math.abs(nowMs - this.lookedAtMs) >= LOOK_MS) {
+      this.lookedAtMs = nowMs;
+      this.seenBytes = this.look();
     }
+    return this.seenBytes.some((bytes) => fits(bytes, segmentBytes, bytesMin));
   }
 
   /**
@@ -35,6 +43,7 @@ export class SegmentPool {
    * on return; the caller syncs the folder of `path` before it writes.
    */
   take(path: string, segmentBytes: number, bytesMin: number): number {
+    this.lookedAtMs = -Infinity;
     for (const name of this.find(segmentBytes, bytesMin)) {
       try {
         this.disk.rename(`${this.folder}/${name}`, path);
@@ -72,14 +81,27 @@ export class SegmentPool {
     return true;
   }
 
+  private look(): number[] {
+    try {
+      return this.disk.list(this.folder).map(lengthOf);
+    } catch (error) {
+      if (error instanceof DiskError) return [];
+      throw error;
+    }
+  }
+
   /** Files between half of (and no less than `bytesMin`) and the whole of a segment's size, largest first. */
   private find(segmentBytes: number, bytesMin: number): string[] {
-    const least = Math.max(segmentBytes / 2, bytesMin);
     return this.disk
       .list(this.folder)
-      .filter((name) => lengthOf(name) >= least && lengthOf(name) <= segmentBytes)
+      .filter((name) => fits(lengthOf(name), segmentBytes, bytesMin))
       .sort((a, b) => lengthOf(b) - lengthOf(a));
   }
+}
+
+/** Whether a file of the pool is worth writing as a segment of at most `segmentBytes`, and holds `bytesMin`. */
+function fits(bytes: number, segmentBytes: number, bytesMin: number): boolean {
+  return bytes >= Math.max(segmentBytes / 2, bytesMin) && bytes <= segmentBytes;
 }
 
 /** Length in a pool file's name, or 0 for any other name. */

@@ -10,7 +10,9 @@ import { SegmentPool } from './pool.ts';
 export const RESERVE_BYTES = 8 << 20;
 /** The reserve is never shortened by less. */
 const STEP_BYTES_MIN = 64 << 10;
+/** Zeros are written in pieces of this size, and synced every few of them. */
 const ZEROS = Buffer.alloc(1 << 20);
+const ZEROS_STEP_BYTES = 4 << 20;
 
 /** Runs `run`, again after making room as long as it finds none. It must leave nothing behind, or begin anew. Throws what it throws when no room is left to make. */
 export function withRoom<T>(disk: Disk, dataFolder: string, run: () => T): T {
@@ -68,14 +70,24 @@ export function keepReserve(disk: Disk, dataFolder: string, bytes: number): void
   }
 }
 
-/** Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. */
-export function writeZeros(disk: Disk, path: string, bytes: number): void {
+/**
+ * Writes a file of `bytes` zeros and syncs it: every block is allocated, so writing it again needs no room and commits no metadata. `pause` runs between the
+ * steps in which it is synced: one large sync would hold up those of the shard.
+ */
+export function writeZeros(disk: Disk, path: string, bytes: number, pause: () => void = doNotWait): void {
   disk.unlink(path);
   const fd = disk.open(path, 'write');
   try {
-    for (let at = 0; at < bytes; at += ZEROS.length) disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
+    for (let at = 0; at < bytes; at += ZEROS.length) {
+      disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
+      if ((at + ZEROS.length) % ZEROS_STEP_BYTES !== 0 || at + ZEROS.length >= bytes) continue;
+      disk.fdatasync(fd);
+      pause();
+    }
     disk.fdatasync(fd);
   } finally {
     disk.close(fd);
   }
 }
+
+function doNotWait(): void {}

@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 import { respondUnsupportedVersion } from './handlers/18-api-versions.ts';
 import { StartOutcome, type ProduceHandler } from './handlers/00-produce.ts';
 import { PendingProduce, type PendingTable } from './produce.ts';
+import { isLarge, LargeRequests } from './large-requests.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
 import { ApiRequest, type Handler } from './requests.ts';
 import type { ShardLink } from './shard-link.ts';
@@ -22,6 +23,7 @@ export class Dispatcher {
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
   private readonly logger: Logger;
+  private readonly large = new LargeRequests((request) => this.run(request));
 
   constructor(produce: ProduceHandler, pending: PendingTable, regions: ReceiveRegions, logger: Logger) {
     this.produce = produce;
@@ -58,7 +60,8 @@ export class Dispatcher {
   /** Starts a request whose turn it is. False: not now. */
   start(connection: Connection, entry: PendingProduce | ApiRequest, inLine: ShardLink | null): boolean {
     if (entry instanceof PendingProduce) return this.produce.start(entry, connection, inLine) === StartOutcome.started;
-    this.run(entry);
+    if (isLarge(entry)) this.large.add(entry);
+    else this.run(entry);
     return true;
   }
 

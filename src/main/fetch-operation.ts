@@ -66,7 +66,8 @@ export class FetchOperation implements ReadableListener {
     this.deadlineMs = nowMs + Math.max(0, this.view.maxWaitMs);
     this.bytesMin = Math.min(this.view.minBytes, this.view.maxBytes, this.engine.responseBytesMax);
     this.closed = false;
-    this.hurried = this.view.maxWaitMs <= 0;
+    // A request without partitions has nothing to wait for.
+    this.hurried = this.view.maxWaitMs <= 0 || this.view.partitionCount === 0;
     this.resolve(request.bytes, request.apiVersion);
     request.onQueued = this.onQueued;
     request.onClosed = this.onClosed;

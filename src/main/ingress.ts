@@ -82,6 +82,11 @@ export class Ingress implements ConnectionHost {
     this.links.push(link);
   }
 
+  /** Takes whatever a shard said before its thread ended; nothing is added any more. */
+  hearOut(link: ShardLink): void {
+    while (link.completions.available() > 0) this.cycle.run();
+  }
+
   /** Ends all connections and listens to no shard any more. */
   stop(): void {
     this.listener.stop();

@@ -104,9 +104,8 @@ export class Locator {
     done: (place: Place) => void,
     attempts = ATTEMPTS_MAX,
   ): void {
-    const segment = view.segments[fromSegment];
+    const segment = view.segments.find((candidate, i) => i >= fromSegment && candidate.maxTimestamp >= timestamp);
     if (segment === undefined) return done(NONE);
-    if (segment.maxTimestamp < timestamp) return this.locateTimestamp(view, timestamp, fromSegment + 1, done, attempts);
     this.indexes.get(view, segment, (index) => {
       if (segment.retired) return done(GONE);
       const entry = index === null ? -1 : index.findTimestamp(timestamp);

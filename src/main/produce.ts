@@ -10,8 +10,11 @@ import { ProduceView } from '../protocol/produce-view.ts';
 import { Grant, type ReceiveRegions } from './regions.ts';
 import type { ShardLink } from './shard-link.ts';
 
-/** Most partitions in one request; one with more closes its connection. A shard may take fewer at once: see ShardLink.appendsMax. */
-export const PRODUCE_PARTITIONS_MAX = 4096;
+/**
+ * Most partitions in one request; one with more closes its connection. More than the smallest batches leave room for in the 1 MiB that producers send by
+ * default. A shard may take fewer at once (ShardLink.appendsMax): the rest of the request is told to try again.
+ */
+export const PRODUCE_PARTITIONS_MAX = 16_384;
 /** A slot that was stretched beyond this many partitions gives its arrays back. */
 const KEPT_PARTITIONS_MAX = 256;
 export const PENDING_PRODUCES_MAX = 8192;

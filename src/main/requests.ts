@@ -72,6 +72,10 @@ export class ApiRequest implements Request {
   started = false;
   /** The handler will not touch the bytes any more unless its callbacks run. */
   settled = false;
+  /** Called once nothing of the request is left: the kernel took the answer, or nobody will. */
+  onReleased: (() => void) | null = null;
+  /** Bytes of the answer, once there is one. */
+  answerBytes = 0;
   private readonly grant = new Grant();
   private readonly regions: ReceiveRegions;
   private queuedCallback: (() => void) | null = null;
@@ -123,10 +127,18 @@ export class ApiRequest implements Request {
     this.freeBytes();
     if (this.closed) {
       onDrained?.();
+      this.becomeReleased();
       return;
     }
     this.pieces = pieces;
     this.onDrained = onDrained ?? null;
+    if (this.onReleased !== null) {
+      for (const piece of pieces) this.answerBytes += piece.length;
+      this.onDrained = () => {
+        onDrained?.();
+        this.becomeReleased();
+      };
+    }
     this.connection.onAnswered();
   }
 
@@ -154,19 +166,31 @@ export class ApiRequest implements Request {
       return;
     }
     this.notifyClosed();
-    if (!this.started || this.settled) this.freeBytes();
+    if (!this.started || this.settled) this.end();
   }
 
   /** The handler returned, or its promise settled. */
   becomeSettled(): void {
     this.settled = true;
-    if (this.closed) this.freeBytes();
+    if (this.closed) this.end();
   }
 
   private notifyClosed(): void {
     if (this.done) return;
     const callback = this.closedCallback;
     this.closedCallback = null;
+    callback?.();
+  }
+
+  /** The connection is gone, and the handler is done with the request or never saw it. */
+  private end(): void {
+    this.freeBytes();
+    this.becomeReleased();
+  }
+
+  private becomeReleased(): void {
+    const callback = this.onReleased;
+    this.onReleased = null;
     callback?.();
   }
 

@@ -22,6 +22,8 @@ const SLOTS_PER_APPEND = 2;
 const CONTROL_PART = 16;
 /** Waking a sleeping shard costs a system call: appends gather up to this many before it is woken within one poll of the sockets. */
 const GATHERED_MAX = 16;
+/** The same in bytes: with large batches the shard had better check the first while the next is still being received. */
+const GATHERED_BYTES_MAX = 64 * 1024;
 /** Submission slots that appends never take, so that control messages rarely wait. */
 const SUBMISSION_SLOTS_KEPT = 64;
 
@@ -68,6 +70,7 @@ export class ShardLink {
   private queued: ToShard[] = [];
   private slotsInFlight = 0;
   private unpublished = 0;
+  private unpublishedBytes = 0;
   private worker: Worker | null = null;
 
   constructor(
@@ -121,6 +124,7 @@ export class ShardLink {
   /** Submits one record batch, after {@link hasRoom}; {@link publish} makes it visible. */
   append(position: number, length: number, request: number, tag: number, handle: number): void {
     this.unpublished++;
+    this.unpublishedBytes += length;
     this.slotsInFlight += SLOTS_PER_APPEND;
     offerAppend(this.submissions, position, length, request, tag, handle, 0);
   }
@@ -128,13 +132,13 @@ export class ShardLink {
   /** Makes what was submitted visible to the shard and wakes it. */
   publish(): void {
     if (this.unpublished === 0) return;
-    this.unpublished = 0;
+    this.unpublished = this.unpublishedBytes = 0;
     this.submissions.publish();
   }
 
   /** The same, if it is worth a system call by now. */
   maybePublish(): void {
-    if (this.unpublished >= GATHERED_MAX) this.publish();
+    if (this.unpublished >= GATHERED_MAX || this.unpublishedBytes >= GATHERED_BYTES_MAX) this.publish();
   }
 
   /** A completion slot came. `last`: no other slot follows for the same append. */
@@ -175,7 +179,7 @@ export class ShardLink {
     }
     if (sent === 0) return;
     this.queued = this.queued.slice(sent);
-    this.unpublished = 0;
+    this.unpublished = this.unpublishedBytes = 0;
     this.submissions.publish();
   }
 

@@ -9,12 +9,19 @@ import { generationFolder } from '../log/layout.ts';
 import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
 import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
+import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
+import { SyncHelpers } from './sync-helpers.ts';
 
 /** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
 const SYNC_STEP_BYTES = 8 << 20;
+
+/** A group that waits for no sync gains nothing by being large, and its answers leave earlier when it is small. */
+const BUFFERED_GROUP_BYTES_MAX = 256 * 1024;
+/** The journal of a buffered shard holds no bytes of batches, so its checkpoints need not come as often; each makes the disk busy for a while. */
+const BUFFERED_CHECKPOINT_FACTOR = 4;
 
 /** Where the process dies in a crash test. */
 export interface CrashPoint {
@@ -35,15 +42,20 @@ export interface ShardSupervisorParts {
   readonly onFailed: (shard: string, reason: string) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
+  /** Another worker entry, for tests. */
+  readonly entry?: URL;
 }
 
 interface Supervised {
   readonly name: string;
   readonly link: ShardLink;
   readonly results: JobResults;
-  /** Settles when the worker said `began`, `stopped` or died. */
+  readonly crew: SharedArrayBuffer;
+  readonly helpers: SyncHelpers;
+  /** Settles when the worker said `began`. */
   began: Settled<void>;
-  stopped: Settled<boolean>;
+  /** Settles when the worker said `stopped` or died: with why it did not stop cleanly, or null. */
+  stopped: Settled<string | null>;
 }
 
 /** See the file header. */
@@ -91,29 +103,33 @@ export class ShardSupervisor {
     return (this.shards.get(name) ?? this.start(name)).link;
   }
 
-  /** Lets every shard finish what it has; true if all wrote a clean checkpoint within `limitMs`. */
-  async stop(limitMs: number): Promise<boolean> {
+  /** Lets every shard write its last checkpoint, for at most `limitMs`. Returns what kept which shard from a clean stop; nothing: all are clean. */
+  async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
     let timer: NodeJS.Timeout | undefined;
-    const tooLong = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
-    const clean = await Promise.race([this.stopAll(), tooLong]);
+    const tooLong = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not done within ${limitMs} ms`), limitMs)));
+    const errors = await this.stopAll(tooLong);
     clearTimeout(timer);
     this.isOver = true;
-    await Promise.all([...this.shards.values()].map(({ link }) => link.stop()));
-    return clean;
+    const shards = [...this.shards.values()];
+    await Promise.all(shards.map(({ link }) => link.stop()));
+    await Promise.all(shards.map(({ helpers }) => helpers.stop()));
+    return errors;
   }
 
-  private async stopAll(): Promise<boolean> {
+  private async stopAll(tooLong: Promise<string>): Promise<string[]> {
+    const errors: string[] = [];
     const told = new Set<Supervised>();
-    for (let clean = true; ;) {
+    for (;;) {
       // A change of durability under way may start the first shard of a class meanwhile.
       const fresh = [...this.shards.values()].filter((shard) => !told.has(shard));
-      if (fresh.length === 0) return clean;
+      if (fresh.length === 0) return errors;
       for (const shard of fresh) {
         told.add(shard);
         shard.link.control({ kind: 'stop' });
       }
-      for (const isClean of await Promise.all(fresh.map((shard) => shard.stopped.promise))) clean &&= isClean;
+      const ends = await Promise.all(fresh.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
+      ends.forEach((error, index) => void (error === null || errors.push(`${fresh[index]?.name}: ${error}`)));
     }
   }
 
@@ -121,29 +137,34 @@ export class ShardSupervisor {
     if (this.isOver) throw new Error('the broker has stopped');
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
+    const isBuffered = shardClass === 'buffered';
     const jobResults = createJobResults();
+    const crew = createSyncCrew();
     const prepared = generation.folders.get(name);
     const link = ShardLink.start({
       index: this.shards.size,
       class: shardClass,
-      onDeath: (reason) => this.onDeath(name, reason),
+      ...(this.parts.entry === undefined ? {} : { entry: this.parts.entry }),
+      onDeath: (reason) => this.onShardDeath(name, reason),
       data: {
         slab: ingress.memory,
         doorbell: ingress.doorbell,
         jobResults,
+        crew,
         folder: prepared ?? `${generationFolder(config.dataDir, generation.name)}/${name}`,
         generation: generation.number,
         begins: prepared === undefined ? { generation: generation.name, shard: name } : null,
+        mustBegin: prepared !== undefined && generation.recovered.partitions.size === 0,
         settings: {
           dataFolder: config.dataDir,
           class: shardClass,
-          groupBytesMax: config.groupBytesMax,
+          groupBytesMax: isBuffered ? Math.min(config.groupBytesMax, BUFFERED_GROUP_BYTES_MAX) : config.groupBytesMax,
           groupBatchesMax: config.groupBatchesMax,
           referenceBytesMin: config.referenceBytesMin,
           journalBytesMax: config.journalBytesMax,
           journalFileBytes: config.journalFileBytes,
           syncStepBytes: SYNC_STEP_BYTES,
-          checkpointIntervalBytes: config.checkpointIntervalBytes,
+          checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
           spinUs: config.spinUs,
@@ -151,7 +172,15 @@ export class ShardSupervisor {
         crashPoint,
       },
     });
-    const shard: Supervised = { name, link, results: new JobResults(jobResults), began: new Settled(), stopped: new Settled() };
+    const shard: Supervised = {
+      name,
+      link,
+      results: new JobResults(jobResults),
+      crew,
+      helpers: new SyncHelpers(),
+      began: new Settled(),
+      stopped: new Settled(),
+    };
     link.onControl = (message) => this.onControl(shard, message);
     this.shards.set(name, shard);
     ingress.addLink(link);
@@ -165,7 +194,9 @@ export class ShardSupervisor {
       case 'began':
         return shard.began.resolve();
       case 'stopped':
-        return shard.stopped.resolve(message.clean);
+        return shard.stopped.resolve(message.error);
+      case 'syncHelpWanted':
+        return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
       case 'job':
@@ -186,9 +217,15 @@ export class ShardSupervisor {
     shard.results.complete(work.kind, job, status);
   }
 
+  /** The end of a thread and the bell reach main by different ways, so the end may be here first; what the shard said before counts all the same. */
+  private onShardDeath(name: string, reason: string): void {
+    this.parts.ingress.hearOut((this.shards.get(name) as Supervised).link);
+    this.onDeath(name, reason);
+  }
+
+  /** A shard, or one of its helpers, is gone. */
   private onDeath(name: string, reason: string): void {
-    const shard = this.shards.get(name);
-    shard?.stopped.resolve(false);
+    this.shards.get(name)?.stopped.resolve(reason);
     if (!this.stopping) this.parts.onDeath(name, reason);
   }
 }

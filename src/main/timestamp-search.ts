@@ -3,7 +3,14 @@
  * it is read, checked and, if it is not compressed, opened. Main only; a bounded number of batches is in memory at a time.
  */
 import { isBatchCrcValid } from '../protocol/crc32c.ts';
-import { BATCH_HEADER_BYTES, baseTimestamp, batchBytes, Compression, compression, lastOffsetDelta } from '../protocol/record-batch.ts';
+import {
+  BASE_TIMESTAMP_POSITION,
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  Compression,
+  compression,
+  lastOffsetDelta,
+} from '../protocol/record-batch.ts';
 import { readRecords } from '../protocol/record.ts';
 import type { DamageFinder } from './damage-finder.ts';
 import type { Locator, Place } from './locator.ts';
@@ -19,7 +26,8 @@ const ATTEMPTS_MAX = 64;
 /** A record's place in log and time. For a compressed batch: those of its start. */
 export interface FoundRecord {
   readonly offset: number;
-  readonly timestamp: number;
+  /** ms. As Java would add it up: producers may write what they like, and it travels as an int64. */
+  readonly timestamp: bigint;
 }
 
 /** See the file header. */
@@ -119,11 +127,12 @@ export class TimestampSearch {
 function findIn(batch: Buffer, base: number, timestamp: number, logStartOffset: number): FoundRecord | null {
   if (compression(batch, 0) !== Compression.NONE) {
     const offset = Math.max(base, logStartOffset);
-    return base + lastOffsetDelta(batch, 0) < logStartOffset ? null : { offset, timestamp: baseTimestamp(batch, 0) };
+    return base + lastOffsetDelta(batch, 0) < logStartOffset ? null : { offset, timestamp: batch.readBigInt64BE(BASE_TIMESTAMP_POSITION) };
   }
   for (const record of readRecords(batch)) {
     const offset = Number(record.offset);
-    if (offset >= logStartOffset && Number(record.timestamp) >= timestamp) return { offset, timestamp: Number(record.timestamp) };
+    const recordTimestamp = BigInt.asIntN(64, record.timestamp);
+    if (offset >= logStartOffset && Number(recordTimestamp) >= timestamp) return { offset, timestamp: recordTimestamp };
   }
   return null;
 }

@@ -3,7 +3,7 @@
  * lowerCamelCase names, int64 as bigint, ids as base64url, bytes as views; a field that the version lacks holds its default.
  */
 
-import { decode } from './decode.ts';
+import { decode, REQUEST_ELEMENTS_MAX } from './decode.ts';
 import { encode } from './encode.ts';
 import { planOf, type MessagePlan } from './plan.ts';
 import { EncodeError, MalformedError } from './protocol-errors.ts';
@@ -48,7 +48,7 @@ export function encodeMessage<F extends Fields>(message: Message<F>, version: nu
 export function decodeRequest<A extends Api>(api: A, version: number, buffer: Buffer, start = 0, end = buffer.length): RequestOf<A> {
   const plan = planOf(api.request, version);
   if (plan === undefined) throw new MalformedError(api.request.name, '', start, `unknown version ${version}`);
-  return decode(plan, buffer, start, end, 'ignored') as RequestOf<A>;
+  return decode(plan, buffer, start, end, 'ignored', REQUEST_ELEMENTS_MAX) as RequestOf<A>;
 }
 
 /** Decodes a response body, which must end exactly at `end`. @throws MalformedError */

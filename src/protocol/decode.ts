@@ -11,19 +11,25 @@ import { defaultOf, type FieldPlan, type MessagePlan, type StructPlan } from './
 /** Longest string of the protocol, in bytes, in either encoding. */
 export const STRING_BYTES_MAX = 32767;
 
-/** Most structs in arrays of one message: what a hostile message of the largest size may make us allocate is bounded by this. */
-export const STRUCTS_MAX = 1_000_000;
+/**
+ * Most elements of all arrays of one request together. Every element costs memory and time of main, however short it is on the wire, so the size of
+ * a request bounds neither well. A request that names every partition of a full broker stays below.
+ */
+export const REQUEST_ELEMENTS_MAX = 250_000;
 
 class Reader {
   readonly buffer: Buffer;
   readonly end: number;
   readonly subject: string;
   position: number;
-  structsLeft = STRUCTS_MAX;
+  readonly elementsMax: number;
+  elementsLeft: number;
   /** Path of the field being read. */
   field = '';
 
-  constructor(plan: MessagePlan, buffer: Buffer, start: number, end: number) {
+  constructor(plan: MessagePlan, buffer: Buffer, start: number, end: number, elementsMax: number) {
+    this.elementsMax = elementsMax;
+    this.elementsLeft = elementsMax;
     this.buffer = buffer;
     this.position = start;
     this.end = end;
@@ -89,7 +95,7 @@ function readArray(reader: Reader, field: FieldPlan): unknown[] | null {
   const element = field.element!;
   const left = reader.end - reader.position;
   if (count * Math.max(1, element.bytesMin) > left) reader.fail(`${count} elements in ${left} bytes`);
-  if (element.kind === 'struct' && (reader.structsLeft -= count) < 0) reader.fail(`more than ${STRUCTS_MAX} structs`);
+  if ((reader.elementsLeft -= count) < 0) reader.fail(`more than ${reader.elementsMax} elements`);
   const values: unknown[] = [];
   for (let index = 0; index < count; index++) values.push(readValue(reader, element));
   return values;
@@ -177,10 +183,18 @@ export type Behind = 'nothing' | 'ignored';
 
 /**
  * Decodes the message in buffer[start, end), which it has to fill unless bytes behind it are ignored.
+ * @param elementsMax most elements of all its arrays together
  * @throws MalformedError for anything else
  */
-export function decode(plan: MessagePlan, buffer: Buffer, start: number, end: number, behind: Behind): Record<string, unknown> {
-  const reader = new Reader(plan, buffer, start, end);
+export function decode(
+  plan: MessagePlan,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  behind: Behind,
+  elementsMax = Infinity,
+): Record<string, unknown> {
+  const reader = new Reader(plan, buffer, start, end, elementsMax);
   if (start < 0 || end < start || end > buffer.length) reader.fail(`no range of the buffer: ${start} to ${end}`);
   const value = readStruct(reader, plan.root);
   if (behind === 'nothing' && reader.position !== end) {

@@ -9,6 +9,17 @@ import { isDefault, type FieldPlan, type MessagePlan, type StructPlan } from './
 
 const BYTES_INITIAL = 512;
 
+/** Stands for an array whose elements are encoded elsewhere: its count is written, and where the elements belong is noted. */
+export class ArrayGap {
+  readonly count: number;
+  /** Of the first element in the encoded message; set by {@link encode}. */
+  position = -1;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+}
+
 /** A buffer that grows by doubling. */
 class Writer {
   buffer: Buffer;
@@ -115,6 +126,11 @@ function writeInt64(writer: Writer, value: unknown): void {
 }
 
 function writeArray(writer: Writer, field: FieldPlan, value: unknown): void {
+  if (value instanceof ArrayGap) {
+    writeLength(writer, field, value.count);
+    value.position = writer.position;
+    return;
+  }
   if (!Array.isArray(value)) return writer.fail('not an array');
   writeLength(writer, field, value.length);
   for (const element of value) {
@@ -209,5 +225,20 @@ function writeStruct(writer: Writer, plan: StructPlan, value: Record<string, unk
 export function encode(plan: MessagePlan, value: object, headroom = 0): Buffer {
   const writer = new Writer(plan, headroom);
   writeStruct(writer, plan.root, value as Record<string, unknown>);
+  return writer.buffer.subarray(0, writer.position);
+}
+
+/**
+ * Encodes elements for the {@link ArrayGap} that stands in the root's array `name`.
+ * @throws EncodeError if the version has no such array or cannot express an element
+ */
+export function encodeElements(plan: MessagePlan, name: string, elements: readonly unknown[]): Buffer {
+  const writer = new Writer(plan, 0);
+  const field = plan.root.inline.find((candidate) => candidate.name === name && candidate.kind === 'array');
+  if (field === undefined) return writer.fail(`no array ${name}`);
+  for (const element of elements) {
+    writer.field = field.path;
+    writeValue(writer, field.element!, element);
+  }
   return writer.buffer.subarray(0, writer.position);
 }

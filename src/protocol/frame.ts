@@ -91,10 +91,15 @@ export function hasResponseHeaderTags(key: number, flexible: boolean): boolean {
  * @throws EncodeError if the version cannot express the value
  */
 export function encodeResponseFrame<A extends Api>(api: A, version: number, correlationId: number, value: ResponseInput<A>): Buffer {
+  return encodeFrame(api, version, correlationId, value, 0);
+}
+
+/** The same for a value whose table is not known to the compiler. @param bytesElsewhere bytes of the body that come from elsewhere */
+export function encodeFrame(api: Api, version: number, correlationId: number, value: object, bytesElsewhere: number): Buffer {
   const plan = encodingPlan(api.response, version);
   const tags = hasResponseHeaderTags(api.key, plan.root.flexible);
   const frame = encode(plan, value, FRAME_SIZE_BYTES + (tags ? 5 : 4));
-  frame.writeInt32BE(frame.length - FRAME_SIZE_BYTES, 0);
+  frame.writeInt32BE(frame.length - FRAME_SIZE_BYTES + bytesElsewhere, 0);
   frame.writeInt32BE(correlationId, 4);
   if (tags) frame[8] = 0;
   return frame;

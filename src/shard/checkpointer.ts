@@ -51,6 +51,7 @@ export class Checkpointer {
   /** Why there is no journal to write to, or null. */
   private unready: string | null = null;
   private begun = false;
+  private ending = false;
   private jobs = 0;
   private underWay: UnderWay | null = null;
   private preparing: { job: number; path: string } | null = null;
@@ -87,6 +88,11 @@ export class Checkpointer {
   begin(nowMs: number): void {
     this.begun = true;
     this.lastAtMs = nowMs;
+  }
+
+  /** The shard stops: no more jobs. Under load there would always be another one, and the stop waits until none is under way. */
+  end(): void {
+    this.ending = true;
   }
 
   /**
@@ -141,7 +147,7 @@ export class Checkpointer {
     if (this.preparing !== null) this.pollPrepared(nowMs);
     if (this.underWay !== null) this.pollCheckpoint(nowMs);
     // After a failed sync no checkpoint may claim what that sync left out.
-    if (!this.begun || this.shard.stopped || this.shard.failure !== null) return;
+    if (!this.begun || this.ending || this.shard.failure !== null) return;
     const { settings } = this.shard;
     const due =
       this.bytesSince >= settings.checkpointIntervalBytes ||
@@ -154,18 +160,18 @@ export class Checkpointer {
 
   /** The journal is full: start a checkpoint now unless one is under way. */
   demand(nowMs: number): void {
-    if (this.begun && this.unready === null && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.begun && !this.ending && this.unready === null && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
-  /** Writes the last checkpoint of a clean stop in this thread. Throws when it cannot be durable. */
-  finish(): void {
-    if (this.shard.failure !== null) throw new Error(this.shard.failure);
+  /** Writes the last checkpoint of a clean stop in this thread. Returns why it is not durable, or null. Throws DiskError. */
+  finish(): string | null {
     this.prepareFolder();
     const { paths, folders } = this.shard.segments.lendDirty();
     const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
     this.shard.segments.takeBack();
-    if (synced !== JobStatus.ok || runKeeperWork(this.disk, this.encode(true)) !== JobStatus.ok)
-      throw new Error('the final checkpoint could not be written');
+    if (synced !== JobStatus.ok) return 'a sync for the final checkpoint failed';
+    const written = runKeeperWork(this.disk, this.encode(true));
+    return written === JobStatus.ok ? null : 'the final checkpoint could not be written (is the disk full?)';
   }
 
   private start(nowMs: number): void {
@@ -258,9 +264,10 @@ export class Checkpointer {
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
     if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
-    // A young shard has one small file: its second one is wanted with the first write, later ones when a quarter is used.
+    // A young shard has one small file: its second one is wanted with the first write, later ones when no more than one file is left. Every byte of a
+    // journal is written once before it is used: what is not needed between two checkpoints would be paid for nothing.
     const isYoung = journal.totalBytes < journalFileBytes && journal.bytesWritten > 0;
-    if (!isYoung && journal.freeBytes > journal.totalBytes * 0.75 && journal.roomFor(this.groupRoom) >= this.groupRoom) return;
+    if (!isYoung && journal.freeBytes > journalFileBytes && journal.roomFor(this.groupRoom) >= this.groupRoom) return;
     const path = journal.nextPath();
     const job = ++this.jobs;
     this.preparing = { job, path };

@@ -48,7 +48,7 @@ export class ShardControl {
         return this.setLogStart(message.handle, message.offset);
       case 'stop':
         this.stopping = true;
-        return;
+        return this.shard.checkpointer.end();
       default:
         unreachable(message);
     }
@@ -76,17 +76,18 @@ export class ShardControl {
     this.cuts = false;
   }
 
-  /** Finishes a stop once no checkpoint is under way; one of a shard that has failed leads nowhere any more. */
+  /** Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. */
   maybeFinishStop(): void {
     if (!this.stopping || (this.shard.failure === null && this.shard.checkpointer.busy)) return;
-    let clean = true;
+    let error: string | null;
     try {
-      this.shard.checkpointer.finish();
-    } catch {
-      clean = false;
+      error = this.shard.failure ?? this.shard.checkpointer.finish();
+    } catch (failed) {
+      if (!(failed instanceof DiskError)) throw failed;
+      error = failed.message;
     }
     this.shard.stopped = true;
-    this.shard.reply({ kind: 'stopped', clean });
+    this.shard.reply({ kind: 'stopped', error });
   }
 
   /** Why nothing can be recorded now, or null. */

@@ -129,9 +129,8 @@ export class JournalWriter {
     return true;
   }
 
-  /** Makes every written group durable. */
-  sync(): void {
-    this.journal.sync();
+  /** Every written group is durable now. */
+  becomeSynced(): void {
     this.syncedThrough = this.sequence;
   }
 }

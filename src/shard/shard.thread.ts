@@ -4,12 +4,14 @@ import { CountingDisk } from '../log/counting-disk.ts';
 import { beginShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
-import { NodeDisk } from '../log/node-disk.ts';
+import { NodeDisk, tryFdatasync } from '../log/node-disk.ts';
 import { PortControl } from '../ring/control.ts';
 import { DoorbellRinger } from '../ring/doorbell.ts';
 import { OperationCounter } from '../ring/operation-counter.ts';
 import { JobResults } from '../ring/job-results.ts';
+import { IdleStrategy } from '../ring/idle.ts';
 import { Nap, RingConsumer, RingProducer } from '../ring/ring.ts';
+import { SyncCrewBoss } from '../ring/sync-crew.ts';
 import { Shard, Worked } from './shard.ts';
 import type { ShardWorkerData } from './settings.ts';
 
@@ -19,7 +21,8 @@ const IDLE_SLEEP_MS = 100;
 const JOB_SLEEP_MS = 5;
 
 const data = workerData as ShardWorkerData;
-const disk = data.crashPoint === null ? new NodeDisk() : countingDisk(data.crashPoint);
+const crew = new SyncCrewBoss(data.crew, tryFdatasync);
+const disk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
 const { begins } = data;
 const submissions = new RingConsumer(data.submissions);
 const doorbell = new DoorbellRinger(data.doorbell);
@@ -45,14 +48,14 @@ const shard = new Shard(data.settings, data.folder, data.generation, {
   },
 });
 
-const spinMs = data.settings.spinUs / 1000;
-let busyUntil = 0;
+const cannotBegin = shard.failure ?? shard.checkpointer.refusal;
+if (data.mustBegin && cannotBegin !== null) throw new Error(cannotBegin);
+
+const idle = new IdleStrategy(submissions, data.settings.spinUs);
 while (!shard.stopped) {
   const outcome = shard.doWork(Date.now());
   if (outcome === Worked.stalled) nap.sleep(1);
-  else if (outcome === Worked.something) {
-    if (spinMs > 0) busyUntil = performance.now() + spinMs;
-  } else if (spinMs === 0 || performance.now() >= busyUntil) submissions.sleep(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
+  else if (outcome === Worked.nothing) idle.wait(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
 }
 journal.close();
 control.close();

@@ -36,6 +36,7 @@ import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
+import { CREW_FILES_MAX } from '../ring/sync-crew.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
@@ -87,6 +88,10 @@ export class Shard {
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
+  /** Descriptors of the sync in work. */
+  private readonly syncing: number[] = [];
+  /** Main was asked for threads that help to sync. */
+  private helpWanted = false;
   /** `memory` batches of the group in work were answered before they were written. */
   private answeredEarly = false;
   private readonly groupOverhead: number;
@@ -228,7 +233,7 @@ export class Shard {
       partition.bound = partition.named = true;
       this.journalWriter.addControl(partition.handle, bindEntry(partition.state));
     }
-    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length))) {
+    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs))) {
       if (!first) return MUST_ROLL_FIRST;
       const rolled = this.roll(partition, length);
       if (rolled !== ErrorCode.NONE) return rolled;
@@ -264,11 +269,11 @@ export class Shard {
   }
 
   /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
-  private wantsPoolSegment(partition: ShardPartition, bytes: number): boolean {
+  private wantsPoolSegment(partition: ShardPartition, bytes: number, nowMs: number): boolean {
     if (!partition.bulk) return false;
     const segment = partition.activeSegment();
     if (segment === undefined || segment.capacity > 0 || segment.endPosition > partition.config.segmentBytes / 8) return false;
-    return this.pool.has(partition.config.segmentBytes, bytes);
+    return this.pool.has(partition.config.segmentBytes, bytes, nowMs);
   }
 
   private roll(partition: ShardPartition, bytes: number): number {
@@ -317,7 +322,7 @@ export class Shard {
     const { group } = this;
     const slab = this.ports.slab;
     const buffered = this.settings.class === 'buffered';
-    partition.bulk = partition.stagedBytes >= this.settings.referenceBytesMin;
+    partition.bulk = partition.stagedBytes >= this.referenceBytesMin(partition);
     partition.byReference = buffered || partition.bulk;
     try {
       const segment = this.segments.active(partition);
@@ -344,6 +349,17 @@ export class Shard {
       if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
       this.refusePartition(partition);
     }
+  }
+
+  /**
+   * Bytes from which on a partition of this group is written by reference. Each such partition costs a sync beside the journal's, and a few of them wait for
+   * the device together; many had better share the journal's. Who wrote much a moment ago goes on with less: what it had inline would be synced with the
+   * next reference anyway, for the second time.
+   */
+  private referenceBytesMin(partition: ShardPartition): number {
+    const { referenceBytesMin } = this.settings;
+    const crowded = Math.max(1, this.touched.length / REFERENCES_AT_ONCE);
+    return (referenceBytesMin * crowded) / (partition.bulk ? BULK_STAYS_PART : 1);
   }
 
   /** Writes segment bytes; a full disk takes back what the pool holds before it refuses anybody. */
@@ -373,17 +389,35 @@ export class Shard {
         if (this.control.mustBeDurable) this.ports.journal.syncAll();
         return;
       }
-      for (const partition of this.touched) {
-        if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
-        this.ports.disk.fdatasync(partition.active.fd);
-        partition.active.dirty = false;
-        partition.active.dirtyBytes = 0;
-      }
-      this.journalWriter.sync();
+      this.syncGroup();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.fail(`${error.message}; the journal or a segment could not be made durable`);
     }
+  }
+
+  /**
+   * Step 3: the journal and the segments it refers to, at once. Their order does not matter: until all are durable nobody is answered, and a group of which
+   * only the journal survived is a torn tail like any other.
+   */
+  private syncGroup(): void {
+    const fds = this.syncing;
+    fds.length = 0;
+    fds.push(this.ports.journal.activeFd);
+    for (const { byReference, firstInGroup, active } of this.touched)
+      if (byReference && firstInGroup >= 0 && active !== null) fds.push(active.fd);
+    if (fds.length > 1 && !this.helpWanted) {
+      this.helpWanted = true;
+      this.reply({ kind: 'syncHelpWanted' });
+    }
+    for (let first = 0; first < fds.length; first += CREW_FILES_MAX)
+      this.ports.disk.fdatasyncMany(fds.length <= CREW_FILES_MAX ? fds : fds.slice(first, first + CREW_FILES_MAX));
+    for (const partition of this.touched) {
+      if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
+      partition.active.dirty = false;
+      partition.active.dirtyBytes = 0;
+    }
+    this.journalWriter.becomeSynced();
   }
 
   /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
@@ -476,6 +510,10 @@ export class Shard {
   }
 }
 
+/** Partitions of one group whose syncs are worth their while. */
+const REFERENCES_AT_ONCE = 8;
+/** A partition stays with references until a group has less than this part of what made it begin. */
+const BULK_STAYS_PART = 4;
 /** Internal answer of staging: the group must be committed before this batch's partition can roll. */
 const MUST_ROLL_FIRST = -1000;
 /** Marks a batch that was refused before it was staged. */

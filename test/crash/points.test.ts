@@ -168,7 +168,7 @@ afterAll(() => {
   console.log(`crash: ${passed} passed, ${points.length - passed} failed`);
 });
 
-test.concurrent.for(points)('$of, operation $point', { timeout: 120_000 }, async ({ life, point, key }, { onTestFinished }) => {
+test.concurrent.for(points)('$of, operation $point', async ({ life, point, key }, { onTestFinished }) => {
   const dataDir = join(root, key.replaceAll(' ', '-'));
   if (life.template !== undefined) cpSync(life.template, dataDir, { recursive: true });
   await crashed(life, dataDir, point, onTestFinished);

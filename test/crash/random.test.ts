@@ -54,7 +54,7 @@ async function load(client: KafkaClient, topic: TopicHistory, sizes: Prng): Prom
   await Promise.all(inFlight);
 }
 
-test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', { timeout: 120_000 }, async (round) => {
+test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', async (round) => {
   const dataDir = join(root, String(Math.floor(round / ROUNDS_PER_FOLDER)));
   const fresh = round % ROUNDS_PER_FOLDER === 0;
   if (fresh) history = new History();

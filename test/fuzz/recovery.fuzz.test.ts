@@ -63,4 +63,4 @@ test('damage anywhere in a data folder is reported or refused', () => {
     ),
     { numRuns: RUNS },
   );
-}, 300_000);
+});

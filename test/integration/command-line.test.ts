@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ringlog, run } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -67,6 +66,22 @@ describe('ringlog start', () => {
     expect(broker.stderr()).toBe(`ringlog: 127.0.0.1:${port} is in use by another process. Stop it, or choose another port (--port).\n`);
   });
 
+  it('says in one line that a port is taken, also for a folder with a very long name', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const broker = ringlog('start', '--port', String(port), '--data-dir', join(temporaryFolder(), 'long'.repeat(40)));
+    expect(await broker.ended).toBe(1);
+    expect(broker.stderr()).toMatch(/^ringlog: 127\.0\.0\.1:\d+ is in use by another process\. .*\n$/);
+  });
+
+  it('says in one line that a host name leads nowhere', async () => {
+    const broker = startIn(temporaryFolder(), '--host', 'no such host');
+    expect(await broker.ended).toBe(1);
+    expect(broker.stderr()).toMatch(/^ringlog: "no such host" is no address, and no name that leads to one \(\w+\)\. .*\(--host\)\.\n$/);
+  });
+
   it('refuses to start empty where the metadata is gone', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'ringlog.json'), '{"formatVersion":1,"clusterId":"AAAAAAAAAAAAAAAAAAAAAQ","nodeId":1}');
@@ -79,6 +94,7 @@ describe('ringlog start', () => {
   it.each([
     [['start', '--set', 'num.partition=2'], /^ringlog: Unknown broker setting "num\.partition"\. Did you mean "num\.partitions"\?\n$/],
     [['start', '--port', 'x'], /^ringlog: Invalid port "x"/],
+    [['start', '--set', '__proto__=1'], /^ringlog: Unknown broker setting "__proto__"\.\n$/],
     [['start', '--bogus'], /unknown option '--bogus'/],
     [['strat'], /unknown command 'strat'[\s\S]*Did you mean start/],
   ])('exits with 2 for bad usage: %j', async (args, message) => {
@@ -104,17 +120,24 @@ describe.skipIf(process.platform === 'win32')('ringlog under npm', () => {
     await npm.until(IS_UP);
     npm.child.kill(signal);
     await npm.until('ringlog stopped');
-    await sleep(100);
     await startIn(folder).until(IS_UP);
+  });
+
+  it('stops when npm ends, also when nobody asks for the outcome of npm', async () => {
+    // The shell becomes `sleep`, which waits for none of its children: what is left of npm stays.
+    const npm = `npm start -- --port 0 --data-dir ${temporaryFolder()}`;
+    const keeper = run('sh', ['-c', `${npm} & echo "npm is $!"; exec sleep 600`], { cwd: root });
+    const [, pid] = await keeper.until(/npm is (\d+)\n/);
+    await keeper.until(IS_UP);
+    process.kill(Number(pid), 'SIGKILL');
+    await keeper.until('ringlog stopped');
   });
 });
 
 describe('setup before start and test', () => {
   it('does and says nothing when all is up to date', async () => {
-    const startedMs = performance.now();
     const setup = run(process.execPath, [join(root, '.ci/setup.mjs')]);
     expect(await setup.ended).toBe(0);
     expect(setup.stdout() + setup.stderr()).toBe('');
-    expect(performance.now() - startedMs).toBeLessThan(1500);
   });
 });

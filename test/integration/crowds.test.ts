@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const MIB = 1 << 20;
 
 describe('a crowd', () => {
-  it('of 1,000 that stop in the middle of a 1 MiB produce keeps the 1,001st from nothing', { timeout: 120_000 }, async () => {
+  it('of 1,000 that stop in the middle of a 1 MiB produce keeps the 1,001st from nothing', async () => {
     const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data') });
     const client = await broker.connect();
     await client.createTopic('t', 1, { 'max.message.bytes': String(2 * MIB) });
@@ -41,7 +41,7 @@ describe('a crowd', () => {
     expect((await broker.stop()).code).toBe(0);
   });
 
-  it('of 16 that ask for much and read nothing keeps nobody else from reading and writing', { timeout: 120_000 }, async () => {
+  it('of 16 that ask for much and read nothing keeps nobody else from reading and writing', async () => {
     const settings = { 'ringlog.fetch.memory.bytes': 16 * MIB };
     const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings });
     const client = await broker.connect();
@@ -82,7 +82,7 @@ describe('a crowd', () => {
     expect((await broker.stop()).code).toBe(0);
   });
 
-  it('that sends more than memory holds is served in order, each connection and each partition', { timeout: 120_000 }, async () => {
+  it('that sends more than memory holds is served in order, each connection and each partition', async () => {
     const settings = { 'ringlog.receive.memory.bytes': 4 * MIB };
     const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings });
     const client = await broker.connect();

@@ -79,7 +79,7 @@ describe('a bit flipped in a sealed segment', () => {
     ['in the last offset delta', 26],
   ];
 
-  it('while the broker is down: that offset is refused, those before and behind it are served', { timeout: 60_000 }, async () => {
+  it('while the broker is down: that offset is refused, those before and behind it are served', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const first = await startBroker({ dataDir });
     const client = await first.connect();
@@ -98,7 +98,7 @@ describe('a bit flipped in a sealed segment', () => {
     await expectGoesOn(second, reader, 't0', COUNT);
   });
 
-  it('while the broker is up: the same', { timeout: 60_000 }, async () => {
+  it('while the broker is up: the same', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const broker = await startBroker({ dataDir });
     const client = await broker.connect();
@@ -110,7 +110,7 @@ describe('a bit flipped in a sealed segment', () => {
     await expectGoesOn(broker, client, 't', COUNT);
   });
 
-  it('behind records that were read before is found at the next read if every read is verified', { timeout: 60_000 }, async () => {
+  it('behind records that were read before is found at the next read if every read is verified', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const broker = await startBroker({ dataDir, settings: { 'ringlog.fetch.verify': 'always' } });
     const client = await broker.connect();
@@ -123,7 +123,7 @@ describe('a bit flipped in a sealed segment', () => {
 });
 
 describe('a segment file', () => {
-  it('that is missing is reported; its offsets are refused, those of the others served', { timeout: 60_000 }, async () => {
+  it('that is missing is reported; its offsets are refused, those of the others served', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const first = await startBroker({ dataDir });
     const client = await first.connect();
@@ -146,7 +146,7 @@ describe('a segment file', () => {
     await expectGoesOn(third, again, 'active', COUNT + 1);
   });
 
-  it('that is shorter than its log is reported; what is there is served', { timeout: 60_000 }, async () => {
+  it('that is shorter than its log is reported; what is there is served', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const first = await startBroker({ dataDir });
     const client = await first.connect();
@@ -160,7 +160,7 @@ describe('a segment file', () => {
     await expectGoesOn(second, reader, 't', COUNT);
   });
 
-  it('with bytes behind the end of its log serves none of them', { timeout: 60_000 }, async () => {
+  it('with bytes behind the end of its log serves none of them', async () => {
     const dataDir = join(temporaryFolder(), 'data');
     const first = await startBroker({ dataDir });
     const client = await first.connect();

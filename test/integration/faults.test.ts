@@ -3,9 +3,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../src/protocol/errors.ts';
-import { eventually, startBroker } from '../support/broker-process.ts';
+import { eventually, startBroker, startRefused } from '../support/broker-process.ts';
 import { batchOf, ConnectionLost, type KafkaClient } from '../support/kafka-client.ts';
-import { fillDisk, mountSmall, strace } from '../support/system-tools.ts';
+import { fillDisk, mountSmall, strace, tracerOf } from '../support/system-tools.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MIB = 1 << 20;
@@ -44,51 +44,47 @@ describe('a full disk', () => {
     }, `appends to ${topic} resume by themselves`);
   }
 
-  it(
-    'refuses appends with the storage error, serves reads, and takes appends again once there is room',
-    { timeout: 120_000 },
-    async (context) => {
-      const mount = join(temporaryFolder(), 'small');
-      mkdirSync(mount);
-      mountSmall(context, mount, 64 * MIB);
-      const dataDir = join(mount, 'data');
-      const filler = join(mount, 'filler');
-      const first = await startBroker({ dataDir, settings: SETTINGS });
-      const client = await first.connect();
-      const acknowledged: Record<string, string[]> = { fsync: [], 'page-cache': [] };
-      for (const mode of MODES) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
-      await client.createTopic('spare', 1, { 'ringlog.durability': 'page-cache' });
-      for (let n = 0; n < 60; n++) expect((await client.produce('spare', 0, batchOf([Buffer.alloc(100_000)]))).errorCode).toBe(0);
-      fillDisk(filler, 2 * MIB);
-      for (const topic of ['fsync', 'page-cache']) {
-        await fill(client, topic, acknowledged[topic] as string[]);
-        expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
-      }
-      // A `memory` batch may be answered before the disk refuses it: then the partition stops, and says so from the next one on.
-      await eventually(
-        async () => (await client.produce('memory', 0, batchOf([Buffer.alloc(100_000)]))).errorCode === ErrorCode.KAFKA_STORAGE_ERROR,
-        'the memory topic is refused too',
-      );
+  it('refuses appends with the storage error, serves reads, and takes appends again once there is room', async (context) => {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 64 * MIB);
+    const dataDir = join(mount, 'data');
+    const filler = join(mount, 'filler');
+    const first = await startBroker({ dataDir, settings: SETTINGS });
+    const client = await first.connect();
+    const acknowledged: Record<string, string[]> = { fsync: [], 'page-cache': [] };
+    for (const mode of MODES) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
+    await client.createTopic('spare', 1, { 'ringlog.durability': 'page-cache' });
+    for (let n = 0; n < 60; n++) expect((await client.produce('spare', 0, batchOf([Buffer.alloc(100_000)]))).errorCode).toBe(0);
+    fillDisk(filler, 2 * MIB);
+    for (const topic of ['fsync', 'page-cache']) {
+      await fill(client, topic, acknowledged[topic] as string[]);
+      expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
+    }
+    // A `memory` batch may be answered before the disk refuses it: then the partition stops, and says so from the next one on.
+    await eventually(
+      async () => (await client.produce('memory', 0, batchOf([Buffer.alloc(100_000)]))).errorCode === ErrorCode.KAFKA_STORAGE_ERROR,
+      'the memory topic is refused too',
+    );
 
-      fillDisk(filler);
-      // Room by deleting a topic, with not a byte free …
-      expect(await client.deleteTopic('spare')).toBe(0);
-      for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
-      // … and, full again, by whoever else had it.
-      fillDisk(filler, MIB);
-      for (const topic of ['fsync', 'page-cache']) await fill(client, topic, acknowledged[topic] as string[]);
-      rmSync(filler);
-      for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
-      for (const topic of ['fsync', 'page-cache']) expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
-      expect((await first.stop()).code).toBe(0);
-      const second = await startBroker({ dataDir, settings: SETTINGS });
-      const reader = await second.connect();
-      for (const topic of ['fsync', 'page-cache']) expect(await readBack(reader, topic)).toEqual(acknowledged[topic]);
-      expect((await second.stop()).code).toBe(0);
-    },
-  );
+    fillDisk(filler);
+    // Room by deleting a topic, with not a byte free …
+    expect(await client.deleteTopic('spare')).toBe(0);
+    for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
+    // … and, full again, by whoever else had it.
+    fillDisk(filler, MIB);
+    for (const topic of ['fsync', 'page-cache']) await fill(client, topic, acknowledged[topic] as string[]);
+    rmSync(filler);
+    for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
+    for (const topic of ['fsync', 'page-cache']) expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
+    expect((await first.stop()).code).toBe(0);
+    const second = await startBroker({ dataDir, settings: SETTINGS });
+    const reader = await second.connect();
+    for (const topic of ['fsync', 'page-cache']) expect(await readBack(reader, topic)).toEqual(acknowledged[topic]);
+    expect((await second.stop()).code).toBe(0);
+  });
 
-  it('keeps a broker neither from stopping cleanly nor from starting, nor from recovering', { timeout: 120_000 }, async (context) => {
+  it('keeps a broker neither from stopping cleanly nor from starting, nor from recovering', async (context) => {
     const mount = join(temporaryFolder(), 'small');
     mkdirSync(mount);
     mountSmall(context, mount, 64 * MIB);
@@ -180,62 +176,71 @@ describe('a full disk and a class of shards that begins', () => {
   });
 });
 
+describe('a disk without room for a journal', () => {
+  it('keeps a broker from starting, with the reason and an exit code that says so', async (context) => {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 3 * MIB);
+    const { ended, stdout, stderr } = await startRefused({ dataDir: join(mount, 'data') });
+    expect([ended.code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/shard sync-0 died: .*ENOSPC/);
+  });
+});
+
 describe('a failing fdatasync', () => {
   // strace counts for each thread by itself: the shard's first ones succeed, all later ones fail.
   const SUCCEED = 30;
 
-  it(
-    'is fail-stop for its shard: nothing more is acknowledged, nothing that may be lost is served, and the next start recovers',
-    { timeout: 120_000 },
-    async (context) => {
-      const dataDir = join(temporaryFolder(), 'data');
-      const broker = await startBroker({ dataDir, wrapper: strace(context, `error=EIO:when=${SUCCEED}+`) });
-      const client = await broker.connect();
-      await client.createTopic('t');
-      await client.createTopic('u');
-      await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
-      const acknowledged: string[] = [];
-      let refusal = 0;
-      for (let n = 0; n < 2 * SUCCEED && refusal === 0; n++) {
-        const answer = await client.produce('t', 0, batchOf([`${n}`]));
-        refusal = answer.errorCode;
-        if (refusal === 0) acknowledged.push(`${n}`);
-      }
-      expect(refusal).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
-      expect(acknowledged.length).toBeGreaterThan(5);
-      // Never again, neither this partition nor another of the shard.
-      for (let n = 0; n < 5; n++) {
-        expect((await client.produce('t', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
-        expect((await client.produce('u', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
-      }
-      // What is below the watermark is served, what may be lost is not, although it reads back.
-      expect((await client.fetch('t', 0, 0)).highWatermark).toBe(acknowledged.length);
-      expect((await client.readAll('t', 0)).map(({ value }) => value)).toEqual(acknowledged);
-      expect((await client.listOffset('t', 0, -1)).offset).toBe(acknowledged.length);
-      // The other class of shard does not wait for syncs, nor for this one.
-      expect(await client.produce('cached', 0, batchOf(['yes']))).toMatchObject({ errorCode: 0, baseOffset: 0 });
-      expect(await client.alterTopic('t', { 'ringlog.durability': 'memory' })).not.toBe(0);
-      await broker.logged(({ msg }) => msg.startsWith('a disk sync failed'));
+  it('is fail-stop for its shard: nothing more is acknowledged, nothing that may be lost is served, and the next start recovers', async (context) => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const broker = await startBroker({ dataDir, wrapper: strace(context, `error=EIO:when=${SUCCEED}+`) });
+    const client = await broker.connect();
+    await client.createTopic('t');
+    await client.createTopic('u');
+    await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
+    const acknowledged: string[] = [];
+    let refusal = 0;
+    for (let n = 0; n < 2 * SUCCEED && refusal === 0; n++) {
+      const answer = await client.produce('t', 0, batchOf([`${n}`]));
+      refusal = answer.errorCode;
+      if (refusal === 0) acknowledged.push(`${n}`);
+    }
+    expect(refusal).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(acknowledged.length).toBeGreaterThan(5);
+    // Never again, neither this partition nor another of the shard.
+    for (let n = 0; n < 5; n++) {
+      expect((await client.produce('t', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      expect((await client.produce('u', 0, batchOf(['no']))).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    }
+    // What is below the watermark is served, what may be lost is not, although it reads back.
+    expect((await client.fetch('t', 0, 0)).highWatermark).toBe(acknowledged.length);
+    expect((await client.readAll('t', 0)).map(({ value }) => value)).toEqual(acknowledged);
+    expect((await client.listOffset('t', 0, -1)).offset).toBe(acknowledged.length);
+    // The other class of shard does not wait for syncs, nor for this one.
+    expect(await client.produce('cached', 0, batchOf(['yes']))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    expect(await client.alterTopic('t', { 'ringlog.durability': 'memory' })).not.toBe(0);
+    await broker.logged(({ msg }) => msg.startsWith('a disk sync failed'));
 
-      client.socket.destroy();
-      const ended = await broker.stop();
-      expect(ended.code).toBe(0);
-      const next = await startBroker({ dataDir });
-      expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
-      const reader = await next.connect();
-      const values = (await reader.readAll('t', 0)).map(({ value }) => value);
-      expect(values.slice(0, acknowledged.length)).toEqual(acknowledged);
-      // At most the one batch whose sync failed; nothing of what was refused behind it.
-      expect(values.slice(acknowledged.length).filter((value) => value === 'no')).toEqual([]);
-      expect(values.length).toBeLessThanOrEqual(acknowledged.length + 1);
-      expect((await reader.readAll('cached', 0)).map(({ value }) => value)).toEqual(['yes']);
-      expect((await reader.readAll('u', 0)).length).toBe(0);
-      expect((await reader.produce('t', 0, batchOf(['again']))).baseOffset).toBe(values.length);
-      expect((await next.stop()).code).toBe(0);
-    },
-  );
+    client.socket.destroy();
+    const ended = await broker.stop();
+    expect(ended.code).toBe(0);
+    const { reasons } = await broker.logged(({ msg }) => msg.startsWith('the shards did not stop cleanly'));
+    expect(reasons).toEqual([expect.stringMatching(/^sync-0: .*fdatasync/)]);
+    const next = await startBroker({ dataDir });
+    expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
+    const reader = await next.connect();
+    const values = (await reader.readAll('t', 0)).map(({ value }) => value);
+    expect(values.slice(0, acknowledged.length)).toEqual(acknowledged);
+    // At most the one batch whose sync failed; nothing of what was refused behind it.
+    expect(values.slice(acknowledged.length).filter((value) => value === 'no')).toEqual([]);
+    expect(values.length).toBeLessThanOrEqual(acknowledged.length + 1);
+    expect((await reader.readAll('cached', 0)).map(({ value }) => value)).toEqual(['yes']);
+    expect((await reader.readAll('u', 0)).length).toBe(0);
+    expect((await reader.produce('t', 0, batchOf(['again']))).baseOffset).toBe(values.length);
+    expect((await next.stop()).code).toBe(0);
+  });
 
-  it('after kill -9 leaves the same', { timeout: 120_000 }, async (context) => {
+  it('after kill -9 leaves the same', async (context) => {
     const dataDir = join(temporaryFolder(), 'data');
     const broker = await startBroker({ dataDir, wrapper: strace(context, `error=EIO:when=${SUCCEED}+`) });
     const client = await broker.connect();
@@ -257,10 +262,13 @@ describe('a failing fdatasync', () => {
 });
 
 describe('a slow fdatasync', () => {
-  it('does not hold up topics of a weaker mode', { timeout: 120_000 }, async (context) => {
+  const QUICK = 30;
+
+  it('does not hold up topics of a weaker mode', async (context) => {
     const dataDir = join(temporaryFolder(), 'data');
-    // The first ones are quick, so that the start is; later ones take two seconds each.
-    const broker = await startBroker({ dataDir, wrapper: strace(context, 'delay_exit=2000000:when=20+') });
+    // For each thread the first ones are quick, so that the start is; a later one does not come back while this test runs.
+    const broker = await startBroker({ dataDir, wrapper: strace(context, `delay_exit=${600 * 1e6}:when=${QUICK + 1}+`) });
+    const endTracer = tracerOf(context, broker.child.pid as number);
     const client = await broker.connect();
     await client.createTopic('slow');
     for (const mode of ['page-cache', 'memory']) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
@@ -272,15 +280,18 @@ describe('a slow fdatasync', () => {
         acknowledged++;
       }
     })().catch((error: unknown) => error);
-    await eventually(() => acknowledged >= 18, 'the quick ones');
-    const before = acknowledged;
-    for (let n = 0; n < 30; n++)
+    // Until there were thirty in a row without a sync that came back: the shard hangs in one, and had they waited for it, they would, too.
+    for (let [n, inARow] = [0, 0]; inARow < 30; n++) {
+      const before = acknowledged;
       for (const mode of ['page-cache', 'memory']) {
         expect(await client.produce(mode, 0, batchOf([`${n}`]))).toMatchObject({ errorCode: 0, baseOffset: n });
         await eventually(async () => (await client.readAll(mode, 0, n)).length === 1, `${mode} ${n} is readable`);
       }
-    // Had each of the sixty waited for a sync, there would have been as many syncs.
-    expect(acknowledged - before).toBeLessThan(20);
+      inARow = acknowledged === before ? inARow + 1 : 0;
+    }
+    expect(acknowledged).toBeGreaterThan(0);
+    expect(acknowledged).toBeLessThanOrEqual(QUICK);
+    endTracer();
     await broker.kill();
     expect(await slow).toBeInstanceOf(ConnectionLost);
   });

@@ -23,8 +23,7 @@ test.each<[Rot, boolean]>([
 });
 
 test('planted: corruption is taken for a torn tail, because nothing vouches for what was durable', () => {
-  const planted = vi.spyOn(JournalWriter.prototype, 'sync').mockImplementation(function (this: JournalWriter) {
-    this.journal.sync();
+  const planted = vi.spyOn(JournalWriter.prototype, 'becomeSynced').mockImplementation(function (this: JournalWriter) {
     this.syncedThrough = 0;
   });
   let caught = 0;

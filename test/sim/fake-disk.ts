@@ -140,6 +140,21 @@ export class FakeDisk implements Disk {
     inode.durable = grown(inode.durable, inode.size);
   }
 
+  /** In an order of chance: a crash in between leaves any of them durable. A failure of one does not keep the others from being synced. */
+  fdatasyncMany(fds: readonly number[]): void {
+    const left = [...fds];
+    let failure: unknown = null;
+    while (left.length > 0) {
+      try {
+        this.fdatasync(left.splice(this.prng.below(left.length), 1)[0] as number);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        failure ??= error;
+      }
+    }
+    if (failure !== null) throw failure;
+  }
+
   size(fd: number): number {
     return this.handle(fd, 'stat').inode.size;
   }

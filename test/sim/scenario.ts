@@ -39,14 +39,14 @@ export function runSeed(options: SimOptions): RunSummary {
   return { acks: sim.acks, refusals: sim.refusals, starts: sim.starts, operations: disk.operations };
 }
 
-const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const;
+const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'failed-sync-power', 'power', 'kill'] as const;
 
 /** A life until its end; returns what a record must have been trusted with to be there afterwards. */
 export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number][] = ENDINGS): number {
   const { prng, disk } = sim;
   const ending = prng.pick(endings);
   const steps = 50 + prng.below(250);
-  if (prng.chance(0.7) && ending !== 'clean') disk.crashAt = disk.operations + 1 + prng.below(400);
+  if (prng.chance(ending.startsWith('failed-sync') ? 0.3 : 0.7) && ending !== 'clean') disk.crashAt = disk.operations + 1 + prng.below(400);
   try {
     for (let i = 0; i < steps; i++) {
       if (i === steps >> 1 && ending.startsWith('failed-sync')) {
@@ -59,7 +59,7 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
     if (prng.chance(0.3)) resume(sim);
     if (ending === 'clean') {
       disk.crashAt = -1;
-      sim.stop();
+      sim.stop(() => produceSome(sim));
       if (sim.shards.every((slot) => slot.stopped === true)) return prng.chance(0.5) ? Survives.stop : cutPower(sim);
     }
   } catch (error) {
@@ -73,9 +73,9 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
 
 /** Syncs that fail from now on: always, now and then, or only the next few, of everything or of one kind of file. */
 function failingSyncs({ prng }: Simulation): (path: string) => boolean {
-  const kind = prng.pick(['', '', '.log', '.jrn', '/topics']);
+  const kind = prng.pick(['', '', '.log', '.log', '.jrn', '/topics']);
   const p = prng.pick([1, 0.3]);
-  let left = prng.pick([1, 2, Infinity]);
+  let left = prng.pick([1, 1, 2, Infinity]);
   return (path) => path.includes(kind) && left > 0 && prng.chance(p) && left-- > 0;
 }
 
@@ -134,6 +134,16 @@ function restart(sim: Simulation, survived: number): void {
   }
 }
 
+function produceSome(sim: Simulation): void {
+  const { prng } = sim;
+  const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
+  if (online.length === 0) return;
+  const topic = prng.pick(online);
+  const bulk = prng.chance(0.3);
+  const given = prng.chance(0.2);
+  for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? prng.pick([3000, 3000, 4500]) : 400), given);
+}
+
 function step(sim: Simulation): void {
   const { prng } = sim;
   sim.nowMs += prng.below(40);
@@ -142,10 +152,7 @@ function step(sim: Simulation): void {
   const dice = prng.below(100);
   if (live.length < 2 || (dice < 2 && live.length < 6)) sim.createTopic(prng.pick(MODES));
   else if (dice < 50 && online.length > 0) {
-    const topic = prng.pick(online);
-    const bulk = prng.chance(0.3);
-    const given = prng.chance(0.2);
-    for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? prng.pick([3000, 3000, 4500]) : 400), given);
+    produceSome(sim);
   } else if (dice < 73) sim.work(prng.pick(sim.shards));
   else if (dice < 81) sim.runJob(prng.pick(sim.shards));
   else if (dice < 84 && online.length > 0) sim.changeDurability(prng.pick(online), prng.pick(MODES));

@@ -59,6 +59,7 @@ export interface SimOptions {
   readonly referenceBytesMin?: number;
   /** Shards of class `sync` at each start; one unless told otherwise. */
   readonly syncShards?: () => number;
+  readonly checkpointIntervalBytes?: number;
   readonly recycleBeforeReadersAreDone?: boolean;
   /** Planted bugs: another disk for recovery, and another outcome of it. */
   readonly recoveryDisk?: (disk: FakeDisk) => Disk;
@@ -112,7 +113,7 @@ export class Simulation {
       journalBytesMax: 1 << 20,
       journalFileBytes: 160 << 10,
       syncStepBytes: 8 << 10,
-      checkpointIntervalBytes: 24 << 10,
+      checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 256 << 10,
       spinUs: 0,
@@ -345,12 +346,13 @@ export class Simulation {
     this.disk.killProcess();
   }
 
-  /** Stops cleanly. */
-  stop(): void {
+  /** Stops cleanly. `meanwhile`: what clients go on with, before each cycle of the shards. */
+  stop(meanwhile: () => void = () => {}): void {
     this.finishSlowReads();
     const told = new Set<ShardSlot>();
     for (let i = 0; i < 300 && this.shards.some((slot) => slot.stopped === null); i++) {
       this.nowMs += 100;
+      meanwhile();
       for (const slot of this.shards) {
         // A move under way may start one meanwhile.
         if (!told.has(slot)) this.control(slot, { kind: 'stop' });
@@ -458,7 +460,7 @@ export class Simulation {
 
   /** A control message that is answered. */
   private call(slot: ShardSlot, message: Parameters<ShardCalls['call']>[1]): void {
-    void this.calls.call({ control: () => {} } as unknown as ShardLink, message as never);
+    void this.calls.call({ control: () => {} } as unknown as ShardLink, message);
     this.control(slot, message);
   }
 
@@ -600,9 +602,10 @@ export class Simulation {
         slot.failed = true;
         return;
       case 'stopped':
-        slot.stopped = message.clean;
+        slot.stopped = message.error === null;
         return;
       case 'began':
+      case 'syncHelpWanted':
         return;
       case 'rolled':
         this.byHandle(message.handle)?.view.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);

@@ -1,5 +1,5 @@
 /**
- * Rings, doorbell and control ports under real threads: round after round with random ring sizes, two workers, random bursts, sleeping and waking on both
+ * Rings, doorbell, control ports and the sync crew (crew.mjs) under real threads: round after round with random ring sizes, two workers, random bursts, sleeping and waking on both
  * sides. Checked: every slot is seen exactly once, in order, with the bytes that were written; control messages keep their place; no wake-up is lost.
  *
  *   npm run stress [-- --seconds 20] [--seed N]
@@ -9,13 +9,16 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { PortControl } from '../../dist/ring/control.js';
 import { createDoorbell, DoorbellListener } from '../../dist/ring/doorbell.js';
 import { createRing, RingConsumer, RingProducer } from '../../dist/ring/ring.js';
+import { crewStress } from './crew.mjs';
 import { checkSlot, CONTROL, prng, writeSlot } from './ring.payload.mjs';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, seed: { type: 'string' } } });
 const seconds = Number(values.seconds);
 const seed = values.seed === undefined ? Date.now() & 0x7fffffff : Number(values.seed);
-const STUCK_MS = 5_000;
+/** Without any progress for so long a wake-up was lost: however busy the machine is, a thread that may run does so within seconds. */
+const STUCK_MS = 60_000;
 const WORKERS = 2;
+const CREW_ROUNDS = 50_000;
 
 /** Main's end of one worker. */
 class Link {
@@ -184,6 +187,9 @@ try {
     totals.sleeps += sleeps;
     totals.rings += rings;
   }
+  const crew = await crewStress(CREW_ROUNDS, random);
+  totals.rounds++;
+  console.log(`sync crew: ${CREW_ROUNDS} rounds, ${crew.synced} descriptors, ${crew.byHelpers} of them by helpers: each once`);
   console.log(
     `ring stress: seed ${seed}, ${totals.rounds} rounds, ${totals.slots} slots, ${totals.sleeps} sleeps, ${totals.rings} rings: all in order`,
   );

@@ -7,10 +7,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { KafkaClient } from './kafka-client.ts';
+import { HANG_MS } from './limits.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const START_MS_MAX = 30_000;
-const END_MS_MAX = 30_000;
 
 export interface BrokerOptions {
   readonly dataDir: string;
@@ -97,16 +96,15 @@ export class BrokerProcess {
   }
 
   async whenEnded(): Promise<Ended> {
-    return within(this.ended, END_MS_MAX, () => `the broker did not end:\n${this.stdout}\n${this.stderr}`);
+    return within(this.ended, HANG_MS, () => `the broker did not end:\n${this.stdout}\n${this.stderr}`);
   }
 
   /** Waits until a line of the log satisfies `wanted`. */
   async logged(wanted: (line: LogLine) => boolean): Promise<LogLine> {
-    for (let waitedMs = 0; ; waitedMs += 20) {
+    for (const beganMs = performance.now(); ; await delay(20)) {
       const found = this.log.find(wanted);
       if (found !== undefined) return found;
-      if (this.isOver || waitedMs > END_MS_MAX) throw new Error(`not logged:\n${this.stderr}`);
-      await delay(20);
+      if (this.isOver || performance.now() - beganMs > HANG_MS) throw new Error(`not logged:\n${this.stderr}`);
     }
   }
 }
@@ -138,10 +136,9 @@ export function spawnBroker(options: BrokerOptions): BrokerProcess {
 /** Starts a broker and waits until it accepts connections. */
 export async function startBroker(options: BrokerOptions): Promise<BrokerProcess> {
   const broker = spawnBroker(options);
-  for (let waitedMs = 0; !broker.stdout.includes('\n  consume '); waitedMs += 5) {
-    if (broker.isOver || waitedMs > START_MS_MAX) throw new Error(`the broker did not start:\n${broker.stdout}\n${broker.stderr}`);
-    await delay(5);
-  }
+  for (const beganMs = performance.now(); !broker.stdout.includes('\n  consume '); await delay(5))
+    if (broker.isOver || performance.now() - beganMs > HANG_MS)
+      throw new Error(`the broker did not start:\n${broker.stdout}\n${broker.stderr}`);
   return broker;
 }
 
@@ -157,11 +154,9 @@ export function delay(ms: number): Promise<void> {
 }
 
 /** Waits until `condition` holds; for things that happen soon and tell nobody. */
-export async function eventually(condition: () => boolean | Promise<boolean>, what: string, limitMs = 30_000): Promise<void> {
-  for (let waitedMs = 0; !(await condition()); waitedMs += 20) {
-    if (waitedMs > limitMs) throw new Error(`never happened: ${what}`);
-    await delay(20);
-  }
+export async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (const beganMs = performance.now(); !(await condition()); await delay(20))
+    if (performance.now() - beganMs > HANG_MS) throw new Error(`never happened: ${what}`);
 }
 
 async function within<T>(promise: Promise<T>, limitMs: number, what: () => string): Promise<T> {

@@ -15,6 +15,7 @@ import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/fram
 import { baseOffset, batchBytes, lastOffset } from '../../src/protocol/record-batch.ts';
 import { buildBatch, readRecords } from '../../src/protocol/record.ts';
 import type { Api, RequestInput, ResponseOf } from '../../src/protocol/schema.ts';
+import { HANG_MS } from './limits.ts';
 
 /** What a request of each API is sent as, unless the test says otherwise. */
 export const VERSIONS = {
@@ -30,7 +31,6 @@ export const VERSIONS = {
 
 const RESOURCE_TOPIC = 2;
 const SET = 0;
-const ANSWER_MS_MAX = 60_000;
 
 /** The connection ended before the answer came. */
 export class ConnectionLost extends Error {
@@ -257,7 +257,7 @@ export class KafkaClient {
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise<Buffer>((resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`${what}: no answer within ${ANSWER_MS_MAX} ms`)), ANSWER_MS_MAX);
+        timer = setTimeout(() => reject(new Error(`${what}: no answer within ${HANG_MS} ms`)), HANG_MS);
         this.waiting.set(correlationId, { resolve, reject });
         this.socket.write(frame);
       });

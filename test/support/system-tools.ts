@@ -1,19 +1,24 @@
 /** What some tests need of the machine, and a loud word where it is missing. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import type { TestContext } from 'vitest';
 
-/** Ends the test as skipped, and says so where everybody sees it. */
+/** Ends the test as skipped, and says so where everybody sees it. In CI nothing is skipped: there it is a failure. */
 export function skipLoudly(context: TestContext, why: string): never {
+  if ((process.env['CI'] ?? '') !== '') throw new Error(`${why} (in CI everything has to run)`);
   process.stderr.write(`\n*** SKIPPED: ${context.task.name}: ${why}\n\n`);
   return context.skip(why);
 }
 
-/** Mounts a file system of `bytes` at `folder`, unmounted at the end of the test. Skips where that is not allowed. */
+/** Mounts a file system of `bytes` at `folder`, unmounted at the end of the test. Skips where that is not allowed, not even by a sudo that asks nothing. */
 export function mountSmall(context: TestContext, folder: string, bytes: number): void {
-  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { encoding: 'utf8' });
+  const asRoot = (...command: string[]) => {
+    const [program, ...args] = process.getuid?.() === 0 ? command : ['sudo', '-n', ...command];
+    return spawnSync(program as string, args, { encoding: 'utf8' });
+  };
+  const { status, stderr, error } = asRoot('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder);
   if (status !== 0) skipLoudly(context, `cannot mount a small file system: ${error?.message ?? stderr.trim()}`);
-  context.onTestFinished(() => void spawnSync('umount', ['-l', folder]));
+  context.onTestFinished(() => void asRoot('umount', '-l', folder));
 }
 
 /** Writes a file until its file system has no more than `leave` bytes free. */
@@ -40,4 +45,19 @@ export function strace(context: TestContext, injection: string): string[] {
   const { status, stderr, error } = spawnSync(command[0] as string, [...command.slice(1), 'true'], { encoding: 'utf8' });
   if (status !== 0) skipLoudly(context, `strace cannot inject here: ${error?.message ?? stderr.trim()}`);
   return command;
+}
+
+/** Ends the strace that watches process `pid`, now or when the test is over: it would wait for its own delays, also for a process that is dead. */
+export function tracerOf(context: TestContext, pid: number): () => void {
+  const tracer = Number(/^TracerPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  if (!(tracer > 0)) throw new Error(`nobody traces process ${pid}`);
+  const end = (): void => {
+    try {
+      process.kill(tracer, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  context.onTestFinished(end);
+  return end;
 }

@@ -4,6 +4,7 @@ import { produce } from '../../src/protocol/apis/00-produce.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/frame.ts';
 import { buildBatch } from '../../src/protocol/record.ts';
 import type { ResponseOf } from '../../src/protocol/schema.ts';
+import { HANG_MS } from './limits.ts';
 
 export const PRODUCE_VERSION = 9;
 
@@ -63,12 +64,12 @@ export class WireClient {
   }
 
   /** The next response frame without its size. */
-  async next(timeoutMs = 5000): Promise<Buffer> {
-    const deadline = Date.now() + timeoutMs;
+  async next(): Promise<Buffer> {
+    const deadline = performance.now() + HANG_MS;
     while (this.frames.length === 0) {
       if (this.closed) throw new Error('connection closed');
-      if (Date.now() > deadline) throw new Error('no response');
-      await this.change(deadline - Date.now());
+      if (performance.now() > deadline) throw new Error('no response');
+      await this.change(deadline - performance.now());
     }
     return this.frames.shift() as Buffer;
   }
@@ -78,11 +79,11 @@ export class WireClient {
     return decodeResponseFrame(produce, version, frame, 0, frame.length);
   }
 
-  async waitClosed(timeoutMs = 5000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+  async waitClosed(): Promise<void> {
+    const deadline = performance.now() + HANG_MS;
     while (!this.closed) {
-      if (Date.now() > deadline) throw new Error('connection was not closed');
-      await this.change(deadline - Date.now());
+      if (performance.now() > deadline) throw new Error('connection was not closed');
+      await this.change(deadline - performance.now());
     }
   }
 
@@ -117,10 +118,10 @@ export class WireClient {
 }
 
 /** Waits until `condition` holds. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + HANG_MS;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`timed out: ${what}`);
+    if (performance.now() > deadline) throw new Error(`timed out: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

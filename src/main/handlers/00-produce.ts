@@ -2,7 +2,8 @@
  * Produce: checks what main can check, and submits the request whole or not at all. Main only.
  *
  * A partition that is refused here has its error at once; all others of the request go to their shards in one step, once every ring involved has room for
- * them. Batch contents (CRC, counts, sequences) are the shard's to judge; main reads nothing of a batch but two bytes of attributes.
+ * them. What no ring could ever take at once is told to try again. Batch contents (CRC, counts, sequences) are the shard's to judge; main reads nothing of a
+ * batch but two bytes of attributes.
  */
 import { ErrorCode } from '../../protocol/errors.ts';
 import { ViewStatus } from '../../protocol/view.ts';
@@ -88,10 +89,6 @@ export class ProduceHandler {
       this.submit(pending);
       return StartOutcome.started;
     }
-    if (full.wanted > full.appendsMax) {
-      pending.owner?.close('produce request with too many partitions');
-      return StartOutcome.closed;
-    }
     pending.waiting = true;
     pending.waitsFor = full;
     full.line.add(waiter);
@@ -125,6 +122,11 @@ export class ProduceHandler {
       }
       const target = partition as ProducePartition;
       if (target.state === 'moving') return target;
+      if (target.link.wanted === target.link.appendsMax) {
+        // More than its shard takes from one request. The client sends these partitions again, and fewer of them.
+        results.fail(slot, ErrorCode.REQUEST_TIMED_OUT);
+        continue;
+      }
       targets[slot] = target;
       target.link.wanted++;
     }

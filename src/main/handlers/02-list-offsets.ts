@@ -7,7 +7,7 @@ import { MalformedError } from '../../protocol/protocol-errors.ts';
 import { listOffsets } from '../../protocol/apis/02-list-offsets.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
+import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import { judgeLeader } from '../fetch-judge.ts';
 import type { PartitionView } from '../partition-view.ts';
@@ -15,6 +15,7 @@ import type { Handler } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { FoundRecord, TimestampSearch } from '../timestamp-search.ts';
 import { duplicates } from './admin.ts';
+import { encodeEach, readEach } from './paced.ts';
 
 type Asked = RequestOf<typeof listOffsets>['topics'][number]['partitions'][number];
 type Answer = ResponseInput<typeof listOffsets>['topics'][number]['partitions'][number];
@@ -42,22 +43,28 @@ export function listOffsetsHandler(router: Router, search: TimestampSearch): Han
   return async (request) => {
     const { apiVersion } = request;
     const body = decodeRequest(listOffsets, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const asked = body.topics.flatMap((topic) => topic.partitions.map(({ partitionIndex }) => `${topic.name}/${partitionIndex}`));
-    const twice = duplicates(asked);
-    const topics = await Promise.all(
-      body.topics.map(async ({ name, partitions }) => {
-        const topic = router.topicByName(name);
-        const answers = partitions.map((partition) =>
-          twice.has(`${name}/${partition.partitionIndex}`)
-            ? failed(partition, ErrorCode.INVALID_REQUEST)
-            : answerOne(topic, partition, apiVersion, search),
-        );
-        const found = await Promise.all(answers);
-        // Older versions have no field for it, and a default is the only value they may be given.
-        return { name, partitions: apiVersion < LEADER_EPOCH_VERSION ? found.map((each) => ({ ...each, leaderEpoch: -1 })) : found };
-      }),
+    const asked = body.topics.flatMap(({ name, partitions }) => partitions.map((partition) => ({ name, ...partition })));
+    const keyOf = ({ name, partitionIndex }: (typeof asked)[number]): string => `${name}/${partitionIndex}`;
+    const twice = duplicates(asked.map(keyOf));
+    const found = await readEach(request, asked, (partition) =>
+      twice.has(keyOf(partition))
+        ? failed(partition, ErrorCode.INVALID_REQUEST)
+        : answerOne(router.topicByName(partition.name), partition, apiVersion, search),
     );
-    request.respond([encodeResponseFrame(listOffsets, apiVersion, request.correlationId, { topics })]);
+    if (found === null) return request.respond([]);
+    // Older versions have no field for it, and a default is the only value they may be given.
+    const answers = apiVersion < LEADER_EPOCH_VERSION ? found.map((each) => ({ ...each, leaderEpoch: -1 })) : found;
+    let next = 0;
+    const topics = body.topics.map(({ name, partitions }) => ({ name, partitions: answers.slice(next, (next += partitions.length)) }));
+    const response = new PartedResponse(listOffsets, apiVersion, 'topics');
+    const isWanted = await encodeEach(
+      request,
+      response,
+      topics,
+      (topic) => topic,
+      ({ partitions }) => partitions.length,
+    );
+    return request.respond(isWanted ? response.finish(request.correlationId, {}) : []);
   };
 }
 
@@ -69,8 +76,11 @@ async function answerOne(topic: Topic | undefined, asked: Asked, apiVersion: num
   if (timestamp < 0n && apiVersion < (VERSION_OF.get(timestamp) ?? Infinity)) return failed(asked, ErrorCode.UNSUPPORTED_VERSION);
   // Without transactions the last stable offset is the watermark, so isolation makes no difference.
   if (timestamp === LATEST) return answer(asked, view.highWatermark, -1n, view.leaderEpoch);
-  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL)
-    return answer(asked, view.logStartOffset, -1n, view.epochOf(view.logStartOffset));
+  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL) {
+    const start = view.logStartOffset;
+    // What an empty log begins with is yet to come, in the epoch that appends it.
+    return answer(asked, start, -1n, start === view.highWatermark ? view.leaderEpoch : view.epochOf(start));
+  }
   // Nothing is tiered here.
   if (timestamp === LATEST_TIERED || timestamp === EARLIEST_PENDING_UPLOAD) return answer(asked, -1, -1n, -1);
   return byTime(view, asked, timestamp, search);
@@ -86,7 +96,7 @@ async function byTime(view: PartitionView, asked: Asked, timestamp: bigint, sear
     return failed(asked, ErrorCode.CORRUPT_MESSAGE);
   }
   if (found === 'error') return failed(asked, ErrorCode.KAFKA_STORAGE_ERROR);
-  return found === null ? answer(asked, -1, -1n, -1) : answer(asked, found.offset, BigInt(found.timestamp), view.epochOf(found.offset));
+  return found === null ? answer(asked, -1, -1n, -1) : answer(asked, found.offset, found.timestamp, view.epochOf(found.offset));
 }
 
 function answer({ partitionIndex }: Asked, offset: number, timestamp: bigint, leaderEpoch: number): Answer {

@@ -5,14 +5,16 @@ import type { BrokerConfig } from '../../config/broker-config.ts';
 import { metadata } from '../../protocol/apis/03-metadata.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
-import type { ResponseInput } from '../../protocol/schema.ts';
+import { PartedResponse } from '../../protocol/parted-response.ts';
+import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { PartitionView } from '../partition-view.ts';
 import type { Handler, RequestConnection } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt } from './admin.ts';
+import { attempt, distinct } from './admin.ts';
+import { changeEach, encodeEach } from './paced.ts';
 
+type Asked = NonNullable<RequestOf<typeof metadata>['topics']>[number];
 type TopicAnswer = ResponseInput<typeof metadata>['topics'][number];
 type PartitionAnswer = TopicAnswer['partitions'][number];
 
@@ -28,6 +30,8 @@ const OPERATIONS_NOT_ASKED_FOR = -2147483648;
 
 const INTERNAL_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
 
+const NO_REFUSALS: ReadonlyMap<string, number> = new Map();
+
 export interface MetadataParts {
   readonly router: Router;
   readonly lifecycle: TopicLifecycle;
@@ -39,26 +43,52 @@ export interface MetadataParts {
 export function metadataHandler(parts: MetadataParts): Handler {
   const { router, broker } = parts;
   return async (request) => {
-    const { apiVersion } = request;
+    const { apiVersion, correlationId } = request;
     const body = decodeRequest(metadata, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const operations = body.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED_FOR;
     const isAll = body.topics === null || (apiVersion < NULL_MEANS_ALL_VERSION && body.topics.length === 0);
-    const topics: TopicAnswer[] = [];
-    if (isAll) for (const topic of router.topics()) topics.push(describe(topic, broker.nodeId, operations));
-    else {
-      const mayCreate = broker.autoCreateTopics && body.allowAutoTopicCreation;
-      topics.push(...(await Promise.all((body.topics ?? []).map((topic) => answerOne(parts, topic, apiVersion, mayCreate, operations)))));
+    const response = new PartedResponse(metadata, apiVersion, 'topics');
+    const costOf = (answer: TopicAnswer): number => answer.partitions.length;
+    let isWanted: boolean;
+    if (isAll) {
+      const describeKnown = (topic: Topic): TopicAnswer | null => (topic.deleted ? null : describe(topic, broker.nodeId, operations));
+      isWanted = await encodeEach(request, response, [...router.topics()], describeKnown, costOf);
+    } else {
+      // A topic named twice is answered once: the answer is a map.
+      const asked = distinct(body.topics ?? [], ({ name, topicId }) => (topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId));
+      const refusals = broker.autoCreateTopics && body.allowAutoTopicCreation ? await createMissing(parts, asked) : NO_REFUSALS;
+      const answerOne = (topic: Asked): TopicAnswer => describeOrRefuse(parts, topic, apiVersion, refusals, operations);
+      isWanted = await encodeEach(request, response, asked, answerOne, costOf);
     }
+    if (!isWanted) return request.respond([]);
     const { host, port } = advertisedAddress(broker, request.connection);
-    const answer = {
+    const pieces = response.finish(correlationId, {
       brokers: [{ nodeId: broker.nodeId, host, port, rack: null }],
       clusterId: parts.clusterId,
       controllerId: broker.nodeId,
-      topics,
       clusterAuthorizedOperations: body.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED_FOR,
-    };
-    request.respond([encodeResponseFrame(metadata, apiVersion, request.correlationId, answer)]);
+    });
+    return request.respond(pieces);
   };
+}
+
+/** Creates those of the topics that are asked for by name and do not exist. Returns why, for those that could not be created. */
+async function createMissing({ router, lifecycle }: MetadataParts, asked: readonly Asked[]): Promise<ReadonlyMap<string, number>> {
+  const refusals = new Map<string, number>();
+  const missing = asked.flatMap(({ name, topicId }) =>
+    name === null || topicId !== ZERO_TOPIC_ID || !mayCreate(router, name) ? [] : [name],
+  );
+  await changeEach(missing, async (name) => {
+    const created = await attempt(() => lifecycle.autoCreateTopic(name));
+    // Created: it may be deleted again, or still being opened by somebody else, when the answer is made; then the client asks once more.
+    refusals.set(name, created.ok ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode[created.error]);
+  });
+  return refusals;
+}
+
+/** Internal topics have partitions and settings of their own: a client that merely asks for one must not make it. */
+function mayCreate(router: Router, name: string): boolean {
+  return router.topicByName(name) === undefined && topicNameProblem(name) === undefined && !INTERNAL_TOPICS.has(name);
 }
 
 /** Where a client that came in on `connection` is told to find this broker. */
@@ -68,14 +98,14 @@ export function advertisedAddress(broker: BrokerConfig, connection: RequestConne
   return { host: connection.localAddress.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, ''), port: connection.localPort };
 }
 
-async function answerOne(
-  parts: MetadataParts,
-  asked: { readonly topicId: string; readonly name: string | null },
+/** @param refusals errors of topics that were to be created, by name */
+function describeOrRefuse(
+  { router, broker }: MetadataParts,
+  asked: Asked,
   apiVersion: number,
-  mayCreate: boolean,
+  refusals: ReadonlyMap<string, number>,
   operations: number,
-): Promise<TopicAnswer> {
-  const { router, lifecycle, broker } = parts;
+): TopicAnswer {
   const refused = (errorCode: number, topicId = ZERO_TOPIC_ID): TopicAnswer => ({
     errorCode,
     // Null is only legal where ids are.
@@ -84,25 +114,20 @@ async function answerOne(
     partitions: [],
     topicAuthorizedOperations: OPERATIONS_NOT_ASKED_FOR,
   });
+  const { name } = asked;
   const isById = asked.topicId !== ZERO_TOPIC_ID;
-  if ((isById || asked.name === null) && apiVersion < BY_ID_VERSION) return refused(ErrorCode.INVALID_REQUEST);
+  if ((isById || name === null) && apiVersion < BY_ID_VERSION) return refused(ErrorCode.INVALID_REQUEST);
   if (isById) {
     const topic = router.topicById(asked.topicId);
     return topic === undefined
       ? { ...refused(ErrorCode.UNKNOWN_TOPIC_ID, asked.topicId), name: null }
       : describe(topic, broker.nodeId, operations);
   }
-  if (asked.name === null) return refused(ErrorCode.INVALID_REQUEST);
-  const name = asked.name;
-  const known = router.topicByName(name);
-  if (known !== undefined) return describe(known, broker.nodeId, operations);
-  if (topicNameProblem(name) !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION);
-  if (!mayCreate) return refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-  const created = await attempt(() => lifecycle.autoCreateTopic(name));
-  if (!created.ok) return refused(ErrorCode[created.error]);
+  if (name === null) return refused(ErrorCode.INVALID_REQUEST);
   const topic = router.topicByName(name);
-  // Deleted again meanwhile, or still being opened by somebody else: the client asks once more.
-  return topic === undefined ? refused(ErrorCode.LEADER_NOT_AVAILABLE) : describe(topic, broker.nodeId, operations);
+  if (topic !== undefined) return describe(topic, broker.nodeId, operations);
+  if (topicNameProblem(name) !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION);
+  return refused(refusals.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 }
 
 function describe(topic: Topic, nodeId: number, operations: number): TopicAnswer {

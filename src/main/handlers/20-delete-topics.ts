@@ -2,11 +2,12 @@
 import { ZERO_TOPIC_ID } from '../../cluster/topic-id.ts';
 import { deleteTopics } from '../../protocol/apis/20-delete-topics.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
+import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt, duplicates, errorOf, invalidRequest, NO_ERROR, type ElementError } from './admin.ts';
+import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, type ElementError } from './admin.ts';
+import { changeEach, encodeEach } from './paced.ts';
 
 type Answer = ResponseInput<typeof deleteTopics>['responses'][number];
 
@@ -25,13 +26,18 @@ export function deleteTopicsHandler(lifecycle: TopicLifecycle): Handler {
     const asked: Asked[] =
       request.apiVersion >= STRUCTS_VERSION ? body.topics : body.topicNames.map((name) => ({ name, topicId: ZERO_TOPIC_ID }));
     const namedTwice = duplicates(asked.map(({ name, topicId }) => name ?? topicId));
-    const responses = await Promise.all(
-      // A topic named twice is answered once: the answer is a map.
-      asked
-        .filter((topic, i) => asked.findIndex((other) => same(other, topic)) === i)
-        .map((topic) => deleteOne(lifecycle, topic, namedTwice)),
+    // A topic named twice is answered once: the answer is a map.
+    const named = distinct(asked, ({ name, topicId }) => JSON.stringify([name, topicId]));
+    const answers = await changeEach(named, (topic) => deleteOne(lifecycle, topic, namedTwice));
+    const response = new PartedResponse(deleteTopics, request.apiVersion, 'responses');
+    const isWanted = await encodeEach(
+      request,
+      response,
+      answers,
+      (answer) => answer,
+      () => 1,
     );
-    request.respond([encodeResponseFrame(deleteTopics, request.apiVersion, request.correlationId, { responses })]);
+    request.respond(isWanted ? response.finish(request.correlationId, {}) : []);
   };
 }
 
@@ -44,8 +50,4 @@ async function deleteOne(lifecycle: TopicLifecycle, asked: Asked, namedTwice: Re
   if (name === null && topicId === ZERO_TOPIC_ID) return answer(invalidRequest('Neither name nor id of a topic is given.'));
   const result = await attempt(() => lifecycle.deleteTopic(name !== null ? { name } : { topicId }));
   return result.ok ? answer(NO_ERROR, { name: result.value.name, topicId: result.value.topicId }) : answer(errorOf(result));
-}
-
-function same(a: Asked, b: Asked): boolean {
-  return a.name === b.name && a.topicId === b.topicId;
 }

@@ -6,13 +6,18 @@ import { describeBrokerConfigs, describeTopicConfigs, type ConfigEntry } from '.
 import { describeConfigs } from '../../protocol/apis/32-describe-configs.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
+import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
-import { invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { distinct, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { encodeEach } from './paced.ts';
 
 type Asked = RequestOf<typeof describeConfigs>['resources'][number];
 type Answer = ResponseInput<typeof describeConfigs>['results'][number];
+
+/** An answer that has become this large describes nothing more: thousands of topics with all that can be said of them. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+const TOO_LARGE = invalidRequest(`The answer would be larger than ${ANSWER_BYTES_MAX} bytes: ask for fewer resources at once.`);
 
 export interface DescribeConfigsParts {
   readonly catalog: TopicCatalog;
@@ -21,18 +26,24 @@ export interface DescribeConfigsParts {
 
 /** See the file header. */
 export function describeConfigsHandler(parts: DescribeConfigsParts): Handler {
-  return (request) => {
+  return async (request) => {
     const body = decodeRequest(describeConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const results = body.resources.map((resource): Answer => {
-      const found = entriesOf(parts, resource);
-      const entries = Array.isArray(found) ? found : [];
-      const error = Array.isArray(found) ? NO_ERROR : found;
-      const configs = entries
-        .filter(({ name }) => isAskedFor(resource, name))
+    const response = new PartedResponse(describeConfigs, request.apiVersion, 'results');
+    const resultOf = (resource: Asked): Answer => {
+      const { resourceType, resourceName, configurationKeys } = resource;
+      const found = response.bytes > ANSWER_BYTES_MAX ? TOO_LARGE : entriesOf(parts, resource);
+      if (!Array.isArray(found)) return { ...found, resourceType, resourceName, configs: [] };
+      // Null and empty alike stand for all.
+      const names = configurationKeys === null || configurationKeys.length === 0 ? null : new Set(configurationKeys);
+      const configs = found
+        .filter(({ name }) => names === null || names.has(name))
         .map((entry) => describe(entry, body.includeSynonyms, body.includeDocumentation));
-      return { ...error, resourceType: resource.resourceType, resourceName: resource.resourceName, configs };
-    });
-    request.respond([encodeResponseFrame(describeConfigs, request.apiVersion, request.correlationId, { throttleTimeMs: 0, results })]);
+      return { ...NO_ERROR, resourceType, resourceName, configs };
+    };
+    // A resource named twice is answered once: clients keep the answers by resource.
+    const asked = distinct(body.resources, ({ resourceType, resourceName }) => `${resourceType} ${resourceName}`);
+    const isWanted = await encodeEach(request, response, asked, resultOf, ({ configs }) => 2 * configs.length);
+    request.respond(isWanted ? response.finish(request.correlationId, { throttleTimeMs: 0 }) : []);
   };
 }
 
@@ -50,10 +61,6 @@ function entriesOf({ catalog, broker }: DescribeConfigsParts, { resourceType, re
     return resourceName === '' ? [] : invalidRequest(`Unexpected broker id "${resourceName}"; this is broker ${broker.nodeId}.`);
   }
   return invalidRequest(`Resource type ${resourceType} has no settings here.`);
-}
-
-function isAskedFor({ configurationKeys }: Asked, name: string): boolean {
-  return configurationKeys === null || configurationKeys.length === 0 || configurationKeys.includes(name);
 }
 
 function describe(entry: ConfigEntry, withSynonyms: boolean, withDocumentation: boolean): Answer['configs'][number] {

@@ -1,13 +1,14 @@
 /** IncrementalAlterConfigs of topics; a change of `ringlog.durability` moves the topic's partitions before it is answered. */
-import type { ConfigChange } from '../../cluster/topic-rules.ts';
+import { topicNameProblem, type ConfigChange } from '../../cluster/topic-rules.ts';
 import { incrementalAlterConfigs } from '../../protocol/apis/44-incremental-alter-configs.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
+import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt, duplicates, errorOf, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { changeEach, encodeEach } from './paced.ts';
 
 type Asked = RequestOf<typeof incrementalAlterConfigs>['resources'][number];
 type Answer = ResponseInput<typeof incrementalAlterConfigs>['responses'][number];
@@ -20,21 +21,23 @@ export function incrementalAlterConfigsHandler(lifecycle: TopicLifecycle): Handl
   return async (request) => {
     const body = decodeRequest(incrementalAlterConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const twice = duplicates(body.resources.map(keyOf));
-    const responses = await Promise.all(
-      // A resource named twice is answered once: the answer is a map.
-      body.resources
-        .filter((resource, i) => body.resources.findIndex((other) => keyOf(other) === keyOf(resource)) === i)
-        .map(async (resource): Promise<Answer> => {
-          const { resourceType, resourceName } = resource;
-          const error = twice.has(keyOf(resource))
-            ? invalidRequest('Each resource must appear at most once.')
-            : await alterOne(lifecycle, resource, body.validateOnly);
-          return { ...error, resourceType, resourceName };
-        }),
+    // A resource named twice is answered once: the answer is a map.
+    const answers = await changeEach(distinct(body.resources, keyOf), async (resource): Promise<Answer> => {
+      const { resourceType, resourceName } = resource;
+      const error = twice.has(keyOf(resource))
+        ? invalidRequest('Each resource must appear at most once.')
+        : await alterOne(lifecycle, resource, body.validateOnly);
+      return { ...error, resourceType, resourceName };
+    });
+    const response = new PartedResponse(incrementalAlterConfigs, request.apiVersion, 'responses');
+    const isWanted = await encodeEach(
+      request,
+      response,
+      answers,
+      (answer) => answer,
+      () => 1,
     );
-    request.respond([
-      encodeResponseFrame(incrementalAlterConfigs, request.apiVersion, request.correlationId, { throttleTimeMs: 0, responses }),
-    ]);
+    request.respond(isWanted ? response.finish(request.correlationId, { throttleTimeMs: 0 }) : []);
   };
 }
 
@@ -50,10 +53,15 @@ async function alterOne(lifecycle: TopicLifecycle, asked: Asked, validateOnly: b
     };
   }
   if (asked.resourceType !== ResourceType.topic) return invalidRequest(`Resource type ${asked.resourceType} has no settings here.`);
+  if (asked.resourceName === '')
+    return invalidRequest('Settings for all topics at once are settings of the broker: set them in its configuration and restart it.');
+  const problem = topicNameProblem(asked.resourceName);
+  if (problem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: problem };
   const changes: ConfigChange[] = [];
   for (const { name, configOperation, value } of asked.configs) {
     const operation = OPERATIONS[configOperation];
     if (operation === undefined) return invalidRequest(`Unknown operation ${configOperation} for ${name}.`);
+    if (value === null && operation !== 'delete') return invalidRequest(`A null value is not allowed for ${name}.`);
     changes.push({ name, operation, value });
   }
   const result = await attempt(() => lifecycle.alterTopicConfigs(asked.resourceName, changes, { validateOnly }));

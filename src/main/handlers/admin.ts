@@ -40,3 +40,14 @@ export function duplicates<T>(values: Iterable<T>): Set<T> {
   for (const value of values) (seen.has(value) ? twice : seen).add(value);
   return twice;
 }
+
+/** The first of those items that have the same key. */
+export function distinct<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  const seen = new Set<string>();
+  return items.filter((item) => {
+    const key = keyOf(item);
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}

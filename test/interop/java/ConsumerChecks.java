@@ -55,17 +55,17 @@ final class ConsumerChecks {
 
   private void fromEnd() throws Exception {
     TopicPartition place = numbered();
-    try (KafkaConsumer<byte[], byte[]> consumer = client.consumer("fetch.max.wait.ms", 5000)) {
+    try (KafkaConsumer<byte[], byte[]> consumer = client.consumer("fetch.max.wait.ms", 60_000, "request.timeout.ms", 90_000)) {
       consumer.assign(List.of(place));
       consumer.seekToEnd(List.of(place));
       Checks.same((long) COUNT, consumer.position(place));
       Checks.require(consumer.poll(Duration.ofMillis(300)).isEmpty(), "something from before");
       client.produce(Client.numbered(place.topic(), 0, 1, BEGIN_MS));
       long sentAt = System.nanoTime();
-      ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofSeconds(10));
+      ConsumerRecords<byte[], byte[]> records = consumer.poll(Duration.ofSeconds(60));
       Checks.same(1, records.count());
       Checks.same((long) COUNT, records.iterator().next().offset());
-      Checks.require(System.nanoTime() - sentAt < 2_500_000_000L, "a waiting fetch was not answered at once");
+      Checks.require(System.nanoTime() - sentAt < 30_000_000_000L, "a waiting fetch was not answered before its time was up");
     }
   }
 
@@ -134,7 +134,7 @@ final class ConsumerChecks {
       consumer.seekToBeginning(places);
       consumer.pause(List.of(places.get(1)));
       int[] counts = new int[3];
-      long until = System.nanoTime() + 30_000_000_000L;
+      long until = System.nanoTime() + 120_000_000_000L;
       while (counts[0] + counts[2] < 2 * COUNT && System.nanoTime() < until) consumer.poll(Duration.ofMillis(100)).forEach(record -> counts[record.partition()]++);
       Checks.same("1000 0 1000", counts[0] + " " + counts[1] + " " + counts[2]);
       consumer.resume(places);

@@ -65,7 +65,7 @@ final class ProducerChecks {
     String topic = client.topic();
     List<RecordMetadata> sent = client.produce(Client.numbered(topic, 0, 5000, BEGIN_MS), "acks", "0");
     Checks.require(sent.stream().noneMatch(RecordMetadata::hasOffset), "an offset although nothing is acknowledged");
-    long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+    long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
     while (client.read(topic).size() < 5000 && System.nanoTime() < until) Thread.sleep(100);
     Checks.same(IntStream.range(0, 5000).boxed().toList(), Client.numbers(client.read(topic)));
   }
@@ -101,7 +101,7 @@ final class ProducerChecks {
   private void unknownPartition() throws Exception {
     String topic = client.topic(2, Map.of());
     ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, 9, null, new byte[1]);
-    TimeoutException problem = Checks.fails(TimeoutException.class, () -> client.produce(List.of(record), "max.block.ms", 2000));
+    TimeoutException problem = Checks.fails(TimeoutException.class, () -> client.produce(List.of(record), "max.block.ms", 5000));
     Checks.require(problem.getMessage().contains("Partition 9 of topic " + topic), problem.getMessage());
   }
 

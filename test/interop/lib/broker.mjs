@@ -8,7 +8,7 @@ import { stopProcess, waitForPort } from '../../../perf/lib/process.mjs';
 import { startKafka } from '../../../perf/peers/kafka.mjs';
 import { root } from './places.mjs';
 
-const STOP_MS_MAX = 60_000;
+const STOP_MS_MAX = 120_000;
 
 export class RinglogBroker {
   name = 'ringlog';
@@ -48,7 +48,9 @@ export class RinglogBroker {
   async stop() {
     const { code, signal, killed } = await stopProcess(this.child, { timeoutMs: STOP_MS_MAX });
     if (killed || code !== 0)
-      throw new Error(`the broker did not stop cleanly: ${killed ? 'killed after a minute' : (code ?? signal)}\n${this.log.slice(-4000)}`);
+      throw new Error(
+        `the broker did not stop cleanly: ${killed ? `killed after ${STOP_MS_MAX} ms` : (code ?? signal)}\n${this.log.slice(-4000)}`,
+      );
   }
 
   get log() {

@@ -108,6 +108,26 @@ def alter_configs(client):
     assert error.code() == KafkaError.INVALID_CONFIG and "no.such.setting" in error.str(), error
 
 
+@check("alter-configs", "every setting there is: set to what it is, told as the topic's own, refused when it is nonsense, deleted")
+def alter_every_config(client):
+    create(client, "python-every-setting")
+    before = settings_of(client, "python-every-setting")
+    assert len(before) > 30, sorted(before)
+    numbers = 0
+    for name, setting in before.items():
+        alter(client, "python-every-setting", (name, setting.value, AlterConfigOpType.SET))
+        now = settings_of(client, "python-every-setting")[name]
+        assert (now.value, now.is_default) == (setting.value, False), (name, now)
+        if setting.value.lstrip("-").isdigit():
+            numbers += 1
+            error = error_of(lambda: alter(client, "python-every-setting", (name, "nonsense", AlterConfigOpType.SET)))
+            assert error is not None and error.code() == KafkaError.INVALID_CONFIG and name in error.str(), (name, error)
+        alter(client, "python-every-setting", (name, None, AlterConfigOpType.DELETE))
+    assert numbers > 15, numbers
+    after = settings_of(client, "python-every-setting")
+    assert all(after[name].value == setting.value and after[name].is_default for name, setting in before.items()), after
+
+
 @check("alter-configs", "ringlog.durability of a live topic, there and back, while it is written")
 def alter_durability(client):
     create(client, "python-durability")

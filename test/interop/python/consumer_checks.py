@@ -55,18 +55,18 @@ def from_tail(client):
     assert numbers(client.read(topic, offset=end - 7)) == list(range(COUNT - 7, COUNT))
 
 
-@check("from-end", "OFFSET_END sees only what comes later, within a second")
+@check("from-end", "OFFSET_END sees only what comes later")
 def from_end(client):
     topic = numbered(client)
-    consumer = client.consumer(fetch_wait_max_ms=5000)
+    consumer = client.consumer(fetch_wait_max_ms=15_000)
     consumer.assign([TopicPartition(topic, 0, OFFSET_END)])
     assert list(until_end(consumer)) == []
     started = time.monotonic()
     client.produce(topic, [{"value": b"4711"}])
-    message = consumer.poll(10)
+    message = consumer.poll(SECONDS_MAX)
     consumer.close()
     assert message is not None and message.value() == b"4711" and message.offset() == COUNT
-    assert time.monotonic() - started < 2.5, "a waiting fetch was not answered at once"
+    assert time.monotonic() - started < 7.5, "a waiting fetch was not answered before its time was up"
 
 
 @check("seek", "back, forth, to the end and to the beginning")

@@ -5,7 +5,7 @@ import random
 import time
 
 from checks import check, not_served
-from client import error_of
+from client import SECONDS_MAX, error_of
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Producer
 
 RANDOM = random.Random(20_000)
@@ -127,7 +127,7 @@ def acks_check(feature, acks):
         topic = client.topic()
         sent = texts(5000)
         delivered = client.produce(topic, sent, acks=acks)
-        until = time.monotonic() + 10
+        until = time.monotonic() + SECONDS_MAX
         got = client.read(topic)
         while acks == 0 and len(got) < len(sent) and time.monotonic() < until:
             got = client.read(topic)

@@ -79,6 +79,11 @@ async function checkTopics(console) {
     assert.match(await console.must('ConfigCommand', ...about, '--describe'), /max\.message\.bytes=5000/);
     await console.must('ConfigCommand', ...about, '--alter', '--delete-config', 'max.message.bytes');
   });
+  await console.check('alter-configs', 'kafka-configs: ringlog.durability, as the README has it', async () => {
+    const about = ['--entity-type', 'topics', '--entity-name', 'console-made'];
+    await console.must('ConfigCommand', ...about, '--alter', '--add-config', 'ringlog.durability=page-cache');
+    assert.match(await console.must('TopicCommand', '--describe', '--topic', 'console-made'), /Configs:.*ringlog\.durability=page-cache/);
+  });
   await console.check('describe-configs', 'kafka-configs --describe --all', async () => {
     const all = await console.must('ConfigCommand', '--entity-type', 'topics', '--entity-name', 'console-made', '--describe', '--all');
     assert.match(all, /max\.message\.bytes=1048588/);

@@ -1,6 +1,6 @@
 /** CI's counting must be honest: what it cannot read counts as nothing, and a file that did not load counts as a failure. */
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,19 +10,30 @@ const script = join(import.meta.dirname, '../../../.ci/count.mjs');
 const report = (passed: number, failed: number, pending: number, testResults: object[] = []): string =>
   JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: 0, testResults });
 
-function count(reports: readonly string[], log?: string): string {
+function counted(reports: readonly string[], log?: string): { sums: string; skipped: string } {
   const folder = join(temporaryFolder(), 'stage');
   mkdirSync(folder);
   reports.forEach((text, index) => writeFileSync(join(folder, `${index}.json`), text));
   if (log !== undefined) writeFileSync(`${folder}.log`, log);
-  return execFileSync(process.execPath, [script, folder, `${folder}.log`], { encoding: 'utf8' }).trim();
+  const { stdout, stderr } = spawnSync(process.execPath, [script, folder, `${folder}.log`], { encoding: 'utf8' });
+  return { sums: stdout.trim(), skipped: stderr.trim() };
 }
+
+const count = (...args: Parameters<typeof counted>): string => counted(...args).sums;
 
 describe('counting what a stage ran', () => {
   it('adds up every report', () => expect(count([report(3, 1, 2), report(4, 0, 0)])).toBe('7 1 2'));
 
   it('counts a test file that could not be loaded', () => {
     expect(count([report(3, 0, 0, [{ status: 'failed', assertionResults: [] }])])).toBe('3 1 0');
+  });
+
+  it('names what was skipped', () => {
+    const assertionResults = ['passed', 'skipped', 'failed', 'todo'].map((status) => ({ fullName: `a ${status} one`, status }));
+    expect(counted([report(1, 1, 2, [{ status: 'failed', assertionResults }])])).toEqual({
+      sums: '1 1 2',
+      skipped: 'SKIPPED a skipped one\nSKIPPED a todo one',
+    });
   });
 
   it('takes the last closing line when there is no report', () => {

@@ -197,13 +197,32 @@ describe('altering the settings of a topic', () => {
     expect(await alter('segment.bytes', 'set', null)).toMatchObject({ ok: false, error: 'INVALID_CONFIG' });
     expect(await alter('segment.bytes', 'append', '1')).toEqual(refusal('INVALID_CONFIG', /is for lists/));
     expect(await alter('cleanup.policy', 'append', 'compact')).toEqual(refusal('INVALID_CONFIG', /compaction is not there yet/));
-    expect(await alter('no.such', 'delete', null)).toEqual(refusal('INVALID_CONFIG', /Unknown topic setting/));
+    expect(await alter('no.such', 'set', '1')).toEqual(refusal('INVALID_CONFIG', /Unknown topic setting/));
     expect(await alter('ringlog.durability', 'set', 'memory')).toEqual(refusal('INVALID_CONFIG', /set one of them/));
     const twice = { name: 'segment.bytes', operation: 'set', value: '2097152' } as const;
     expect(await catalog.alterTopicConfigs('t', [twice, twice])).toMatchObject({ ok: false, error: 'INVALID_REQUEST' });
     expect(await catalog.alterTopicConfigs('t', [twice], { validateOnly: true })).toMatchObject({ ok: true });
     expect(await catalog.alterTopicConfigs('nope', [twice])).toMatchObject({ ok: false, error: 'UNKNOWN_TOPIC_OR_PARTITION' });
     expect(catalog.topicByName('t')!.configs).toEqual({ 'flush.messages': '1' });
+  });
+
+  it('has nothing to do to delete what is not set, known or not', async () => {
+    const catalog = await load();
+    await catalog.createTopic(newTopic('t', 1, { 'segment.bytes': '2097152' }));
+    const changes = ['no.such', 'segment.ms'].map((name) => ({ name, operation: 'delete' as const, value: null }));
+    expect(await catalog.alterTopicConfigs('t', changes)).toMatchObject({ ok: true });
+    expect(catalog.topicByName('t')!.configs).toEqual({ 'segment.bytes': '2097152' });
+  });
+
+  it('stores values without the space around them, however much of it there is', async () => {
+    const catalog = await load();
+    const space = ' '.repeat(30_000);
+    const names = ['segment.bytes', 'max.message.bytes', 'index.interval.bytes'];
+    const configs = Object.fromEntries(names.map((name) => [name, `${space}2097152${space}`]));
+    await catalog.createTopic(newTopic('t', 1, configs));
+    expect(catalog.topicByName('t')!.configs).toEqual(Object.fromEntries(names.map((name) => [name, '2097152'])));
+    await catalog.alterTopicConfigs('t', [{ name: 'segment.bytes', operation: 'set', value: `${space}3000000` }]);
+    expect(catalog.topicByName('t')!.configs['segment.bytes']).toBe('3000000');
   });
 
   it('takes a list item that is there already', async () => {

@@ -1,9 +1,11 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openDataFolder } from '../../../src/config/data-folder.ts';
 import { DataFolderError } from '../../../src/config/errors.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const UID_OF_NOBODY = 65_534;
 
 const initialize = async (metaPath: string): Promise<void> => void mkdirSync(metaPath, { recursive: true });
 const open = (path: string, nodeId = 1) => openDataFolder(path, { nodeId, initialize });
@@ -102,9 +104,38 @@ describe('a data folder', () => {
     await refused(open(join(path, 'below')), /cannot be opened: it is not a folder/);
   });
 
-  it.runIf(process.getuid?.() !== 0)('that may not be written is refused', async () => {
+  it('whose identity is a folder, or whose links go round in a circle, is refused', async () => {
+    const path = await madeFolder();
+    unlinkSync(join(path, 'ringlog.json'));
+    mkdirSync(join(path, 'ringlog.json'));
+    await refused(open(path), /ringlog\.json is a folder and should be a file/);
+    const link = join(temporaryFolder(), 'link');
+    symlinkSync(link, link);
+    await refused(open(link), /cannot be opened: its symbolic links go round in a circle \(ELOOP\)/);
+  });
+
+  it('may be let go twice, also one whose name is longer than a socket address', async () => {
+    for (const name of ['data', 'long'.repeat(40)]) {
+      const path = join(temporaryFolder(), name);
+      const folder = await open(path);
+      await folder.close();
+      const next = await open(path);
+      await folder.close();
+      await refused(open(path), /in use by this process/);
+      await next.close();
+    }
+  });
+
+  it('that may not be written is refused', async () => {
     const path = temporaryFolder();
     chmodSync(path, 0o500);
-    await refused(open(path), /this user may not use it/);
+    // Root may write anywhere, so it plays somebody else meanwhile.
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) process.seteuid?.(UID_OF_NOBODY);
+    try {
+      await refused(open(path), /this user may not use it/);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
   });
 });

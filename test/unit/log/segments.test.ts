@@ -126,9 +126,9 @@ test('a deleted topic leaves its full segments to the pool, within its limit, an
 
   const pool = new SegmentPool(disk, DATA);
   disk.mkdir(folder);
-  expect(pool.has(3999, 1)).toBe(false);
-  expect(pool.has(8001, 1)).toBe(false);
-  expect(pool.has(8000, 4001)).toBe(false);
+  expect(pool.has(3999, 1, 0)).toBe(false);
+  expect(pool.has(8001, 1, 0)).toBe(false);
+  expect(pool.has(8000, 4001, 0)).toBe(false);
   expect(pool.take(`${folder}/w.log`, 8000, 4001)).toBe(0);
   expect(pool.take(`${folder}/x.log`, 4096, 4000)).toBe(4000);
   expect(pool.take(`${folder}/y.log`, 4096, 1)).toBe(0);
@@ -148,7 +148,7 @@ test('a file that a crash left half way into the pool is removed, not handed out
   const disk = new FakeDisk(new Prng(1));
   disk.mkdir(`${DATA}/pool`);
   disk.close(disk.open(`${DATA}/pool/4000-abc.pool.unsettled`, 'write'));
-  expect(new SegmentPool(disk, DATA).has(4096, 1)).toBe(false);
+  expect(new SegmentPool(disk, DATA).has(4096, 1, 0)).toBe(false);
   tidyPool(disk, DATA);
   expect(disk.list(`${DATA}/pool`)).toEqual([]);
 });

@@ -26,25 +26,24 @@ describe('back-pressure', () => {
     bench.runShard();
     const half = frameOf(1, MIB).subarray(0, 512 * KIB);
     const stopped: WireClient[] = [];
-    for (let n = 0; n < 1000; n++) {
-      const client = await bench.connect();
-      stopped.push(client);
-      client.write(half);
-    }
+    for (let n = 0; n < 1000; n++) stopped.push(await bench.connect());
     const { regions, listener } = bench.ingress;
-    await until(() => regions.waiting + listener.counters.closedStalled > 900 && regions.waiting > 400, 'most wait for memory');
+    await until(() => listener.size === 1000, 'all are accepted');
+    // All at once, so that they meet however long it took to connect them.
+    for (const other of stopped) other.write(half);
+    await until(() => regions.waiting > 400, 'most wait for memory');
     expect(bench.usedBytes).toBeLessThanOrEqual(128 * MIB);
     const client = await bench.connect();
     await produceOne(client, 1, 1000);
     await produceOne(client, 2, 50 * KIB);
     // A large one stands in line behind all of them; it comes through because those who hold memory and do not send are ended.
     client.write(frameOf(3, MIB));
-    const frame = await client.next(60_000);
+    const frame = await client.next();
     expect(frame.readInt32BE(0)).toBe(3);
     expect(listener.counters.closedStalled).toBeGreaterThan(900);
     for (const other of stopped) other.destroy();
     await until(() => bench.usedBytes === 0 && bench.ingress.listener.size === 1, 'all memory is back');
-  }, 90_000);
+  });
 
   it('one that sends a byte at a time is served, and delays nobody', async () => {
     bench = await IngressBench.start();
@@ -78,9 +77,9 @@ describe('back-pressure', () => {
       const client = await bench.connect();
       clients.push(client);
       for (let k = 0; k < 10; k++) client.write(frameOf(n * 10 + k, 100, 'slow'));
-      await settle(10);
+      const [inRing, inLine] = [Math.min(room, 10 * (n + 1)), Math.max(0, n - 5)];
+      await until(() => slow.waiting === inRing && slow.link.line.size === inLine, `connection ${n} has its place`);
     }
-    await until(() => slow.waiting === room, 'the ring is full');
     const free = await bench.connect();
     free.write(frameOf(1, 100, 'other'));
     await until(() => other.waiting === 1, 'the other shard has it');
@@ -141,21 +140,6 @@ describe('back-pressure', () => {
     expect(bench.usedBytes).toBe(0);
   });
 
-  it('ends a connection whose request can never fit the ring', async () => {
-    bench = await IngressBench.start({}, { submissionSlots: 128, completionSlots: 256 });
-    bench.router.addTopic('t', new Array(100).fill(bench.shard.link));
-    const client = await bench.connect();
-    client.write(
-      produceFrame(
-        1,
-        't',
-        Array.from({ length: 100 }, (_, partition) => ({ partition, records: batchOf(1) })),
-      ),
-    );
-    await client.waitClosed();
-    expect(bench.usedBytes).toBe(0);
-  });
-
   it('a client that does not read its answers is not read any more, and others are', async () => {
     bench = await IngressBench.start();
     bench.router.addTopic('t'.repeat(200), [bench.shard.link]);
@@ -170,28 +154,23 @@ describe('back-pressure', () => {
       stuck.write(many);
       written += 500;
     }
-    let before = -1;
-    await until(
-      () => {
-        const now = bench.shard.total;
-        const still = now === before && now > 0;
-        before = now;
-        return still && stuck.socket.writableLength > MIB;
-      },
-      'reading stops',
-      20_000,
-    );
-    await settle(100);
-    const taken = bench.shard.total;
+    let [taken, unchanged] = [0, 0];
+    await until(() => {
+      const now = bench.shard.total;
+      unchanged = now === taken && stuck.socket.writableLength > MIB ? unchanged + 1 : 0;
+      taken = now;
+      // Many looks in a row: the kernel makes pauses of its own while it fills its buffers.
+      return unchanged === 200;
+    }, 'reading stops');
     expect(taken).toBeLessThan(written);
     const good = await bench.connect();
     await produceOne(good, 5, 100);
     expect(bench.shard.total).toBe(taken + 1);
     stuck.socket.resume();
-    await until(() => bench.shard.total === written + 1, 'goes on once it reads', 30_000);
-    await until(() => stuck.frames.length === written, 'all are answered', 30_000);
+    await until(() => bench.shard.total === written + 1, 'goes on once it reads');
+    await until(() => stuck.frames.length === written, 'all are answered');
     expect(bench.usedBytes).toBe(0);
-  }, 60_000);
+  });
 
   it('memory that is short is given in the order of arrival', async () => {
     bench = await IngressBench.start({ receiveMemoryBytes: 4 * MIB, socketRequestBytesMax: 3 * MIB });
@@ -202,14 +181,19 @@ describe('back-pressure', () => {
       const client = await bench.connect();
       clients.push(client);
       client.write(frameOf(n, 900 * KIB));
-      await settle(10);
+      // Three fit.
+      const [inRing, inLine] = [Math.min(3, n + 1), Math.max(0, n - 2)];
+      await until(() => shard.waiting === inRing && bench.ingress.regions.waiting === inLine, `connection ${n} has its place`);
     }
     const answered: number[] = [];
-    for (const client of clients) void client.next(20_000).then((frame) => answered.push(frame.readInt32BE(0)));
-    await until(() => shard.waiting === 3, 'three fit');
-    expect(bench.ingress.regions.waiting).toBe(9);
-    bench.runShard();
-    await until(() => answered.length === 12, 'all are answered');
+    for (const client of clients) void client.next().then((frame) => answered.push(frame.readInt32BE(0)));
+    // One at a time: what is given back goes to one of those in line, whose rest then lands alone.
+    for (let n = 0; n < 12; n++) {
+      await until(() => shard.waiting === Math.min(3, 12 - n), `all that fits has landed before answer ${n}`);
+      shard.step(1);
+      bench.ingress.cycle.run();
+      await until(() => answered.length === n + 1, `answer ${n}`);
+    }
     expect(answered).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     expect(bench.usedBytes).toBe(0);
   });
@@ -223,9 +207,9 @@ describe('back-pressure', () => {
     for (const client of clients) client.write(frame);
     const small = await bench.connect();
     await produceOne(small, 2, 1000);
-    for (const client of clients) expect((await client.next(20_000)).readInt32BE(0)).toBe(1);
+    for (const client of clients) expect((await client.next()).readInt32BE(0)).toBe(1);
     expect(bench.usedBytes).toBe(0);
-  }, 30_000);
+  });
 });
 
 describe('random traffic', () => {
@@ -275,7 +259,7 @@ describe('random traffic', () => {
           continue;
         }
         for (let n = 0; n < count; n++) {
-          expect((await client.next(20_000)).readInt32BE(0)).toBe(n);
+          expect((await client.next()).readInt32BE(0)).toBe(n);
           answered++;
         }
         client.destroy();
@@ -287,5 +271,5 @@ describe('random traffic', () => {
     expect(answered).toBeGreaterThan(1000);
     expect([bench.shard.link.inFlight, bench.shard.link.line.size, bench.ingress.regions.waiting]).toEqual([0, 0, 0]);
     expect(bench.logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
-  }, 60_000);
+  });
 });

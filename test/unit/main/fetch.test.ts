@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { ReadBench, settle, type FetchAnswer } from '../../support/read-bench.ts';
+import { until } from '../../support/wire-client.ts';
 
 let bench: ReadBench;
 afterEach(() => bench.close());
@@ -13,14 +14,6 @@ function partitionOf(answer: FetchAnswer, partition = 0) {
 /** The framework's own comparison of large buffers takes minutes. */
 function equal(a: Buffer | null, b: Buffer): boolean {
   return a !== null && a.equals(b);
-}
-
-/** Waits for reads of the disk, which take their own time. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    if (turn > 5000) throw new Error('it never happened');
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }
 
 function memoryIsWhole(): boolean {
@@ -215,7 +208,7 @@ test('a long poll is answered when data comes, and not before', async () => {
   expect(request.answer).toBeNull();
   const next = log!.append(2);
   expect(request.answer).toBeNull(); // Woken behind the drain, not within.
-  await settle();
+  await request.answered();
   expect(equal(partitionOf(request.decode(fetch)).records, next.bytes)).toBe(true);
   request.drain();
   expect(log!.view.waiters!.size).toBe(0);
@@ -231,7 +224,7 @@ test('each long poll is woken, the tenth as the first', async () => {
     await settle(1);
     expect(request.answer).toBeNull();
     const batch = log!.append(1);
-    await settle(1);
+    await request.answered();
     expect(equal(partitionOf(request.decode(fetch)).records, batch.bytes)).toBe(true);
     request.drain();
   }
@@ -252,6 +245,13 @@ test('a long poll ends empty when its time is up', async () => {
   expect(bench.timers.size).toBe(0);
 });
 
+test('a request without partitions has nothing to wait for', async () => {
+  bench = new ReadBench();
+  bench.addTopic('orders');
+  expect(await bench.fetch('orders', [], { maxWaitMs: 60_000, minBytes: 1 })).toMatchObject({ errorCode: 0 });
+  expect(memoryIsWhole()).toBe(true);
+});
+
 test('a long poll waits for MinBytes over several partitions', async () => {
   bench = new ReadBench();
   const [a, b] = bench.addTopic('orders', 2);
@@ -270,7 +270,7 @@ test('a long poll waits for MinBytes over several partitions', async () => {
   await settle();
   expect(request.answer).toBeNull();
   a!.append(1, 100);
-  await settle();
+  await request.answered();
   expect(request.decode(fetch).responses[0]!.partitions.map(({ records }) => records!.length)).toEqual([2 * size, size]);
   request.drain();
   expect(memoryIsWhole()).toBe(true);
@@ -284,7 +284,7 @@ test('MinBytes counts from the batch that holds the offset, also when it is not 
   await settle(20);
   expect(request.answer).toBeNull();
   log!.append(10, 2000);
-  await settle();
+  await request.answered();
   expect(partitionOf(request.decode(fetch)).records!.length).toBe(log!.batches[0]!.bytes.length + log!.batches[1]!.bytes.length);
   request.drain();
   expect(memoryIsWhole()).toBe(true);
@@ -330,7 +330,7 @@ test('tailing fetches of the same place share one read', async () => {
   const requests = Array.from({ length: 50 }, () => bench.beginFetch('orders', [{ offset: 0 }], { maxWaitMs: 5000 }));
   await settle();
   const batch = log!.append(3);
-  await settle();
+  await Promise.all(requests.map((request) => request.answered()));
   for (const request of requests) expect(equal(partitionOf(request.decode(fetch)).records, batch.bytes)).toBe(true);
   expect(bench.side.windows.reads).toBe(1);
   expect(bench.side.windows.sharedReads).toBe(49);
@@ -361,7 +361,7 @@ test('without memory a fetch waits holding nothing, in order of arrival', async 
   const slow = [0, 1, 2, 3].map((offset) => bench.beginFetch('orders', [{ offset, maxBytes: 1 }]));
   await Promise.all(slow.map((request) => request.answered()));
   const waiting = [4, 5].map((offset) => bench.beginFetch('orders', [{ offset, maxBytes: 1 }]));
-  await until(() => bench.side.memory.waiters === 2);
+  await until(() => bench.side.memory.waiters === 2, 'both wait');
   expect(waiting.map(({ answer }) => answer?.length)).toEqual([undefined, undefined]);
   slow[2]!.drain();
   await waiting[0]!.answered();
@@ -381,7 +381,7 @@ test('while readers of much hold the memory, readers of little are served, and l
   for (let i = 0; i < 10; i++) big!.append(1, 900_000);
   for (let i = 0; i < 100; i++) small!.append(1, 10_000);
   const slow = Array.from({ length: 10 }, (_, offset) => bench.beginFetch('big', [{ offset, maxBytes: 1 }]));
-  await until(() => bench.side.memory.waiters === 6);
+  await until(() => bench.side.memory.waiters === 6, 'six wait');
   for (let offset = 0; offset < 94; offset += 7) {
     const { records } = partitionOf(await bench.fetch('small', [{ offset }], { maxWaitMs: 10_000, minBytes: 80_000 }));
     const size = small!.batches[0]!.bytes.length;
@@ -391,7 +391,7 @@ test('while readers of much hold the memory, readers of little are served, and l
   await until(() => {
     for (const request of slow) if (request.answer !== null) request.drain();
     return slow.every(({ answer }) => answer !== null);
-  });
+  }, 'all are answered');
   for (const request of slow) request.drain();
   expect(bench.side.memory.freeBytes).toBe(4 << 20);
 });
@@ -401,8 +401,8 @@ test('a fetch that gets no memory answers empty after a while', async () => {
   const [log] = bench.addTopic('orders');
   for (let i = 0; i < 6; i++) log!.append(1, 900_000);
   const slow = Array.from({ length: 6 }, (_, offset) => bench.beginFetch('orders', [{ offset, maxBytes: 1 }]));
-  await until(() => bench.side.memory.waiters === 2);
-  await until(() => slow.filter(({ answer }) => answer !== null).length === 4);
+  await until(() => bench.side.memory.waiters === 2, 'two wait');
+  await until(() => slow.filter(({ answer }) => answer !== null).length === 4, 'four are answered');
   bench.advance(600);
   expect(slow.filter((request) => partitionOf(request.decode(fetch)).records!.length > 0)).toHaveLength(4);
   for (const request of slow) request.drain();
@@ -425,7 +425,7 @@ test('an answer that does not drain costs its connection, sooner when others wai
   const slow = [0, 1, 2, 3].map((offset) => ask(offset));
   await Promise.all(slow.map((request) => request.answered()));
   const waiting = ask(4, 60_000);
-  await until(() => bench.side.memory.waiters === 1);
+  await until(() => bench.side.memory.waiters === 1, 'it waits');
   for (let second = 0; second < 8; second++) bench.advance(1000);
   expect(slow.map(({ connection }) => connection.open)).toEqual([false, false, false, false]);
   for (const request of slow) request.drain();
@@ -444,6 +444,6 @@ test('a deleted topic answers its waiting fetches', async () => {
   (log!.view.topic as { deleted: boolean }).deleted = true;
   bench.router.removeTopic(log!.view.topic);
   log!.view.becomeState('offline');
-  await settle();
+  await request.answered();
   expect(partitionOf(request.decode(fetch)).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 });

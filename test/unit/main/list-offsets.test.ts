@@ -41,6 +41,22 @@ test('latest and earliest', async () => {
   for (const version of [1, 2, 3, 4, 6, 11]) expect((await ask(-1, { version })).offset).toBe(60);
 });
 
+test('an empty log begins in the epoch that will append to it', async () => {
+  bench = new ReadBench();
+  bench.addTopic('orders');
+  expect(await ask(-2)).toEqual({ errorCode: 0, offset: 0, timestamp: -1, epoch: 3 });
+});
+
+test('a client that goes away ends the search for the rest of its partitions', async () => {
+  timed();
+  const partitions = Array.from({ length: 5000 }, (_, partitionIndex) => ({ partitionIndex, timestamp: 1100 }));
+  const request = new FakeRequest(listOffsets, 7, { replicaId: -1, isolationLevel: 0, topics: [{ name: 'orders', partitions }] });
+  const answering = listOffsetsHandler(bench.router, bench.side.timestamps)(request);
+  request.connection.open = false;
+  await answering;
+  expect(request.answer).toHaveLength(0);
+});
+
 test('by time: the first record at or after it, to the record', async () => {
   timed();
   for (let time = 995; time <= 1595; time += 5) {
@@ -77,6 +93,39 @@ test('by time also when times are not in order, below a log start within a batch
   log!.state.logStartOffset = 5;
   log!.view.onLogStartSet(5, []);
   for (let time = 1; time < 100; time += 3) expect((await ask(time)).offset).toBe(first(time, 5));
+});
+
+test('by time in a log of very many segments', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  const count = 50_000;
+  log!.state.segments = Array.from({ length: count }, (_, i) => ({
+    baseOffset: i,
+    endOffset: i + 1,
+    endPosition: 100,
+    maxTimestamp: i,
+    capacity: 0,
+  }));
+  log!.state.endOffset = count;
+  log!.view.loadState(structuredClone(log!.state));
+  expect(await ask(count)).toEqual({ errorCode: 0, offset: -1, timestamp: -1, epoch: -1 });
+});
+
+test('any timestamp a producer can write is told as it is', async () => {
+  const most = 2n ** 63n - 1n;
+  for (const isCompressed of [false, true]) {
+    bench = new ReadBench();
+    const [log] = bench.addTopic('orders');
+    const input = { records: [{ value: 'x', timestamp: most }], baseTimestamp: most };
+    log!.appendBatch(isCompressed ? buildBatch({ ...input, attributes: 1 }, (bytes) => gzipSync(bytes)) : buildBatch(input));
+    for (const timestamp of [5, -3]) {
+      const partitions = [{ partitionIndex: 0, timestamp }];
+      const request = new FakeRequest(listOffsets, 7, { replicaId: -1, isolationLevel: 0, topics: [{ name: 'orders', partitions }] });
+      await listOffsetsHandler(bench.router, bench.side.timestamps)(request);
+      expect(request.decode(listOffsets).topics[0]!.partitions[0]).toMatchObject({ errorCode: 0, offset: 0n, timestamp: most });
+    }
+    if (!isCompressed) bench.close();
+  }
 });
 
 test('the largest timestamp', async () => {

@@ -106,6 +106,35 @@ describe('produce', () => {
     expect(bench.usedBytes).toBe(0);
   });
 
+  it('takes of a request with more partitions than fit its shard as many as do, and has the rest sent again', async () => {
+    bench = await IngressBench.start({}, { submissionSlots: 128, completionSlots: 256 });
+    const { appendsMax } = bench.shard.link;
+    bench.router.addTopic(
+      't',
+      Array.from({ length: appendsMax + 6 }, () => bench.shard.link),
+    );
+    bench.runShard();
+    const client = await bench.connect();
+    const partitions = Array.from({ length: appendsMax + 6 }, (_, partition) => partition);
+    const send = async (correlationId: number, wanted: readonly number[]) => {
+      client.write(
+        produceFrame(
+          correlationId,
+          't',
+          wanted.map((partition) => ({ partition, records: batchOf(1) })),
+        ),
+      );
+      return (await client.nextProduce()).body.responses[0]!.partitionResponses;
+    };
+    const first = await send(1, partitions);
+    expect(first.map(({ errorCode }) => errorCode)).toEqual(
+      partitions.map((partition) => (partition < appendsMax ? ErrorCode.NONE : ErrorCode.REQUEST_TIMED_OUT)),
+    );
+    const again = await send(2, partitions.slice(appendsMax));
+    expect(again.every(({ errorCode }) => errorCode === ErrorCode.NONE)).toBe(true);
+    expect([bench.usedBytes, bench.shard.link.inFlight]).toEqual([0, 0]);
+  });
+
   it('refuses batches above max.message.bytes, zstd before version 7, and acks=all below min.insync.replicas', async () => {
     bench = await IngressBench.start();
     const topic = bench.router.addTopic('t', [bench.shard.link]);

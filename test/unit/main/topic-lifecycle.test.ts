@@ -108,6 +108,34 @@ describe('topics', () => {
     expect(assigned.topics[0]).toMatchObject({ errorCode: 0, numPartitions: 2 });
   });
 
+  test('more partitions than one request may make are refused as a whole', async () => {
+    bench = await LifecycleBench.create();
+    const refused = {
+      errorCode: ErrorCode.POLICY_VIOLATION,
+      errorMessage: expect.stringContaining('10000 partitions') as string,
+      numPartitions: -1,
+    };
+    expect(
+      (
+        await create(
+          [
+            { name: 'a', numPartitions: 9999 },
+            { name: 'b', numPartitions: 2 },
+          ],
+          7,
+          true,
+        )
+      ).topics,
+    ).toMatchObject([refused, refused]);
+    expect((await create([{ name: 'a', numPartitions: 9999 }, { name: 'b' }], 7, true)).topics).toMatchObject([
+      { errorCode: 0 },
+      { errorCode: 0 },
+    ]);
+    const many = Array.from({ length: 10_001 }, (_, n) => ({ name: `t${n}`, numPartitions: -7 }));
+    expect((await create(many, 4)).topics[10_000]).toMatchObject({ name: 't10000', errorCode: ErrorCode.POLICY_VIOLATION });
+    expect([...bench.catalog.topics()]).toEqual([]);
+  });
+
   test('validateOnly changes nothing', async () => {
     bench = await LifecycleBench.create();
     expect((await create([{ name: 'orders', numPartitions: 4 }], 7, true)).topics[0]).toMatchObject({ errorCode: 0, numPartitions: 4 });
@@ -238,6 +266,17 @@ describe('topics', () => {
     ]);
     const old = await ask(deleteTopics, deleteTopicsHandler(bench.lifecycle), 1, { topicNames: ['both', 'nothing'], timeoutMs: 1 });
     expect(old.responses.map(({ errorCode }) => errorCode)).toEqual([0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]);
+  });
+
+  test('a request that names a hundred thousand unknown topics leaves turns to everybody else', async () => {
+    bench = await LifecycleBench.create();
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
+    const topicNames = Array.from({ length: 100_000 }, (_, n) => `unknown-${n}`);
+    const { responses } = await ask(deleteTopics, deleteTopicsHandler(bench.lifecycle), 5, { topicNames, timeoutMs: 1 });
+    clearInterval(counting);
+    expect(responses.map(({ name }) => name)).toEqual(topicNames);
+    expect(turns).toBeGreaterThan(50);
   });
 
   test('at start every partition of the catalog is opened with its recovered state', async () => {
@@ -373,6 +412,12 @@ describe('settings', () => {
     expect((await alter('orders', [{ name: 'max.message.bytes', configOperation: 9, value: '1' }])).responses[0]!.errorCode).toBe(
       ErrorCode.INVALID_REQUEST,
     );
+    for (const configOperation of [0, 2, 3]) {
+      const withoutValue = { name: 'cleanup.policy', configOperation, value: null };
+      expect((await alter('orders', [withoutValue])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+    }
+    expect((await alter('a/b', [])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_TOPIC_EXCEPTION);
+    expect((await alter('', [])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
     expect((await alter('orders', [set('max.message.bytes', '7')], true)).responses[0]!.errorCode).toBe(0);
     expect(bench.router.topicByName('orders')!.config.maxMessageBytes).toBe(1048588);
     const resources = [4, 8, 99].map((resourceType) => ({ resourceType, resourceName: '1', configs: [] }));
@@ -381,6 +426,29 @@ describe('settings', () => {
       validateOnly: false,
     });
     expect(others.responses.map(({ errorCode }) => errorCode)).toEqual(Array(3).fill(ErrorCode.INVALID_REQUEST));
+  });
+
+  test('DescribeConfigs answers a resource that is named often once, and describes no more than fits an answer', async () => {
+    bench = await LifecycleBench.create();
+    const resource = (resourceName: string) => ({ resourceType: 2, resourceName, configurationKeys: null });
+    const describeAll = (resources: object[]) =>
+      ask(describeConfigs, describeConfigsHandler(parts()), 4, { resources, includeSynonyms: true, includeDocumentation: true });
+    await create([{ name: 'orders' }]);
+    expect((await describeAll(Array.from({ length: 1000 }, () => resource('orders')))).results).toHaveLength(1);
+    await create(
+      Array.from({ length: 3000 }, (_, n) => ({ name: `t${n}`, numPartitions: 1 })),
+      2,
+    );
+    const { results } = await describeAll(Array.from({ length: 3000 }, (_, n) => resource(`t${n}`)));
+    expect(results.map(({ resourceName }) => resourceName)).toEqual(Array.from({ length: 3000 }, (_, n) => `t${n}`));
+    const described = results.findIndex(({ errorCode }) => errorCode !== 0);
+    expect(described).toBeGreaterThan(2000);
+    expect(results[described]).toMatchObject({
+      errorCode: ErrorCode.INVALID_REQUEST,
+      errorMessage: expect.stringContaining('fewer resources') as string,
+      configs: [],
+    });
+    expect(results.slice(described).every(({ errorCode }) => errorCode === ErrorCode.INVALID_REQUEST)).toBe(true);
   });
 
   test('DescribeConfigs of topics and broker', async () => {
@@ -428,8 +496,8 @@ describe('settings', () => {
 describe('metadata', () => {
   test('creates what is asked for and missing, and answers it as there', async () => {
     bench = await LifecycleBench.create();
-    const answer = await describe_([{ name: 'orders' }, { name: 'orders' }, { name: 'a/b' }]);
-    expect(answer.topics.map(({ errorCode }) => errorCode)).toEqual([0, 0, ErrorCode.INVALID_TOPIC_EXCEPTION]);
+    const answer = await describe_([{ name: 'orders' }, { name: 'orders' }, { name: 'a/b' }, { name: 'a/b' }]);
+    expect(answer.topics.map(({ errorCode }) => errorCode)).toEqual([0, ErrorCode.INVALID_TOPIC_EXCEPTION]);
     expect(
       answer.topics[0]!.partitions.map(({ partitionIndex, leaderId, replicaNodes, isrNodes }) => [
         partitionIndex,
@@ -441,9 +509,36 @@ describe('metadata', () => {
       [0, 1, [1], [1]],
       [1, 1, [1], [1]],
     ]);
-    expect(answer.topics[1]!.topicId).toBe(answer.topics[0]!.topicId);
     expect([...bench.catalog.topics()]).toHaveLength(1);
     expect((await describe_([{ name: 'other' }], 12, false)).topics[0]!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  });
+
+  test('does not create an internal topic for a client that merely asks for it', async () => {
+    bench = await LifecycleBench.create();
+    const { topics } = await describe_([{ name: '__consumer_offsets' }]);
+    expect(topics).toMatchObject([{ name: '__consumer_offsets', errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }]);
+    expect([...bench.catalog.topics()]).toEqual([]);
+  });
+
+  test('a topic asked for by name and by id is answered for each', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }]);
+    const topicId = bench.router.topicByName('orders')!.id;
+    const { topics } = await describe_([{ name: null, topicId }, { name: 'orders' }, { name: null, topicId }]);
+    expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ['orders', 0],
+      ['orders', 0],
+    ]);
+  });
+
+  test('a client that goes away while a long answer is made gets none', async () => {
+    bench = await LifecycleBench.create();
+    const topics = Array.from({ length: 10_000 }, (_, n) => ({ name: `t${n}` }));
+    const request = new FakeRequest(metadata, 12, { topics, allowAutoTopicCreation: false, includeTopicAuthorizedOperations: false });
+    const answering = metadataHandler(parts())(request);
+    request.connection.open = false;
+    await answering;
+    expect(request.answer).toHaveLength(0);
   });
 
   test('all versions, all topics, none, by id', async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
 import {
@@ -17,9 +17,6 @@ import { ViewStatus } from '../../../src/protocol/view.ts';
 import { planOf } from '../../../src/protocol/plan.ts';
 import { ownVectors, structValue } from '../../golden/vectors.ts';
 import { valueOf } from './arbitrary.ts';
-
-// Properties take their time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 const VERSIONS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { produce } from '../../../src/protocol/apis/00-produce.ts';
 import { ByteWriter } from '../../../src/protocol/byte-writer.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/codec.ts';
@@ -11,9 +11,6 @@ import type { RequestOf } from '../../../src/protocol/schema.ts';
 import { ViewStatus } from '../../../src/protocol/view.ts';
 import { ownVectors, structValue } from '../../golden/vectors.ts';
 import { valueOf } from './arbitrary.ts';
-
-// Properties take their time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 const VERSIONS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
 

@@ -1,9 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TopicNameCache } from '../../../src/protocol/topic-name-cache.ts';
-
-// Properties take their time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 const find = (cache: TopicNameCache, name: string): number => {
   const bytes = Buffer.from(`<<${name}>>`);
