@@ -161,8 +161,10 @@ export class Broker {
       ingress: this.ingress,
       jobs: this.jobs,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
-      onFailed: (shard, reason) =>
-        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onFailed: (shard, reason, unsecured) => {
+        for (const { handle, from } of unsecured) router.view(handle)?.onUnsecured(from);
+        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again');
+      },
       onDeath: (shard, reason) => this.fail(new Error(`shard ${shard} died: ${reason}`)),
     });
     this.lifecycle = new TopicLifecycle({

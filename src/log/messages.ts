@@ -53,10 +53,20 @@ export type FromShard =
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
   /** Groups have several files to sync: threads that help would be worth their memory. Said once. */
   | { readonly kind: 'syncHelpWanted' }
-  /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
-  | { readonly kind: 'failed'; readonly reason: string }
+  /**
+   * A sync failed: nothing more is acknowledged by this shard until the broker starts again. If it was one of segments, their last bytes may not be on disk
+   * although they read back: `unsecured` says from which offsets on they must not be served.
+   */
+  | { readonly kind: 'failed'; readonly reason: string; readonly unsecured: readonly UnsecuredRange[] }
   /** The last word. `error`: why the next start has to recover, or null. */
   | { readonly kind: 'stopped'; readonly error: string | null };
+
+/** Offsets of a partition whose bytes a failed sync was to bring to disk. */
+export interface UnsecuredRange {
+  readonly handle: number;
+  /** The first one; all above it are meant too. */
+  readonly from: number;
+}
 
 /**
  * How a piece of keeper work ended. `failed`: a sync failed. `notDone`: it could not be done now (no room, no descriptor), and claims nothing; it may be asked

@@ -47,6 +47,8 @@ export class PartitionView {
   state: ViewState = 'opening';
   /** Grows at every move between shards. */
   moveNumber = 0;
+  /** Offsets from here on may not be on disk although they read back: not served until the next start has secured or cut them. Infinity: none. */
+  unsecuredFrom = Infinity;
   /** Set between a change and the wake-up of those who wait for it. */
   changed = false;
   /** Fetches that wait for this view; null while none ever did. */
@@ -142,6 +144,12 @@ export class PartitionView {
     previous.sealedAt = previousEndPosition;
     if (previous.endPosition === previousEndPosition) this.seal(previous);
     return null;
+  }
+
+  /** A failed sync may have left out what lies from `offset` on. */
+  onUnsecured(offset: number): void {
+    this.unsecuredFrom = Math.min(this.unsecuredFrom, offset);
+    this.markChanged();
   }
 
   /** The log was cut (or starts elsewhere) as `state` says; untouched segments keep what is known of them. */

@@ -6,7 +6,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
-import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
+import { JobStatus, type FromShard, type KeeperWork, type UnsecuredRange } from '../log/messages.ts';
 import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
@@ -39,7 +39,7 @@ export interface ShardSupervisorParts {
   /** Told of control messages about partitions; answers whether the message was one. */
   readonly onPartitionControl: (message: FromShard) => boolean;
   /** A sync of this shard failed. */
-  readonly onFailed: (shard: string, reason: string) => void;
+  readonly onFailed: (shard: string, reason: string, unsecured: readonly UnsecuredRange[]) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
   /** Another worker entry, for tests. */
@@ -198,7 +198,7 @@ export class ShardSupervisor {
       case 'syncHelpWanted':
         return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
-        return this.parts.onFailed(shard.name, message.reason);
+        return this.parts.onFailed(shard.name, message.reason, message.unsecured);
       case 'job':
         void this.runJob(shard, message.job, message.work);
         return;

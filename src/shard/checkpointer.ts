@@ -229,7 +229,8 @@ export class Checkpointer {
     if (status < 0) return;
     if (status === JobStatus.failed) {
       this.underWay = null;
-      this.shard.fail('a background sync failed while a checkpoint was written');
+      const wasSegments = underWay.isStep || underWay.second !== null;
+      this.shard.fail('a background sync failed while a checkpoint was written', wasSegments ? this.shard.segments.unsecuredLent() : []);
       return;
     }
     const isSync = underWay.isStep || underWay.second !== null;

@@ -3,13 +3,15 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { bindEntry, EntryType, NO_SEGMENT, type ControlEntry } from '../log/journal-layout.ts';
+import { bindEntry, encodeControlEntry, EntryType, NO_SEGMENT, type ControlEntry } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import type { ToShard } from '../log/messages.ts';
 import { partitionKey } from '../log/partition-state.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
+import { controlBytesMax } from './journal-writer.ts';
 import { ShardPartition } from './partition.ts';
+import { unsecuredOf } from './segment-writer.ts';
 import type { Shard } from './shard.ts';
 
 /** See the file header. */
@@ -144,11 +146,17 @@ export class ShardControl {
       const error = this.refusal() ?? `no partition with handle ${handle}`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
+    const bytes = encodeControlEntry(handle, { type: EntryType.movedOut, state: partition.state }).length;
+    const bytesMax = controlBytesMax(this.shard.settings);
+    if (bytes > bytesMax) {
+      const error = `its state takes ${bytes} bytes of the journal and ${bytesMax} are the most; it moves when the broker starts again`;
+      return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
+    }
     try {
       this.shard.segments.syncAll(partition);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.shard.fail(`${error.message} while a partition moved to another shard`);
+      this.shard.fail(`${error.message} while a partition moved to another shard`, unsecuredOf(partition));
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error: error.message });
     }
     this.name(partition);
@@ -181,6 +189,8 @@ export class ShardControl {
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
     partition.stagedEnd = state.endOffset;
+    partition.syncedEnd = Math.min(partition.syncedEnd, state.endOffset);
+    partition.lentEnd = Math.min(partition.lentEnd, state.endOffset);
     const active = partition.activeSegment();
     this.record(partition, {
       type: EntryType.truncate,

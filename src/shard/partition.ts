@@ -27,6 +27,11 @@ export class ShardPartition {
   leaderEpoch: number;
   active: OpenSegment | null = null;
 
+  /** The bytes of every offset below are in their segments on disk, not only in the page cache or the journal. */
+  syncedEnd: number;
+  /** What `syncedEnd` becomes when the checkpoint under way has synced everything; −1: nothing. */
+  lentEnd = -1;
+
   /** The group in work: first and last batch index (−1: none), bytes and end. */
   firstInGroup = -1;
   lastInGroup = -1;
@@ -56,6 +61,8 @@ export class ShardPartition {
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;
+    // Recovery, or the shard before, synced what it hands over.
+    this.syncedEnd = state.endOffset;
   }
 
   /** The active segment's description, or undefined while the log never had one. */

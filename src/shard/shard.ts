@@ -17,7 +17,7 @@ import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts'
 import { noteEpoch } from '../log/epochs.ts';
 import { bindEntry, EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
-import type { FromShard, ToShard } from '../log/messages.ts';
+import type { FromShard, ToShard, UnsecuredRange } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
@@ -42,7 +42,7 @@ import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { SegmentWriter, unsecuredOf } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
 
 /** What a shard is given to work with. */
@@ -146,13 +146,16 @@ export class Shard {
     this.replies.push(message);
   }
 
-  /** A sync failed: nothing written since is acknowledged, now or later; what is below the watermark stays readable (by main). */
-  fail(reason: string): void {
+  /**
+   * A sync failed: nothing written since is acknowledged, now or later; what is below the watermark stays readable (by main), but for what that sync may have
+   * left out.
+   */
+  fail(reason: string, unsecured: readonly UnsecuredRange[] = []): void {
     if (this.failure !== null) return;
     this.failure = reason;
     // Waiting entries count as work: the shard would never sleep again.
     this.journalWriter.discardControl();
-    this.reply({ kind: 'failed', reason });
+    this.reply({ kind: 'failed', reason, unsecured });
   }
 
   /** Bytes were written that a checkpoint would make unnecessary to redo. */
@@ -180,6 +183,8 @@ export class Shard {
         if (this.control.mustBeDurable) break;
         continue;
       }
+      // Appends bring entries of their own (bind, roll), and a group has room for so many.
+      if (this.journalWriter.waitingControlBytes > this.controlBytesMax) break;
       assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
       const i = group.add(
         words[at + Submission.request] as number,
@@ -392,7 +397,8 @@ export class Shard {
       this.syncGroup();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.fail(`${error.message}; the journal or a segment could not be made durable`);
+      const unsecured = this.touched.flatMap((partition) => (partition.byReference && isSyncError(error) ? unsecuredOf(partition) : []));
+      this.fail(`${error.message}; the journal or a segment could not be made durable`, unsecured);
     }
   }
 
@@ -416,6 +422,8 @@ export class Shard {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
       partition.active.dirty = false;
       partition.active.dirtyBytes = 0;
+      // Unless an earlier segment still waits for its sync.
+      if (partition.syncedEnd >= (partition.activeSegment()?.baseOffset ?? Infinity)) partition.syncedEnd = partition.stagedEnd;
     }
     this.journalWriter.becomeSynced();
   }

@@ -54,6 +54,10 @@ export class FakeDisk implements Disk {
   failSync: ((path: string) => boolean) | null = null;
   /** Decides whether a file or folder cannot be opened now (no descriptor is left); nothing else is wrong with it. */
   failOpen: ((path: string) => boolean) | null = null;
+  /** How often the kernel drops the pages of a failed sync, which it has marked clean, before anybody reads them again. */
+  evicts = 0;
+  /** It did so: what was only in the page cache is gone although the process lives. */
+  hasEvicted = false;
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
@@ -126,6 +130,7 @@ export class FakeDisk implements Disk {
     this.step('fdatasync', path);
     if (this.failSync?.(path) === true) {
       // Marked clean, not on disk: a later sync stores nothing of these bytes, and says so once to each descriptor that was open.
+      if (this.prng.chance(this.evicts)) this.evict(inode);
       inode.unsynced.clear();
       inode.errors++;
     }
@@ -317,6 +322,17 @@ export class FakeDisk implements Disk {
     let used = 0;
     for (const inode of this.files.values()) used += inode.size;
     return used;
+  }
+
+  /** Pages that were never stored are read from the disk again. */
+  private evict(inode: Inode): void {
+    for (const sector of inode.unsynced) {
+      const from = sector * SECTOR;
+      const to = Math.min(from + SECTOR, inode.current.length);
+      inode.current.fill(0, from, to);
+      inode.durable.copy(inode.current, from, from, Math.min(to, inode.durable.length));
+      this.hasEvicted = true;
+    }
   }
 
   private checkOpen(path: string): void {

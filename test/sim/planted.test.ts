@@ -12,6 +12,7 @@ import { EntryType } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
+import { PartitionView } from '../../src/main/partition-view.ts';
 import { CompletionFlag } from '../../src/ring/completion.ts';
 import { Checkpointer } from '../../src/shard/checkpointer.ts';
 import { ShardControl } from '../../src/shard/control.ts';
@@ -208,6 +209,11 @@ const BUGS: readonly Planted[] = [
     bug: 'a shard goes on after a failed sync',
     plant: () => replace(Shard, 'fail', () => undefined),
     says: LOST,
+  },
+  {
+    bug: 'what a failed sync may have lost is served because it still reads back',
+    plant: () => replace(PartitionView, 'onUnsecured', () => undefined),
+    says: /a slow reader of offset \d+ sees other bytes/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',

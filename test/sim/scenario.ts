@@ -45,12 +45,14 @@ const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-powe
 export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number][] = ENDINGS): number {
   const { prng, disk } = sim;
   const ending = prng.pick(endings);
+  disk.hasEvicted = false;
   const steps = 50 + prng.below(250);
   if (prng.chance(ending.startsWith('failed-sync') ? 0.3 : 0.7) && ending !== 'clean') disk.crashAt = disk.operations + 1 + prng.below(400);
   try {
     for (let i = 0; i < steps; i++) {
       if (i === steps >> 1 && ending.startsWith('failed-sync')) {
         disk.failSync = failingSyncs(sim);
+        disk.evicts = prng.pick([0, 0, 1]);
         sim.hadTrouble = true;
       }
       step(sim);
@@ -68,7 +70,8 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
   if (ending.includes('power')) return cutPower(sim);
   disk.failSync = null;
   disk.killProcess();
-  return Survives.process;
+  // What a failed sync has lost for good was safe only where it was durable elsewhere.
+  return disk.hasEvicted ? Survives.power : Survives.process;
 }
 
 /** Syncs that fail from now on: always, now and then, or only the next few, of everything or of one kind of file. */

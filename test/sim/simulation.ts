@@ -331,9 +331,12 @@ export class Simulation {
   }
 
   finishSlowReads(): void {
+    // Main hears of a failed sync from the shard, a moment after it happened.
+    if (this.disk.hasEvicted) for (const slot of this.shards) if (slot.stopped === null) this.work(slot);
     for (const reader of this.readers) {
       // A truncation may have cut the record while the reader held it; what a deleted topic's reader sees must still be its own.
-      if (reader.topic.records.get(reader.record.baseOffset) === reader.record)
+      const isServed = reader.record.lastOffset < reader.topic.view.unsecuredFrom;
+      if (isServed && reader.topic.records.get(reader.record.baseOffset) === reader.record)
         this.expectRecord(reader.topic, reader.fd, reader.record, 'a slow reader');
       this.disk.close(reader.fd);
     }
@@ -600,6 +603,7 @@ export class Simulation {
         return;
       case 'failed':
         slot.failed = true;
+        for (const { handle, from } of message.unsecured) this.byHandle(handle)?.view.onUnsecured(from);
         return;
       case 'stopped':
         slot.stopped = message.error === null;
