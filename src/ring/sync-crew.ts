@@ -10,14 +10,12 @@
  * Always: a new round begins only when every descriptor of the last one is done, so whoever holds a taken index finds its descriptor in place; a ticket of an
  * earlier round is never swapped, because the round is part of it.
  */
-import { assert } from '../lib/assert.ts';
-
 const TICKET = 0;
 const DONE = 16;
 const ERROR = 32;
 const FILES = 48;
 const ROUND = 256;
-/** Most descriptors of one round. */
+/** Most descriptors of one round; more take several. */
 export const CREW_FILES_MAX = 128;
 /** The boss looks this long at most before it sleeps again: only against a lost wake-up. */
 const LOOK_MS = 50;
@@ -43,10 +41,16 @@ export class SyncCrewBoss {
 
   /** Syncs all of `fds`, with whatever help there is. Returns 0, or the error number of a failure. All were tried when it returns. */
   run(fds: readonly number[]): number {
+    let errno = 0;
+    for (let first = 0; first < fds.length; first += CREW_FILES_MAX) errno = this.runRound(fds, first) || errno;
+    return errno;
+  }
+
+  /** One round: the descriptors from `first` on, as many as it takes. */
+  private runRound(fds: readonly number[], first: number): number {
     const { words } = this;
-    const count = fds.length;
-    assert(count <= CREW_FILES_MAX, `sync crew: ${count} files in one round`);
-    for (let i = 0; i < count; i++) words[FILES + i] = fds[i] as number;
+    const count = Math.min(fds.length - first, CREW_FILES_MAX);
+    for (let i = 0; i < count; i++) words[FILES + i] = fds[first + i] as number;
     Atomics.store(words, DONE, 0);
     Atomics.store(words, ERROR, 0);
     this.round = (this.round + 1) & 0x7fffff;

@@ -36,7 +36,6 @@ import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
-import { CREW_FILES_MAX } from '../ring/sync-crew.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
@@ -402,8 +401,7 @@ export class Shard {
       this.helpWanted = true;
       this.reply({ kind: 'syncHelpWanted' });
     }
-    for (let first = 0; first < fds.length; first += CREW_FILES_MAX)
-      this.ports.disk.fdatasyncMany(fds.length <= CREW_FILES_MAX ? fds : fds.slice(first, first + CREW_FILES_MAX));
+    this.ports.disk.fdatasyncMany(fds);
     for (const partition of this.touched) {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
       partition.active.dirty = false;

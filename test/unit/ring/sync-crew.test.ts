@@ -26,7 +26,15 @@ test('a failure is told with its number, after everything was tried, and not in 
   expect(boss.run([7, 9])).toBe(0);
 });
 
-test('more descriptors than a round takes are a bug of the caller', () => {
-  const boss = new SyncCrewBoss(createSyncCrew(), () => 0);
-  expect(() => boss.run(Array.from({ length: CREW_FILES_MAX + 1 }, () => 1))).toThrow(/sync crew: 129 files/);
+test('more descriptors than a round takes are synced in several, and a failure in any of them is told', () => {
+  const many = Array.from({ length: 2 * CREW_FILES_MAX + 1 }, (_, i) => i);
+  for (const failing of [-1, 0, CREW_FILES_MAX, 2 * CREW_FILES_MAX]) {
+    const synced: number[] = [];
+    const boss = new SyncCrewBoss(createSyncCrew(), (fd) => {
+      synced.push(fd);
+      return fd === failing ? -5 : 0;
+    });
+    expect(boss.run(many)).toBe(failing < 0 ? 0 : -5);
+    expect(synced.toSorted((a, b) => a - b)).toEqual(many);
+  }
 });
