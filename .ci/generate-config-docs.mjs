@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BROKER_CONFIGS } from '../dist/config/broker-table.js';
+import { BROKER_CONFIGS, COARSE_SETTINGS } from '../dist/config/broker-table.js';
 import { PROFILES } from '../dist/config/profiles.js';
 import { BROKER_CONFIG_BY_NAME } from '../dist/config/table.js';
 import { TOPIC_CONFIGS } from '../dist/config/topic-table.js';
@@ -85,7 +85,9 @@ ${table(['setting', 'what it does', 'type', 'default', 'legal values', 'unit', '
 
 ## Broker settings
 
-The broker-wide defaults of topic settings, in the table above, are broker settings as well. All are read at start.
+The broker-wide defaults of topic settings, in the table above, are broker settings as well. All are read at start. Kafka's
+other names of times are taken too: ${COARSE_SETTINGS.map(({ name, of }) => `\`${name}\` for \`${of}\``).join(', ')}; what is given in
+milliseconds wins.
 
 ${table(['setting', 'what it does', 'type', 'default', 'legal values', 'unit'], brokerRows)}
 

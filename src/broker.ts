@@ -25,6 +25,7 @@ import { listOffsetsHandler } from './main/handlers/02-list-offsets.ts';
 import { metadataHandler } from './main/handlers/03-metadata.ts';
 import { createTopicsHandler } from './main/handlers/19-create-topics.ts';
 import { deleteTopicsHandler } from './main/handlers/20-delete-topics.ts';
+import { deleteRecordsHandler } from './main/handlers/21-delete-records.ts';
 import { describeConfigsHandler } from './main/handlers/32-describe-configs.ts';
 import { incrementalAlterConfigsHandler } from './main/handlers/44-incremental-alter-configs.ts';
 import { Ingress } from './main/ingress.ts';
@@ -198,6 +199,7 @@ export class Broker {
     ingress.handle(ApiKey.METADATA, metadataHandler({ router, lifecycle, broker, clusterId: this.folder.clusterId }));
     ingress.handle(ApiKey.CREATE_TOPICS, createTopicsHandler({ lifecycle, broker }));
     ingress.handle(ApiKey.DELETE_TOPICS, deleteTopicsHandler(lifecycle));
+    ingress.handle(ApiKey.DELETE_RECORDS, deleteRecordsHandler({ router, lifecycle }));
     ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, broker }));
     ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler(lifecycle));
   }

@@ -4,6 +4,8 @@
  */
 
 import { resolve as resolvePath } from 'node:path';
+import { COARSE_SETTINGS, HOUR_MS, type CoarseSetting } from './broker-table.ts';
+import { shown, type ConfigDefinition } from './definition.ts';
 import { ConfigError } from './errors.ts';
 import { parseListener, type ListenerAddress } from './listeners.ts';
 import { PROFILES, type Profile } from './profiles.ts';
@@ -67,6 +69,7 @@ export interface BrokerConfig {
   readonly groupBatchesMax: number;
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
+  readonly retentionCheckIntervalMs: number;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -103,14 +106,37 @@ function resolveValues(layers: readonly ConfigLayer[]): Map<string, ConfiguredVa
     values.set(name, { text: text.trim(), value: parsed.value, origin });
   };
   for (const definition of BROKER_CONFIG_BY_NAME.values()) put(definition.name, definition.default, 'default');
+  const coarse = new Map<string, { text: string; origin: ConfigOrigin }>();
   for (const layer of layers) {
-    for (const [name, text] of Object.entries(layer.values)) put(name, text, layer.origin);
+    for (const [name, text] of Object.entries(layer.values)) {
+      if (COARSE_SETTINGS.some((setting) => setting.name === name)) coarse.set(name, { text, origin: layer.origin });
+      else put(name, text, layer.origin);
+    }
+  }
+  for (const setting of COARSE_SETTINGS) {
+    const given = coarse.get(setting.name);
+    if (given === undefined) continue;
+    const text = inMilliseconds(setting, given.text);
+    if (values.get(setting.of)?.origin === 'default') put(setting.of, text, given.origin);
   }
   const profile = values.get('ringlog.profile')!.value as Profile;
   for (const [name, text] of Object.entries(PROFILES[profile].values)) {
     if (values.get(name)?.origin === 'default') put(name, text, 'profile');
   }
   return values;
+}
+
+/** The text of a coarse setting in ms. Below zero is "no limit" for whoever takes that. Throws ConfigError. */
+function inMilliseconds({ name, of, unitMs }: CoarseSetting, text: string): string {
+  const number = /^[+-]?[0-9]{1,10}$/.test(text.trim()) ? Number(text) : NaN;
+  const ms = number < 0 ? number : number * unitMs;
+  const definition = BROKER_CONFIG_BY_NAME.get(of) as ConfigDefinition;
+  if (Number.isNaN(ms) || !parseValue(definition, String(ms)).ok) {
+    const min = (definition.min ?? 0) > 0 ? 1 : (definition.min ?? 0);
+    const unit = unitMs === HOUR_MS ? 'hours' : 'minutes';
+    throw new ConfigError(`Invalid value "${shown(text)}" for ${name}: it must be a whole number of ${unit} from ${min} to 2147483647.`);
+  }
+  return String(ms);
 }
 
 function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlags): BrokerConfig {
@@ -152,6 +178,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     groupBatchesMax: number('ringlog.group.batches.max'),
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
+    retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

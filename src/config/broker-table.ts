@@ -122,6 +122,16 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'Connections open at once; more are closed as they come.',
   },
   {
+    name: 'log.retention.check.interval.ms',
+    type: 'LONG',
+    default: '300000',
+    min: 1,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'How often partitions are looked through for records to delete. What is too large is also deleted when a segment is full.',
+  },
+  {
     name: 'ringlog.receive.memory.bytes',
     type: 'LONG',
     default: String(256 * MIB),
@@ -282,4 +292,23 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     state: APPLIED,
     doc: 'Threads for topics with ringlog.durability=page-cache or memory; they start at first use.',
   },
+];
+
+/** A setting in ms under another name, in a coarser unit. */
+export interface CoarseSetting {
+  readonly name: string;
+  /** The setting in ms; where it is given too, it wins. */
+  readonly of: string;
+  readonly unitMs: number;
+}
+
+const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+
+/** Kafka's other names of the same times. Of two that are given the earlier one here wins, as in Kafka. */
+export const COARSE_SETTINGS: readonly CoarseSetting[] = [
+  { name: 'log.retention.minutes', of: 'log.retention.ms', unitMs: MINUTE_MS },
+  { name: 'log.retention.hours', of: 'log.retention.ms', unitMs: HOUR_MS },
+  { name: 'log.roll.hours', of: 'log.roll.ms', unitMs: HOUR_MS },
+  { name: 'log.roll.jitter.hours', of: 'log.roll.jitter.ms', unitMs: HOUR_MS },
 ];

@@ -3,7 +3,6 @@
 import { APPLIED, LONG_MAX_TEXT, notApplicable, notYet, type TopicConfigDefinition } from './definition.ts';
 
 const COMPACTION = 'compaction is not there yet';
-const RETENTION = 'retention is not there yet: nothing is deleted by age or size';
 const TIERED = 'there is no remote storage';
 const THROTTLE = 'there is no replication to throttle yet';
 const LEVEL = 'the broker never recompresses: batches are stored as the producer sent them';
@@ -81,7 +80,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.segment.delete.delay.ms',
-    state: notApplicable('files go once no reader holds them, so no delay is needed'),
+    state: notApplicable('a file goes once no reader holds it and no checkpoint names it, so no delay is needed'),
     doc: 'Wait before a deleted segment leaves the disk.',
   },
   {
@@ -283,8 +282,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'bytes',
     dynamic: true,
     brokerName: 'log.retention.bytes',
-    state: notYet(RETENTION),
-    doc: 'Bytes kept per partition before its oldest segments are deleted; -1 is unlimited.',
+    state: APPLIED,
+    doc: 'Bytes kept per partition: its oldest segments are deleted while what is left is at least as large; -1 is unlimited.',
   },
   {
     name: 'retention.ms',
@@ -294,8 +293,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.retention.ms',
-    state: notYet(RETENTION, ['-1']),
-    doc: 'Time records are kept before their segments are deleted; -1 is forever.',
+    state: APPLIED,
+    doc: 'Time records are kept: a segment is deleted once its newest record is older; -1 is forever.',
   },
   {
     name: 'ringlog.durability',
@@ -337,7 +336,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.roll.jitter.ms',
-    state: notYet('segments do not roll by time yet'),
+    state: APPLIED,
     doc: 'Random time taken off segment.ms so that not all partitions roll at once.',
   },
   {
@@ -348,8 +347,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.roll.ms',
-    state: notYet('segments do not roll by time yet'),
-    doc: 'A segment is closed at the latest after this time.',
+    state: APPLIED,
+    doc: 'A segment is closed by the first record that is this much younger than its first one.',
   },
   {
     name: 'unclean.leader.election.enable',

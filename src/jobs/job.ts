@@ -28,6 +28,23 @@ export type Job =
     }
   /** Removes single small files. */
   | { readonly kind: 'removeFiles'; readonly paths: readonly string[] }
+  /** Files of segments that left their logs, which nobody reads and nothing durable names: to the pool if they are worth it, with their indexes removed. */
+  | {
+      readonly kind: 'retireSegments';
+      readonly dataFolder: string;
+      readonly paths: readonly string[];
+      readonly indexPaths: readonly string[];
+      /** Smaller files are removed. */
+      readonly poolBytesMin: number;
+      readonly poolBytesMax: number;
+    }
+  /** The same for what an earlier life left behind: files in a partition's folder that begin before its first segment. */
+  | {
+      readonly kind: 'retireLeftovers';
+      readonly dataFolder: string;
+      readonly partitions: readonly { readonly topicId: string; readonly partition: number; readonly firstOffset: number }[];
+      readonly poolBytesMax: number;
+    }
   /** Removes the files of a deleted topic, durably: full segments go to the pool, other large ones shrink in steps. */
   | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string; readonly poolBytesMax: number };
 

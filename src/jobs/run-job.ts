@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeIndexFile } from '../log/index-file.ts';
 import { runKeeperWork } from '../log/keeper.ts';
 import { POOL_SEGMENT_BYTES_MIN } from '../log/pool.ts';
-import { retireTopic, type PoolLimits } from '../log/retire.ts';
+import { retireLeftovers, retireSegments, retireTopic, type PoolLimits } from '../log/retire.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Job, JobResult } from './job.ts';
 import { rebuildIndex } from './rebuild-index.ts';
@@ -32,6 +32,14 @@ function run(disk: Disk, job: Job, pause: (ms: number) => void): unknown {
     case 'removeFiles':
       for (const path of job.paths) disk.unlink(path);
       return null;
+    case 'retireSegments':
+      for (const path of job.indexPaths) disk.unlink(path);
+      retireSegments(disk, job.dataFolder, job.paths, poolLimits(job.poolBytesMax, job.poolBytesMin), () => pause(RETIRE_PAUSE_MS));
+      return null;
+    case 'retireLeftovers':
+      for (const partition of job.partitions)
+        retireLeftovers(disk, job.dataFolder, partition, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
+      return null;
     case 'removeTopic':
       retireTopic(disk, job.dataFolder, job.topicId, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
       return null;
@@ -53,6 +61,6 @@ function replaceFile(disk: Disk, path: string, bytes: Buffer): void {
   disk.rename(temporary, path);
 }
 
-function poolLimits(bytesMax: number): PoolLimits {
-  return { segmentBytesMin: POOL_SEGMENT_BYTES_MIN, bytesMax, random: () => randomBytes(6).toString('hex') };
+function poolLimits(bytesMax: number, segmentBytesMin = POOL_SEGMENT_BYTES_MIN): PoolLimits {
+  return { segmentBytesMin, bytesMax, random: () => randomBytes(6).toString('hex') };
 }

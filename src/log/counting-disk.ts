@@ -49,6 +49,10 @@ export class CountingDisk implements Disk {
     return this.inner.size(fd);
   }
 
+  modifiedMs(path: string): number {
+    return this.inner.modifiedMs(path);
+  }
+
   truncate(fd: number, length: number): void {
     this.count();
     this.inner.truncate(fd, length);

@@ -43,6 +43,8 @@ export interface Disk {
   /** The same for several files, in any order or at once. All were tried when it throws. */
   fdatasyncMany(fds: readonly number[]): void;
   size(fd: number): number;
+  /** When the file was last written, ms since the epoch. */
+  modifiedMs(path: string): number;
   truncate(fd: number, length: number): void;
   rename(from: string, to: string): void;
   /** Removes a file; a missing one is no error. */

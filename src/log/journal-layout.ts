@@ -37,7 +37,7 @@ export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, t
 /** Set when the batch's bytes are in the group's payload; clear when they are only in the segment. */
 export const INLINE_FLAG = 1;
 
-/** As the segment of a truncation: none is left. */
+/** In the place of a segment's base offset: none is left, and the next append begins one. */
 export const NO_SEGMENT = -1;
 
 /** Where a group begins after one that ended at `position`. */
@@ -55,7 +55,8 @@ export type ControlEntry =
   | { readonly type: typeof EntryType.close }
   | { readonly type: typeof EntryType.movedOut; readonly state: PartitionState }
   | { readonly type: typeof EntryType.truncate; readonly endOffset: number; readonly segmentBase: number; readonly endPosition: number }
-  | { readonly type: typeof EntryType.logStart; readonly offset: number }
+  /** `firstSegment`: base offset of the first segment that stays, or NO_SEGMENT. */
+  | { readonly type: typeof EntryType.logStart; readonly offset: number; readonly firstSegment: number }
   | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };
 
 /** The entry that names a partition. */

@@ -62,6 +62,12 @@ export function segmentOffset(name: string): number {
   return match === null ? -1 : Number(match[1]);
 }
 
+/** Base offset in the name of a segment file or its index, or −1 for any other name. */
+export function fileOffset(name: string): number {
+  const match = /^(\d{20})\.(?:log|index)$/.exec(name);
+  return match === null ? -1 : Number(match[1]);
+}
+
 /** Number of a journal file's name, or −1 for any other name. */
 export function journalNumber(name: string): number {
   const match = /^journal-(\d{6,})\.jrn$/.exec(name);

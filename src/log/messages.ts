@@ -20,6 +20,7 @@ export type ToShard =
   | { readonly kind: 'moveOut'; readonly handle: number; readonly moveNumber: number }
   /** Cuts the log so that `endOffset` is the next offset. */
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
+  /** Deletes the records below `offset`; durable, in a shard of either class, when it is answered. */
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
   /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
@@ -41,14 +42,11 @@ export type FromShard =
     }
   /** The log now ends (or starts) elsewhere: main replaces its view by this state, without touching what it knows of untouched segments. */
   | { readonly kind: 'truncated'; readonly handle: number; readonly state: PartitionState | null; readonly error: string | null }
-  | {
-      readonly kind: 'logStartSet';
-      readonly handle: number;
-      readonly logStartOffset: number;
-      /** Base offsets of segments that no longer belong to the log. */
-      readonly retired: readonly number[];
-      readonly error: string | null;
-    }
+  | ({ readonly kind: 'logStartSet' } & LogStartChange)
+  /** The shard has deleted records by itself (retention). */
+  | ({ readonly kind: 'logStartMoved' } & LogStartChange)
+  /** Nothing durable names these segments any more: their files may have another owner once nobody reads them. */
+  | { readonly kind: 'released'; readonly segments: readonly RetiredSegment[] }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
   | { readonly kind: 'job'; readonly job: number; readonly work: KeeperWork }
   /** Groups have several files to sync: threads that help would be worth their memory. Said once. */
@@ -57,6 +55,22 @@ export type FromShard =
   | { readonly kind: 'failed'; readonly reason: string }
   /** The last word. `error`: why the next start has to recover, or null. */
   | { readonly kind: 'stopped'; readonly error: string | null };
+
+/** Records below an offset are deleted. */
+export interface LogStartChange {
+  readonly handle: number;
+  readonly logStartOffset: number;
+  /** Base offsets of segments that no longer belong to the log. */
+  readonly retired: readonly number[];
+  readonly error: string | null;
+}
+
+/** A segment that left its log. Its file is still there. */
+export interface RetiredSegment {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly baseOffset: number;
+}
 
 /** How a piece of keeper work ended. */
 export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;

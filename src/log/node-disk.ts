@@ -86,6 +86,10 @@ export class NodeDisk implements Disk {
     return guard('stat', `fd ${fd}`, () => fs.fstatSync(fd).size);
   }
 
+  modifiedMs(file: string): number {
+    return guard('stat', file, () => fs.statSync(file).mtimeMs);
+  }
+
   truncate(fd: number, length: number): void {
     guard('truncate', `fd ${fd}`, () => fs.ftruncateSync(fd, length));
   }

@@ -56,10 +56,18 @@ export function partitionKey(topicId: string, partition: number): string {
 /** `ringlog.durability` of a topic: when a batch is acknowledged (DESIGN section 5). */
 export type Durability = 'memory' | 'page-cache' | 'fsync';
 
-/** What a shard needs to know of a topic's configuration. */
+/** What a shard needs to know of a topic's configuration. Times in ms; `Infinity`: no limit. */
 export interface PartitionConfig {
   durability: Durability;
   segmentBytes: number;
+  /** A segment takes no record that is this much younger than its first one … */
+  segmentMs: number;
+  /** … less a time below this that differs from segment to segment. */
+  segmentJitterMs: number;
+  /** Segments go once their newest record is older. */
+  retentionMs: number;
+  /** The oldest segments go while what is left is at least this large. */
+  retentionBytes: number;
   /** Largest record batch as stored, bytes. */
   maxMessageBytes: number;
   timestampType: 'CreateTime' | 'LogAppendTime';

@@ -3,6 +3,7 @@ import type { CheckpointPartition } from './checkpoint.ts';
 import { noteEpoch } from './epochs.ts';
 import { EntryType, NO_SEGMENT, type AppendEntry, type ControlEntry } from './journal-layout.ts';
 import type { FoundGroup } from './journal-reader.ts';
+import { raiseLogStart } from './log-start.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 
 /** An append that is above the checkpoint. */
@@ -95,9 +96,11 @@ export class Replay {
         else truncateReplayed(replayed, body.endOffset, body.endPosition);
         return;
       case EntryType.logStart:
-        state.logStartOffset = body.offset;
-        while (state.segments.length > 1 && (state.segments[0] as SegmentState).endOffset <= body.offset) state.segments.shift();
-        replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? 0));
+        // Offsets without an entry (never written, or in a damaged group) may lie before it.
+        if (body.offset > state.endOffset) skipTo(state, body.offset);
+        raiseLogStart(state, Math.max(body.offset, state.logStartOffset), body.firstSegment);
+        // Their files may belong to somebody else by now.
+        replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? Infinity));
         return;
       case EntryType.roll:
         if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);

@@ -3,8 +3,8 @@
  * by a job, after main has no read in flight on them and has closed its descriptors, and after the deletion is durable (a tombstone, or a log
  * start that a checkpoint contains), so that nothing durable names the file under its old name any more.
  */
-import { poolFolder } from './layout.ts';
-import { isSpaceError, type Disk } from './disk.ts';
+import { fileOffset, partitionFolder, poolFolder } from './layout.ts';
+import { DiskError, isSpaceError, type Disk } from './disk.ts';
 import { lengthOf } from './pool.ts';
 
 /** Limits of the pool. */
@@ -19,28 +19,45 @@ export interface PoolLimits {
 
 /** Files are shortened in steps of this size before the unlink: one unlink of a large file stalls other syncs on a `discard` mount. */
 const SHRINK_BYTES = 32 << 20;
+/** Ends the name of a file that is being removed in steps. */
+const GONE = '.gone';
 
-/** Puts a segment file into the pool if it is worth keeping, otherwise removes it. `pause` runs between the steps of a removal. */
-export function retireSegment(disk: Disk, dataFolder: string, path: string, limits: PoolLimits, pause: () => void): void {
-  if (!disk.exists(path)) return;
-  const fd = disk.open(path, 'write');
-  try {
-    let bytes = disk.size(fd);
-    if (
-      bytes >= limits.segmentBytesMin &&
-      bytes + pooledBytes(disk, dataFolder) <= limits.bytesMax &&
-      moveToPool(disk, dataFolder, path, bytes, limits)
-    )
-      return;
-    while (bytes > SHRINK_BYTES) {
-      bytes -= SHRINK_BYTES;
-      disk.truncate(fd, bytes);
-      pause();
+/**
+ * Puts segment files into the pool as far as they are worth keeping and it has room, and removes the others. A file that is gone already is no error.
+ * `pause` runs between the steps of a removal. A crash leaves files under their old names, for the caller to come again, or under names that
+ * nobody takes, for {@link tidyPool} and {@link retireLeftovers}.
+ */
+export function retireSegments(disk: Disk, dataFolder: string, paths: readonly string[], limits: PoolLimits, pause: () => void): void {
+  if (paths.length === 0) return;
+  const pool = poolFolder(dataFolder);
+  const kept: { readonly unsettled: string; readonly name: string }[] = [];
+  const folders = new Set<string>();
+  let room = openPool(disk, pool) ? limits.bytesMax - pooledBytes(disk, dataFolder) : -1;
+  for (const path of paths) {
+    const bytes = sizeOf(disk, path);
+    if (bytes < 0) continue;
+    if (bytes < limits.segmentBytesMin || bytes > room) {
+      remove(disk, path, bytes, pause);
+      continue;
     }
-    disk.unlink(path);
-  } finally {
-    disk.close(fd);
+    const name = `${pool}/${bytes}-${limits.random()}.pool`;
+    // Not a pool name yet: nobody takes it before both names are settled, or it could appear under its old name with a new owner's bytes.
+    const unsettled = `${name}.unsettled`;
+    try {
+      disk.rename(path, unsettled);
+    } catch (error) {
+      if (!isSpaceError(error)) throw error;
+      remove(disk, path, bytes, pause);
+      continue;
+    }
+    room -= bytes;
+    folders.add(path.slice(0, path.lastIndexOf('/')));
+    kept.push({ unsettled, name });
   }
+  if (kept.length === 0) return;
+  for (const folder of folders) disk.syncFolder(folder);
+  disk.syncFolder(pool);
+  for (const { unsettled, name } of kept) disk.rename(unsettled, name);
 }
 
 /** Retires every file of a topic and removes its folder. Calling it again after a crash finishes the work. */
@@ -49,30 +66,81 @@ export function retireTopic(disk: Disk, dataFolder: string, topicId: string, lim
   if (!disk.exists(topic)) return;
   for (const partition of disk.list(topic)) {
     const folder = `${topic}/${partition}`;
-    for (const name of disk.list(folder)) {
-      if (name.endsWith('.log')) retireSegment(disk, dataFolder, `${folder}/${name}`, limits, pause);
-      else disk.unlink(`${folder}/${name}`);
-    }
+    const paths = disk.list(folder).map((name) => `${folder}/${name}`);
+    const segments = paths.filter((path) => path.endsWith('.log'));
+    retireSegments(disk, dataFolder, segments, limits, pause);
+    for (const path of paths) if (!path.endsWith('.log')) disk.unlink(path);
   }
   disk.removeTree(topic);
   disk.syncFolder(`${dataFolder}/topics`);
 }
 
-function moveToPool(disk: Disk, dataFolder: string, path: string, bytes: number, limits: PoolLimits): boolean {
-  const pool = poolFolder(dataFolder);
-  // Not a pool name yet: nobody takes it before both names are settled, or it could appear under its old name with a new owner's bytes.
-  const name = `${pool}/${bytes}-${limits.random()}.pool`;
+/** Makes the pool's folder; false when the disk is too full for that. */
+function openPool(disk: Disk, pool: string): boolean {
   try {
     for (const changed of disk.mkdir(pool)) disk.syncFolder(changed);
-    disk.rename(path, `${name}.unsettled`);
+    return true;
   } catch (error) {
     if (isSpaceError(error)) return false;
     throw error;
   }
-  disk.syncFolder(path.slice(0, path.lastIndexOf('/')));
-  disk.syncFolder(pool);
-  disk.rename(`${name}.unsettled`, name);
-  return true;
+}
+
+/** Length of a file, or −1 when it is gone. */
+function sizeOf(disk: Disk, path: string): number {
+  let fd: number;
+  try {
+    fd = disk.open(path, 'read');
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return -1;
+    throw error;
+  }
+  try {
+    return disk.size(fd);
+  } finally {
+    disk.close(fd);
+  }
+}
+
+function remove(disk: Disk, path: string, length: number, pause: () => void): void {
+  if (length <= SHRINK_BYTES) return disk.unlink(path);
+  // Under a name that nobody takes: a file that is cut short must not be one that found a new owner meanwhile.
+  const gone = `${path}${GONE}`;
+  disk.rename(path, gone);
+  const fd = disk.open(gone, 'write');
+  try {
+    for (let bytes = length - SHRINK_BYTES; bytes > 0; bytes -= SHRINK_BYTES) {
+      disk.truncate(fd, bytes);
+      pause();
+    }
+  } finally {
+    disk.close(fd);
+  }
+  disk.unlink(gone);
+}
+
+/**
+ * Finishes what a crash interrupted: retires the files of a partition's segments that begin before `firstOffset`, where its log begins now. Only right
+ * while no reader, job or checkpoint of this life knows them: at start.
+ */
+export function retireLeftovers(
+  disk: Disk,
+  dataFolder: string,
+  partition: { readonly topicId: string; readonly partition: number; readonly firstOffset: number },
+  limits: PoolLimits,
+  pause: () => void,
+): void {
+  const folder = partitionFolder(dataFolder, partition.topicId, partition.partition);
+  const segments: string[] = [];
+  for (const name of disk.list(folder)) {
+    const path = `${folder}/${name}`;
+    const offset = fileOffset(name);
+    if (name.endsWith(GONE)) disk.unlink(path);
+    else if (offset < 0 || offset >= partition.firstOffset) continue;
+    else if (name.endsWith('.log')) segments.push(path);
+    else disk.unlink(path);
+  }
+  retireSegments(disk, dataFolder, segments, limits, pause);
 }
 
 /** Removes what a crash left half way into the pool; at start, before anyone uses it. */

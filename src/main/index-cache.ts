@@ -133,7 +133,8 @@ export class IndexCache {
         this.finish(segment, segment.index);
       },
       (error: unknown) => {
-        this.jobs.onFailure('rebuilding an index', error);
+        // A file that left the log may be gone.
+        if (!segment.retired) this.jobs.onFailure('rebuilding an index', error);
         this.finish(segment, null);
       },
     );

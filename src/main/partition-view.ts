@@ -151,7 +151,7 @@ export class PartitionView {
     this.hints.clear();
     this.replaceSegments(state);
     this.highWatermark = state.endOffset;
-    this.damage.prune(this.logStartOffset, this.highWatermark);
+    this.pruneDamage(this.highWatermark);
     this.markChanged();
   }
 
@@ -161,8 +161,9 @@ export class PartitionView {
     const retired = this.segmentList.filter((segment) => retiredBaseOffsets.includes(segment.baseOffset));
     this.segmentList = this.segmentList.filter((segment) => !retired.includes(segment));
     for (const segment of retired) this.drop(segment);
+    if (this.segmentList.length === 0) this.hints.clear();
     if (offset > this.highWatermark) this.highWatermark = offset;
-    this.damage.prune(this.logStartOffset, Infinity);
+    this.pruneDamage(Infinity);
     this.markChanged();
     return retired;
   }
@@ -214,6 +215,11 @@ export class PartitionView {
     this.hints.clear();
     this.markChanged();
     return segments;
+  }
+
+  /** Damage goes with its segment: whoever follows the batches of the first one has to get past it, whether its records are deleted or not. */
+  private pruneDamage(endOffset: number): void {
+    this.damage.prune(this.segmentList[0]?.baseOffset ?? this.logStartOffset, endOffset);
   }
 
   private markChanged(): void {

@@ -78,6 +78,11 @@ export function partitionConfig(config: TopicConfig): PartitionConfig {
   return {
     durability: config.durability,
     segmentBytes: config.segmentBytes,
+    segmentMs: config.segmentMs,
+    segmentJitterMs: config.segmentJitterMs,
+    // Without the policy `delete` records only go when a client asks.
+    retentionMs: config.cleanupDelete ? config.retentionMs : Infinity,
+    retentionBytes: config.cleanupDelete ? config.retentionBytes : Infinity,
     maxMessageBytes: config.maxMessageBytes,
     timestampType: config.messageTimestampType,
   };

@@ -147,6 +147,7 @@ export class ShardSupervisor {
           checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
+          retentionCheckIntervalMs: config.retentionCheckIntervalMs,
           spinUs: config.spinUs,
         },
         crashPoint,

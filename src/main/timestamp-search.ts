@@ -20,7 +20,7 @@ import type { SegmentView } from './segment-view.ts';
 
 /** Batches in memory at a time. */
 const SEARCHES_MAX = 4;
-/** Damaged batches that one search jumps over. */
+/** Damaged batches that one search jumps over, and times that it begins again because the log start moved. */
 const ATTEMPTS_MAX = 64;
 
 /** A record's place in log and time. For a compressed batch: those of its start. */
@@ -29,6 +29,11 @@ export interface FoundRecord {
   /** ms. As Java would add it up: producers may write what they like, and it travels as an int64. */
   readonly timestamp: bigint;
 }
+
+/** `gone`: the segment left the log meanwhile. */
+type SearchOutcome = FoundRecord | null | 'error' | 'gone';
+/** null: not (wholly) there, or not intact. */
+type ReadOutcome = Buffer | null | 'error' | 'gone';
 
 /** See the file header. */
 export class TimestampSearch {
@@ -51,35 +56,41 @@ export class TimestampSearch {
 
   /** The first of the readable records with the largest timestamp; null for an empty log or one without timestamps. Rejects with MalformedError. */
   largest(view: PartitionView): Promise<FoundRecord | null | 'error'> {
-    let best = -1;
-    let bestSegment = -1;
-    for (let i = Math.max(0, view.segmentIndexOf(view.logStartOffset)); i < view.segments.length; i++) {
-      const { maxTimestamp } = view.segments[i] as SegmentView;
-      if (maxTimestamp <= best) continue;
-      best = maxTimestamp;
-      bestSegment = i;
-    }
-    if (bestSegment === -1) return Promise.resolve(null);
-    return this.inTurn(() => this.search(view, best, bestSegment));
+    return this.inTurn(async () => {
+      let best = -1;
+      let bestSegment = -1;
+      for (let i = Math.max(0, view.segmentIndexOf(view.logStartOffset)); i < view.segments.length; i++) {
+        const { maxTimestamp } = view.segments[i] as SegmentView;
+        if (maxTimestamp <= best) continue;
+        best = maxTimestamp;
+        bestSegment = i;
+      }
+      return bestSegment === -1 ? null : this.search(view, best, bestSegment);
+    });
   }
 
-  private async inTurn<T>(run: () => Promise<T>): Promise<T> {
+  /** Runs a search once there is memory for it, and again if what it was looking at left the log meanwhile. */
+  private async inTurn(run: () => Promise<SearchOutcome>): Promise<FoundRecord | null | 'error'> {
     if (this.running === SEARCHES_MAX) await new Promise<void>((resolve) => this.queue.push(resolve));
     this.running++;
     try {
-      return await run();
+      for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
+        const outcome = await run();
+        if (outcome !== 'gone') return outcome;
+      }
+      return 'error';
     } finally {
       this.running--;
       this.queue.shift()?.();
     }
   }
 
-  private async search(view: PartitionView, timestamp: number, fromSegment: number): Promise<FoundRecord | null | 'error'> {
+  private async search(view: PartitionView, timestamp: number, fromSegment: number): Promise<SearchOutcome> {
     let place = await this.locate(view, timestamp, Math.max(0, fromSegment));
     for (let attempts = 0; attempts < ATTEMPTS_MAX && place.outcome === 'found'; attempts++) {
       const segment = place.segment as SegmentView;
       const batch = await this.readBatch(view, segment, place.position);
-      if (batch === 'error') return 'error';
+      if (batch === 'error' || batch === 'gone') return batch;
       if (batch === null) {
         const damaged = place;
         await new Promise<void>((resolve) => this.damage.resolve(view, segment, damaged.position, damaged.base, resolve));
@@ -91,7 +102,7 @@ export class TimestampSearch {
       // Its record of that time lies below the log start.
       place = await this.locateFrom(view, timestamp, segment, place.position + batch.length, place.base + lastOffsetDelta(batch, 0) + 1);
     }
-    return place.outcome === 'error' ? 'error' : null;
+    return place.outcome === 'error' || place.outcome === 'gone' ? place.outcome : null;
   }
 
   private locate(view: PartitionView, timestamp: number, fromSegment: number): Promise<Place> {
@@ -103,7 +114,7 @@ export class TimestampSearch {
   }
 
   /** The batch at `position`; null when it is not intact. */
-  private async readBatch(view: PartitionView, segment: SegmentView, position: number): Promise<Buffer | null | 'error'> {
+  private async readBatch(view: PartitionView, segment: SegmentView, position: number): Promise<ReadOutcome> {
     const header = await this.read(view, segment, position, BATCH_HEADER_BYTES);
     if (!Buffer.isBuffer(header)) return header;
     const bytes = batchBytes(header, 0);
@@ -112,8 +123,8 @@ export class TimestampSearch {
     return !Buffer.isBuffer(batch) || isBatchCrcValid(batch, 0) ? batch : null;
   }
 
-  private read(view: PartitionView, segment: SegmentView, position: number, length: number): Promise<Buffer | null | 'error'> {
-    if (segment.retired) return Promise.resolve('error');
+  private read(view: PartitionView, segment: SegmentView, position: number, length: number): Promise<ReadOutcome> {
+    if (segment.retired) return Promise.resolve('gone');
     const bytes = Buffer.allocUnsafeSlow(length);
     return new Promise((resolve) => {
       this.reader.read(view, segment, bytes, 0, length, position, (error, bytesRead) => {

@@ -16,12 +16,13 @@ import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '..
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
-import type { FromShard } from '../log/messages.ts';
+import type { FromShard, LogStartChange } from '../log/messages.ts';
 import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { PartitionOpening } from './partition-opening.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
+import { RetiredSegments, type Leftovers } from './retired-segments.ts';
 import { partitionConfig, shardClassOf, ShardCalls } from './shard-calls.ts';
 import type { ShardClass, ShardLink } from './shard-link.ts';
 import type { MutableTopic, Router, Topic } from './router.ts';
@@ -51,10 +52,14 @@ export class TopicLifecycle {
   private readonly opening: PartitionOpening;
   /** The last operation on each topic, by name; the next one waits for it. */
   private readonly running = new Map<string, Promise<unknown>>();
+  private readonly retired: RetiredSegments;
+  /** Found by {@link openRecovered} for {@link finishDeletions}. */
+  private leftovers: Leftovers[] = [];
   private nextHandle = 1;
 
   constructor(parts: TopicLifecycleParts) {
     this.parts = parts;
+    this.retired = new RetiredSegments(parts.reader, parts.jobs, parts.broker.dataDir, parts.broker.poolBytesMax);
     const { onProblem, later } = parts;
     this.opening = new PartitionOpening({ calls: this.calls, onProblem, later, inTurn: (name, run) => this.inTurn(name, run) });
   }
@@ -76,8 +81,14 @@ export class TopicLifecycle {
         if (message.state !== null) this.onTruncated(message.handle, message.state);
         return this.calls.onReply(message);
       case 'logStartSet':
-        if (message.error === null) this.onLogStartSet(message);
+        this.onLogStartChange(message);
         return this.calls.onReply(message);
+      case 'logStartMoved':
+        this.onLogStartChange(message);
+        return true;
+      case 'released':
+        this.retired.onReleased(message.segments);
+        return true;
       case 'opened':
       case 'closed':
       case 'configured':
@@ -98,6 +109,8 @@ export class TopicLifecycle {
       const topic = this.makeTopic(metadata);
       for (let partition = 0; partition < metadata.partitionCount; partition++) {
         const state = states.get(partitionKey(metadata.topicId, partition)) ?? emptyPartition(metadata.topicId, partition);
+        const leftovers = RetiredSegments.leftoversOf(state);
+        if (leftovers !== undefined) this.leftovers.push(leftovers);
         opened.push(this.open(topic, partition, state, true));
       }
       this.parts.router.addTopic(topic);
@@ -105,8 +118,10 @@ export class TopicLifecycle {
     await Promise.all(opened);
   }
 
-  /** Goes on with deletions that an earlier life began. Does not wait for them. */
+  /** Goes on with deletions of topics and records that an earlier life began. Does not wait for them. */
   finishDeletions(): void {
+    this.retired.giveAwayLeftovers(this.leftovers);
+    this.leftovers = [];
     for (const tombstone of this.parts.catalog.tombstones()) void this.removeFiles(tombstone);
   }
 
@@ -168,10 +183,10 @@ export class TopicLifecycle {
     if (reply.error !== null) throw new Error(reply.error);
   }
 
-  /** Moves the start of a partition's log up to `offset`. Rejects when the shard refuses. */
-  async setLogStart(view: PartitionView, offset: number): Promise<void> {
-    const reply = await this.calls.call(view.link, { kind: 'setLogStart', handle: view.handle, offset });
-    if (reply.error !== null) throw new Error(reply.error);
+  /** Deletes the records below `offset`, which is at most the watermark; resolves once that is durable, with the log start, or with why it is not. */
+  async setLogStart(view: PartitionView, offset: number): Promise<Pick<LogStartChange, 'logStartOffset' | 'error'>> {
+    await new Promise<void>((resolve) => view.onceOnline(resolve));
+    return this.calls.call(view.link, { kind: 'setLogStart', handle: view.handle, offset });
   }
 
   private async inTurn<T>(name: string, run: () => Promise<T>): Promise<T> {
@@ -237,6 +252,7 @@ export class TopicLifecycle {
   }
 
   private async removeFiles(tombstone: Tombstone): Promise<void> {
+    await this.retired.abandon(tombstone.topicId);
     try {
       await this.parts.jobs.submit({
         kind: 'removeTopic',
@@ -308,21 +324,11 @@ export class TopicLifecycle {
       .catch((error: unknown) => this.parts.jobs.onFailure('removing stale indexes', error));
   }
 
-  private onLogStartSet(message: Extract<FromShard, { kind: 'logStartSet' }>): void {
+  private onLogStartChange(message: LogStartChange): void {
     const view = this.parts.router.view(message.handle);
-    if (view === undefined) return;
+    if (view === undefined || message.error !== null) return;
     const retired = view.onLogStartSet(message.logStartOffset, message.retired);
     for (const segment of retired) this.parts.indexes.forget(segment);
-    if (retired.length === 0) return;
-    const paths = retired.flatMap((segment) => [
-      this.parts.reader.pathOf(view, segment, 'log'),
-      this.parts.reader.pathOf(view, segment, 'index'),
-    ]);
-    // Nobody reads them any more, and no start needs them: the log start is durable.
-    this.parts.reader.retireAll(retired, () => {
-      this.parts.jobs
-        .submit({ kind: 'removeFiles', paths })
-        .catch((error: unknown) => this.parts.jobs.onFailure('removing retired segments', error));
-    });
+    this.retired.onRetired(view, retired);
   }
 }

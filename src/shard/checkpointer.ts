@@ -208,6 +208,7 @@ export class Checkpointer {
     const writer = this.shard.journalWriter;
     writer.journal.release(underWay.sequence, this.groupRoom);
     if (writer.syncedThrough < underWay.sequence) writer.syncedThrough = underWay.sequence;
+    this.shard.retention.onCheckpoint(underWay.sequence);
   }
 
   /** Grows the circle ahead of need, while it is below its maximum. */

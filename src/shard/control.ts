@@ -5,11 +5,13 @@
 import { DiskError, type Disk } from '../log/disk.ts';
 import { bindEntry, EntryType, NO_SEGMENT } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
+import { firstSegmentAt } from '../log/log-start.ts';
 import type { ToShard } from '../log/messages.ts';
-import { partitionKey } from '../log/partition-state.ts';
+import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
 import { ShardPartition } from './partition.ts';
+import { UNKNOWN_AGE } from './segment-age.ts';
 import type { Shard } from './shard.ts';
 
 /** See the file header. */
@@ -20,6 +22,7 @@ export class ShardControl {
   /** Segment files that left the log with the group in work; removed once that group is secured. */
   private doomed: string[] = [];
   private cuts = false;
+  private promises = false;
 
   constructor(shard: Shard, disk: Disk) {
     this.shard = shard;
@@ -32,14 +35,12 @@ export class ShardControl {
         return this.open(message);
       case 'begin':
         this.shard.checkpointer.begin(nowMs);
+        this.shard.retention.begin(nowMs);
         return this.shard.reply({ kind: 'began' });
       case 'close':
         return this.close(message.handle);
-      case 'configure': {
-        const partition = this.shard.partitions[message.handle];
-        if (partition !== undefined) partition.config = message.config;
-        return this.shard.reply({ kind: 'configured', handle: message.handle });
-      }
+      case 'configure':
+        return this.configure(message.handle, message.config);
       case 'moveOut':
         return this.moveOut(message.handle, message.moveNumber);
       case 'truncate':
@@ -54,19 +55,24 @@ export class ShardControl {
     }
   }
 
+  /** True if the group in work must be durable in a shard of either class: it cuts a log, or a client is promised that records are gone. */
+  get mustBeDurable(): boolean {
+    return this.cuts || this.promises;
+  }
+
   /**
    * True while bytes that a checkpoint may name leave a log with the group in work: they are overwritten or removed next, so the entry that says
-   * so must be durable, in a shard of either class, and no append of the same group may come before that.
+   * so must be durable, and no append of the same group may come before that.
    */
-  get mustBeDurable(): boolean {
+  get mustEndGroup(): boolean {
     return this.cuts;
   }
 
-  /** Removes files whose truncation is secured now; retired ones are main's to remove once it hears of it. */
+  /** Removes files whose truncation is secured now. */
   removeFiles(): void {
     for (const path of this.doomed) this.disk.unlink(path);
     this.doomed = [];
-    this.cuts = false;
+    this.cuts = this.promises = false;
   }
 
   /** Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. */
@@ -97,6 +103,16 @@ export class ShardControl {
     this.shard.journalWriter.addControl(handle, recovered ? bindEntry(state) : { type: EntryType.open, state });
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
+  }
+
+  private configure(handle: number, config: PartitionConfig): void {
+    const partition = this.shard.partitions[handle];
+    if (partition !== undefined) {
+      partition.config = config;
+      partition.rollAboveTimestamp = UNKNOWN_AGE;
+      this.shard.retention.onConfigured(partition);
+    }
+    this.shard.reply({ kind: 'configured', handle });
   }
 
   private close(handle: number): void {
@@ -159,6 +175,7 @@ export class ShardControl {
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
     partition.stagedEnd = state.endOffset;
+    partition.rollAboveTimestamp = UNKNOWN_AGE;
     const active = partition.activeSegment();
     this.shard.journalWriter.addControl(handle, {
       type: EntryType.truncate,
@@ -177,16 +194,11 @@ export class ShardControl {
     if (partition === undefined || this.refusal() !== null) return refuse(this.refusal() ?? `no partition with handle ${handle}`);
     const { state } = partition;
     if (offset > state.endOffset) return refuse(`log start ${offset} is above the end ${state.endOffset}`);
-    if (offset <= state.logStartOffset)
-      return this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: state.logStartOffset, retired: [], error: null });
-    state.logStartOffset = offset;
-    const retired: number[] = [];
-    // The active segment stays, however old its records are.
-    while (state.segments.length > 1 && (state.segments[0]?.endOffset ?? Infinity) <= offset)
-      retired.push(state.segments.shift()?.baseOffset as number);
-    this.cuts ||= retired.length > 0;
-    this.shard.journalWriter.addControl(handle, { type: EntryType.logStart, offset });
-    this.shard.noteWritten(1);
-    this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: offset, retired, error: null });
+    // Recorded again where it is there already but perhaps not durable: the answer is a promise.
+    const start = Math.max(offset, state.logStartOffset);
+    this.promises = true;
+    // The active segment stays, however much of it is deleted: whoever deletes up to the end may be writing on.
+    const retired = this.shard.retention.moveLogStart(partition, start, firstSegmentAt(state, start));
+    this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: start, retired, error: null });
   }
 }

@@ -1,5 +1,6 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
 import type { PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
+import { UNKNOWN_AGE } from './segment-age.ts';
 
 /** The file of a segment that still takes bytes or still has bytes the disk may not have. */
 export interface OpenSegment {
@@ -45,6 +46,9 @@ export class ShardPartition {
   bound = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;
+  /** The active segment takes no batch with a later timestamp, ms, and none after that time (segment-age.ts). */
+  rollAboveTimestamp = UNKNOWN_AGE;
+  rollAfterMs = Infinity;
   /** Log-append time never goes backwards within a partition. */
   lastAppendTime = -1;
 

@@ -41,6 +41,8 @@ import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
+import { Retention } from './retention.ts';
+import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
 
@@ -73,6 +75,7 @@ export class Shard {
   readonly segments: SegmentWriter;
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
+  readonly retention: Retention;
   readonly pool: SegmentPool;
   /** Why nothing is acknowledged any more, or null. */
   failure: string | null = null;
@@ -82,6 +85,7 @@ export class Shard {
 
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
+  private readonly age: SegmentAge;
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
@@ -100,6 +104,8 @@ export class Shard {
     this.ports = ports;
     this.pool = new SegmentPool(ports.disk, settings.dataFolder);
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
+    this.age = new SegmentAge(ports.disk, this.segments);
+    this.retention = new Retention(this, ports.disk);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
@@ -129,9 +135,12 @@ export class Shard {
         this.publishGroup();
       }
       this.refusal = null;
-    } else if (this.gather(nowMs)) {
-      this.commit(nowMs);
-      outcome = Worked.something;
+    } else {
+      if (this.retention.poll(nowMs)) outcome = Worked.something;
+      if (this.gather(nowMs)) {
+        this.commit(nowMs);
+        outcome = Worked.something;
+      }
     }
     if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
@@ -174,7 +183,7 @@ export class Shard {
         this.control.handle(this.ports.control.receive(), nowMs);
         controls++;
         taken++;
-        if (this.control.mustBeDurable) break;
+        if (this.control.mustEndGroup) break;
         continue;
       }
       assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
@@ -226,9 +235,12 @@ export class Shard {
     }
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
-    if (this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs))) {
+    const stampsTime = !given && config.timestampType === 'LogAppendTime';
+    const isFull =
+      this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs));
+    if (isFull || (partition.stagedPosition > 0 && this.age.isOver(partition, stampsTime ? nowMs : maxTimestamp(slab, at), nowMs))) {
       if (!first) return MUST_ROLL_FIRST;
-      const rolled = this.roll(partition, length);
+      const rolled = this.roll(partition, length, isFull);
       if (rolled !== ErrorCode.NONE) return rolled;
       if (this.segments.roomIn(partition, 0) < length) return ErrorCode.RECORD_LIST_TOO_LARGE;
     }
@@ -236,13 +248,14 @@ export class Shard {
     const epoch = given ? partitionLeaderEpoch(slab, at) : partition.leaderEpoch;
     if (!given) stampBatch(slab, at, partition.stagedEnd, epoch);
     let appendTime = -1;
-    if (!given && config.timestampType === 'LogAppendTime') {
+    if (stampsTime) {
       appendTime = Math.max(nowMs, partition.lastAppendTime);
       partition.lastAppendTime = appendTime;
       setLogAppendTime(slab, at, appendTime, crc32cAt);
     }
     const delta = lastOffsetDelta(slab, at);
     const timestamp = maxTimestamp(slab, at);
+    if (partition.stagedPosition === 0) this.age.onFirstBatch(partition, timestamp, nowMs);
     group.leaderEpoch[i] = epoch;
     group.baseOffset[i] = partition.stagedEnd;
     group.lastOffsetDelta[i] = delta;
@@ -273,12 +286,14 @@ export class Shard {
     return this.pool.has(partition.config.segmentBytes, bytes, nowMs);
   }
 
-  private roll(partition: ShardPartition, bytes: number): number {
+  /** Begins a segment for at least `bytes`, because the one before is full or only because that one is too old. */
+  private roll(partition: ShardPartition, bytes: number, isFull: boolean): number {
     const before = partition.activeSegment();
     const previousEndPosition = before === undefined ? -1 : before.endPosition;
     try {
-      // The first segment of a log grows: most partitions stay small. Later ones come from the pool if it has any.
-      const segment = this.segments.roll(partition, before !== undefined, bytes);
+      // The first segment of a log grows: most partitions stay small. Those that follow a full one come from the pool if it has any.
+      const segment = this.segments.roll(partition, before !== undefined && isFull, bytes);
+      this.retention.onRolled(partition);
       this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({
         kind: 'rolled',

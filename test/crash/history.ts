@@ -7,6 +7,8 @@ import { batchOf, ConnectionLost, type KafkaClient, type SeenRecord } from '../s
 
 export type Durability = 'memory' | 'page-cache' | 'fsync';
 
+const EARLIEST = -2;
+
 interface Sent {
   readonly value: string;
   /** −1 until it was acknowledged. */
@@ -21,12 +23,19 @@ export class TopicHistory {
   /** The mode in force, or while a change is under way the weaker of both. */
   durability: Durability;
   state: 'creating' | 'there' | 'deleting' | 'gone' = 'creating';
+  /** The broker deletes the oldest records while what is left has this many bytes. */
+  readonly retentionBytes: number;
+  /** Records below may be gone: their deletion was asked for. */
+  askedStart = 0;
+  /** Records below are gone for good: that was answered, or a start has shown it. */
+  securedStart = 0;
   readonly sent: Sent[] = [];
   private readonly byValue = new Map<string, number>();
 
-  constructor(name: string, durability: Durability) {
+  constructor(name: string, durability: Durability, retentionBytes = Infinity) {
     this.name = name;
     this.durability = durability;
+    this.retentionBytes = retentionBytes;
   }
 
   get acknowledged(): number {
@@ -60,25 +69,38 @@ export class TopicHistory {
     return 0;
   }
 
+  /** Deletes the records below an offset; resolves with the error code. */
+  async deleteRecords(client: KafkaClient, offset: number): Promise<number> {
+    this.askedStart = Math.max(this.askedStart, offset);
+    const { errorCode, logStartOffset } = await client.deleteRecords(this.name, 0, offset);
+    if (errorCode === 0) this.securedStart = Math.max(this.securedStart, logStartOffset);
+    return errorCode;
+  }
+
   /** A clean stop keeps everything. */
   onCleanStop(): void {
     for (const entry of this.sent) if (entry.offset >= 0) entry.kept = true;
   }
 
-  /** Holds a log against the history; throws what is wrong with it. */
-  verify(records: readonly SeenRecord[]): void {
+  /** Holds a log that begins at `start` against the history; throws what is wrong with it. */
+  verify(start: number, records: readonly SeenRecord[]): void {
+    if (start < this.securedStart) throw new Error(`${this.name}: begins at ${start}, and what is below ${this.securedStart} was deleted`);
+    const left = records.reduce((bytes, { value }) => bytes + value.length, 0);
+    // Headers come on top of the values: a little less than what retention keeps is right.
+    if (start > this.askedStart && left < this.retentionBytes * 0.99)
+      throw new Error(`${this.name}: begins at ${start} with ${left} bytes, and nobody deleted that much`);
     let before = -1;
     records.forEach(({ offset, value }, n) => {
       const what = `${this.name}: offset ${offset}`;
-      if (offset !== n) throw new Error(`${what} stands where ${n} should`);
+      if (offset !== start + n) throw new Error(`${what} stands where ${start + n} should`);
       const index = this.byValue.get(value);
       if (index === undefined) throw new Error(`${what} holds ${JSON.stringify(value.slice(0, 40))}, which was never sent`);
       if (index <= before) throw new Error(`${what} holds number ${index}, behind number ${before}`);
       before = index;
     });
     for (const { offset, kept, value } of this.sent) {
-      if (offset < 0 || (!kept && offset >= records.length)) continue;
-      const found = records[offset]?.value;
+      if (offset < start || (!kept && offset >= start + records.length)) continue;
+      const found = records[offset - start]?.value;
       if (found !== value)
         throw new Error(
           `${this.name}: acknowledged offset ${offset} held ${value.slice(0, 40)} and now ${found?.slice(0, 40) ?? 'nothing'}`,
@@ -87,10 +109,11 @@ export class TopicHistory {
     // What recovery kept it serves from now on, so it must keep it at the next start too.
     records.forEach(({ value }, n) => {
       const entry = this.sent[this.byValue.get(value) as number] as Sent;
-      entry.offset = n;
+      entry.offset = start + n;
       entry.kept = true;
     });
     for (const entry of this.sent) if (!entry.kept) entry.offset = -1;
+    this.askedStart = this.securedStart = start;
   }
 }
 
@@ -98,10 +121,17 @@ export class TopicHistory {
 export class History {
   readonly topics: TopicHistory[] = [];
 
-  async create(client: KafkaClient, name: string, durability: Durability): Promise<TopicHistory> {
-    const topic = new TopicHistory(name, durability);
+  async create(
+    client: KafkaClient,
+    name: string,
+    durability: Durability,
+    { segmentBytes = 1 << 20, retentionBytes = Infinity } = {},
+  ): Promise<TopicHistory> {
+    const topic = new TopicHistory(name, durability, retentionBytes);
     this.topics.push(topic);
-    await client.createTopic(name, 1, { 'ringlog.durability': durability, 'segment.bytes': '1048576' });
+    // By their timestamps the records of tests are old: their age must not matter.
+    const configs = { 'ringlog.durability': durability, 'segment.bytes': String(segmentBytes), 'retention.ms': '-1' };
+    await client.createTopic(name, 1, retentionBytes === Infinity ? configs : { ...configs, 'retention.bytes': String(retentionBytes) });
     topic.state = 'there';
     return topic;
   }
@@ -121,8 +151,10 @@ export class History {
   clone(): History {
     const copy = new History();
     for (const topic of this.topics) {
-      const twin = new TopicHistory(topic.name, topic.durability);
+      const twin = new TopicHistory(topic.name, topic.durability, topic.retentionBytes);
       twin.state = topic.state;
+      twin.askedStart = topic.askedStart;
+      twin.securedStart = topic.securedStart;
       for (const entry of topic.sent) twin.remember({ ...entry });
       copy.topics.push(twin);
     }
@@ -147,11 +179,14 @@ export class History {
       }
       if (current.state === 'gone') throw new Error(`deleted topic ${name} is back`);
       current.state = 'there';
-      const records = await client.readAll(name, 0);
-      current.verify(records);
-      const beyond = await client.fetch(name, 0, records.length + 1);
-      if (beyond.errorCode !== ErrorCode.OFFSET_OUT_OF_RANGE)
-        throw new Error(`${name}: offset ${records.length + 1} is answered with error ${beyond.errorCode}`);
+      const start = (await client.listOffset(name, 0, EARLIEST)).offset;
+      const records = await client.readAll(name, 0, start);
+      current.verify(start, records);
+      for (const outside of [start - 1, start + records.length + 1]) {
+        const answer = await client.fetch(name, 0, outside);
+        if (answer.errorCode !== ErrorCode.OFFSET_OUT_OF_RANGE)
+          throw new Error(`${name}: offset ${outside} is answered with error ${answer.errorCode}`);
+      }
       seen.push(`${name}: ${records.map(({ offset, value }) => `${offset}=${value}`).join(' ')}`);
     }
     return seen.join('\n');

@@ -51,7 +51,12 @@ async function altered(client: KafkaClient, topic: TopicHistory, durability: Top
   if (code !== 0) throw new Error(`${topic.name}: not changed to ${durability}, error ${code}`);
 }
 
-/** Every mode, inline and by reference, rolls, a topic deleted and made again, changes of mode, checkpoints. */
+async function trimmed(client: KafkaClient, topic: TopicHistory, offset: number): Promise<void> {
+  const code = await topic.deleteRecords(client, offset);
+  if (code !== 0) throw new Error(`${topic.name}: records below ${offset} not deleted, error ${code}`);
+}
+
+/** Every mode, inline and by reference, rolls, a topic deleted and made again, changes of mode, checkpoints, records deleted and segments used again. */
 async function firstLife(client: KafkaClient, history: History): Promise<void> {
   const forced = await history.create(client, 'forced', 'fsync');
   const cached = await history.create(client, 'cached', 'page-cache');
@@ -70,6 +75,19 @@ async function firstLife(client: KafkaClient, history: History): Promise<void> {
   await Promise.all([forced, cached, memory, again].map((topic) => burst(client, topic, 3, 20_000)));
   await altered(client, again, 'fsync');
   await burst(client, again, 4, 300_000);
+  // Large enough for the pool.
+  const segments = { segmentBytes: 2 << 20, retentionBytes: 2 << 20 };
+  const short = [
+    await history.create(client, 'short', 'fsync', segments),
+    await history.create(client, 'short-cached', 'page-cache', segments),
+  ];
+  for (let n = 0; n < 3; n++) {
+    await Promise.all(short.map((topic) => burst(client, topic, 7, 600_000)));
+    // A checkpoint releases what left, and a job gives it away.
+    await delay(150);
+  }
+  await Promise.all(short.map((topic) => trimmed(client, topic, 18)));
+  await burst(client, forced, 3, 1000);
 }
 
 async function secondLife(client: KafkaClient, history: History): Promise<void> {
@@ -88,6 +106,10 @@ async function secondLife(client: KafkaClient, history: History): Promise<void> 
   await burst(client, mayfly, 5, 300_000);
   await altered(client, memory, 'page-cache');
   await Promise.all([forced, memory, mayfly].map((topic) => burst(client, topic, 2)));
+  const short = [byName(history, 'short'), byName(history, 'short-cached')];
+  await Promise.all([trimmed(client, forced, 5), ...short.map((topic) => burst(client, topic, 7, 600_000))]);
+  await delay(150);
+  await Promise.all(short.map((topic) => burst(client, topic, 5, 600_000)));
 }
 
 /** A life without a death; returns how many operations it had. */

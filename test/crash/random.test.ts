@@ -20,6 +20,7 @@ const SETTINGS = {
   'ringlog.journal.bytes': 64 << 20,
   'ringlog.checkpoint.interval.bytes': 4 << 20,
   'ringlog.checkpoint.interval.ms': 200,
+  'log.retention.check.interval.ms': 100,
 };
 const root = mkdtempSync(join(tmpdir(), 'ringlog-crash-'));
 const prng = new Prng(seed);
@@ -71,6 +72,8 @@ test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', async (round) 
       await history.create(client, `fsync-${name}`, 'fsync');
       await history.create(client, `page-cache-${name}`, 'page-cache');
     }
+    for (const durability of ['fsync', 'page-cache'] as const)
+      await history.create(client, `short-${durability}`, durability, { segmentBytes: 2 << 20, retentionBytes: 3 << 20 });
   }
   await history.verify(client);
   const writers = await Promise.all(history.topics.map(() => broker.connect()));

@@ -38,6 +38,7 @@ export const FEATURES = new Map([
   ['describe-configs', 'Admin: describe topic settings'],
   ['alter-configs', 'Admin: alter topic settings'],
   ['list-offsets', 'Admin: list offsets'],
+  ['delete-records', 'Admin: delete records'],
   ['restart', 'Goes on over a restart of the broker'],
   ['idempotence', 'Idempotent producer'],
   ['transactions', 'Transactions'],

@@ -16,6 +16,7 @@ export class SimulatedCrash extends Error {
 class Inode {
   current: Buffer = Buffer.alloc(0);
   size = 0;
+  modifiedMs = 0;
   durable: Buffer = Buffer.alloc(0);
   durableSize = 0;
   /** Sectors written since the last sync that covered them. */
@@ -55,6 +56,8 @@ export class FakeDisk implements Disk {
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
+  /** The clock of files. */
+  nowMs = 0;
 
   private readonly prng: Prng;
 
@@ -145,6 +148,12 @@ export class FakeDisk implements Disk {
 
   size(fd: number): number {
     return this.handle(fd, 'stat').inode.size;
+  }
+
+  modifiedMs(path: string): number {
+    const inode = this.files.get(path);
+    if (inode === undefined) throw new DiskError('ENOENT', 'stat', path);
+    return inode.modifiedMs;
   }
 
   truncate(fd: number, length: number): void {
@@ -318,6 +327,7 @@ export class FakeDisk implements Disk {
   private store(inode: Inode, bytes: Buffer, position: number): void {
     if (bytes.length === 0) return;
     this.bytesWritten += bytes.length;
+    inode.modifiedMs = this.nowMs;
     const end = position + bytes.length;
     inode.current = grown(inode.current, end);
     bytes.copy(inode.current, position);

@@ -12,11 +12,12 @@ import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
 import { CompletionFlag } from '../../src/ring/completion.ts';
 import { ShardControl } from '../../src/shard/control.ts';
+import { Retention } from '../../src/shard/retention.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
 import { runSeed } from './scenario.ts';
-import { DATA, Violation, type SimOptions } from './simulation.ts';
+import { DATA, Simulation, Violation, type SimOptions } from './simulation.ts';
 
 /** A planted bug that this many seeds do not catch is not seen. */
 const SEEDS_MAX = 600;
@@ -125,6 +126,48 @@ const BUGS: readonly Planted[] = [
     says: /a slow reader of offset \d+ sees other bytes/,
   },
   {
+    bug: 'a segment whose records are deleted is used again although a checkpoint still names it',
+    plant: () => ({ recycleBeforeRelease: true }),
+    says: /stands offset|never sent|is gone|damage reported|ends at/,
+  },
+  {
+    bug: 'segments are released by a checkpoint that is older than their deletion',
+    plant: () => replace(Retention, 'onCheckpoint', (original) => original(Infinity)),
+    says: /stands offset|never sent|is gone|damage reported|ends at/,
+  },
+  {
+    bug: 'a replay undoes the deletion of records',
+    plant: () =>
+      replace(Replay, 'control', (original, handle, body, sequence) =>
+        body.type === EntryType.logStart ? undefined : original(handle, body, sequence),
+      ),
+    says: /that was answered|damage reported/,
+  },
+  {
+    bug: 'a buffered shard promises that records are gone before that is durable',
+    plant: () =>
+      void vi.spyOn(ShardControl.prototype, 'mustBeDurable', 'get').mockImplementation(function (this: any) {
+        return this.cuts;
+      }),
+    says: /that was answered/,
+  },
+  {
+    bug: 'retention deletes more than it may',
+    plant: () =>
+      replace(Retention, 'check', function (this: any, original, partition, nowMs, forAge) {
+        const { config } = partition;
+        partition.config = { ...config, retentionBytes: config.retentionBytes / 2, retentionMs: config.retentionMs / 2 };
+        original(partition, nowMs, forAge);
+        partition.config = config;
+      }),
+    says: /bytes are left/,
+  },
+  {
+    bug: 'what a crash left of deleted segments stays on the disk',
+    plant: () => void vi.spyOn(Simulation.prototype, 'giveAwayLeftovers').mockImplementation(() => undefined),
+    says: /is still there/,
+  },
+  {
     bug: 'acknowledged before the sync: the journal is not synced with the appends it holds',
     plant: () =>
       replace(Shard, 'writeJournal', function (this: any, original, nowMs) {
@@ -191,7 +234,7 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'a shard goes on after a failed sync',
     plant: () => replace(Shard, 'fail', () => undefined),
-    says: /is gone|stands offset|damage reported|never sent|ends at/,
+    says: /is gone|stands offset|damage reported|never sent|ends at|that was answered/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',
@@ -207,7 +250,7 @@ const BUGS: readonly Planted[] = [
         }
         return outcome;
       }),
-    says: /is gone|stands offset|damage reported|never sent|ends at/,
+    says: /is gone|stands offset|damage reported|never sent|ends at|that was answered/,
   },
   {
     bug: 'journal space is given back before the checkpoint that covers it is durable',
@@ -216,7 +259,7 @@ const BUGS: readonly Planted[] = [
         original(sequence, pieces, bytes);
         if (this.position > 64 << 10) this.position = 0;
       }),
-    says: /is gone|stands offset|damage reported|ends at/,
+    says: /is gone|stands offset|damage reported|ends at|that was answered/,
   },
 ];
 

@@ -1,6 +1,6 @@
 /** One seeded run: anything may happen, the process or the power dies, the log recovers, and everything is checked; several lives in a row. */
 import type { Durability } from '../../src/log/partition-state.ts';
-import { check, Simulation, SimulatedCrash, Survives, type SimOptions } from './simulation.ts';
+import { check, Simulation, SimulatedCrash, Survives, type SimOptions, type SimRetention, type SimTopic } from './simulation.ts';
 
 const MODES: readonly Durability[] = ['fsync', 'page-cache', 'memory'];
 
@@ -10,6 +10,8 @@ export interface RunSummary {
   readonly refusals: number;
   readonly starts: number;
   readonly operations: number;
+  readonly retirements: number;
+  readonly recycled: number;
 }
 
 /** Runs one seed and throws a Violation if a promise breaks. */
@@ -24,6 +26,7 @@ export function runSeed(options: SimOptions): RunSummary {
     const survived = live(sim);
     restart(sim, survived);
   }
+  disk.capacity = Infinity;
   sim.stop();
   check(
     sim.shards.every((slot) => slot.stopped === true),
@@ -32,7 +35,10 @@ export function runSeed(options: SimOptions): RunSummary {
   sim.start();
   check(sim.lastRecovery?.clean === true, 'a clean stop was not recognised');
   sim.verifyRecovered(Survives.stop);
-  return { acks: sim.acks, refusals: sim.refusals, starts: sim.starts, operations: disk.operations };
+  sim.giveAwayLeftovers();
+  sim.expectNoLeftovers();
+  const { acks, refusals, starts, retirements, recycled } = sim;
+  return { acks, refusals, starts, operations: disk.operations, retirements, recycled };
 }
 
 const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const;
@@ -93,6 +99,24 @@ function restart(sim: Simulation, survived: number): void {
   }
 }
 
+/** Small numbers, so that something is always due. */
+function pickRetention({ prng }: Simulation): SimRetention {
+  return {
+    retentionMs: prng.pick([Infinity, 2000, 5000]),
+    retentionBytes: prng.pick([Infinity, 0, 12_000, 40_000]),
+    segmentMs: prng.pick([Infinity, 700, 3000]),
+    segmentJitterMs: prng.pick([0, 500]),
+  };
+}
+
+/** A place in a log that readers may see: where a batch begins, ends, or in the middle of one. */
+function pickOffset(sim: Simulation, topic: SimTopic): number | null {
+  const shown = [...topic.records.values()].filter((record) => record.shown);
+  if (shown.length === 0) return null;
+  const { baseOffset, lastOffset } = sim.prng.pick(shown);
+  return baseOffset + sim.prng.below(lastOffset - baseOffset + 2);
+}
+
 function produceSome(sim: Simulation): void {
   const { prng } = sim;
   const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
@@ -103,15 +127,21 @@ function produceSome(sim: Simulation): void {
 }
 
 function step(sim: Simulation): void {
-  const { prng, disk } = sim;
-  sim.nowMs += prng.below(40);
+  const { prng, disk, deletesRecords } = sim;
+  disk.nowMs = sim.nowMs += prng.below(40);
   const live = [...sim.topics.values()].filter((topic) => !topic.deleted);
   const online = live.filter((topic) => topic.online);
   const dice = prng.below(100);
-  if (live.length < 2 || (dice < 2 && live.length < 6)) sim.createTopic(prng.pick(MODES));
-  else if (dice < 50 && online.length > 0) {
+  if (live.length < 2 || (dice < 2 && live.length < 6))
+    sim.createTopic(prng.pick(MODES), deletesRecords && prng.chance(0.6) ? pickRetention(sim) : undefined);
+  else if (dice < (deletesRecords ? 47 : 50) && online.length > 0) {
     produceSome(sim);
-  } else if (dice < 75) sim.work(prng.pick(sim.shards));
+  } else if (dice < 49 && online.length > 0) {
+    const topic = prng.pick(online);
+    const offset = pickOffset(sim, topic);
+    if (offset !== null) sim.deleteRecords(topic, offset);
+  } else if (dice < 50 && online.length > 0) sim.changeRetention(prng.pick(online), pickRetention(sim));
+  else if (dice < 75) sim.work(prng.pick(sim.shards));
   else if (dice < 83) sim.runJob(prng.pick(sim.shards));
   else if (dice < 86 && online.length > 0) sim.changeDurability(prng.pick(online), prng.pick(MODES));
   else if (dice < 88 && online.length > 2) sim.deleteTopic(prng.pick(online));
@@ -121,6 +151,7 @@ function step(sim: Simulation): void {
     if (offsets.length > 0) sim.truncate(topic, prng.pick(offsets) + prng.below(2));
   } else if (dice < 93 && online.length > 0) sim.beginSlowRead(prng.pick(online));
   else if (dice < 95) sim.finishSlowReads();
+  else if (dice === 95 && prng.chance(0.5)) sim.giveAwayLeftovers();
   else if (dice < 96) disk.capacity = prng.chance(0.5) ? disk.usedBytes() + prng.below(20_000) : Infinity;
   else if (dice < 97) disk.capacity = Infinity;
   else sim.workAll();

@@ -11,11 +11,15 @@ test(
   () => {
     let acks = 0;
     let starts = 0;
+    let retirements = 0;
+    let recycled = 0;
     for (let seed = first; seed < first + count; seed++) {
       try {
         const summary = runSeed({ seed });
         acks += summary.acks;
         starts += summary.starts;
+        retirements += summary.retirements;
+        recycled += summary.recycled;
       } catch (error) {
         throw new Error(`seed ${seed}: ${(error as Error).message} (repeat with: npm run sim -- --seed ${seed} --seeds 1)`, {
           cause: error,
@@ -25,5 +29,6 @@ test(
     // A run that acknowledges nothing proves nothing.
     expect(acks).toBeGreaterThan(count * 20);
     expect(starts).toBeGreaterThan(count * 3);
+    if (count >= 50) expect([retirements > count / 2, recycled > count / 5]).toEqual([true, true]);
   },
 );

@@ -8,8 +8,9 @@ import { Journal } from '../../src/log/journal.ts';
 import { beginShard, generationNumber, switchGeneration } from '../../src/log/generation.ts';
 import { emptyPartition, type Durability, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
 import { recover, type Recovered } from '../../src/log/recovery.ts';
-import { retireTopic, tidyPool } from '../../src/log/retire.ts';
-import { segmentPath } from '../../src/log/layout.ts';
+import { retireLeftovers, retireSegments, retireTopic, tidyPool, type PoolLimits } from '../../src/log/retire.ts';
+import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments.ts';
+import { partitionFolder, segmentOffset, segmentPath } from '../../src/log/layout.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { buildBatch } from '../../src/protocol/record.ts';
 import { Completion, CompletionFlag, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
@@ -39,7 +40,14 @@ export interface SimRecord {
   /** A consumer may have seen it. */
   shown: boolean;
   survives: number;
+  /** Of all its records, ms. */
+  timestamp: number;
 }
+
+/** When a topic's records may go; the fields are those of PartitionConfig. */
+export type SimRetention = Pick<PartitionConfig, 'retentionMs' | 'retentionBytes' | 'segmentMs' | 'segmentJitterMs'>;
+
+const KEEP_ALL: SimRetention = { retentionMs: Infinity, retentionBytes: Infinity, segmentMs: Infinity, segmentJitterMs: 0 };
 
 export interface SimTopic {
   readonly id: string;
@@ -61,6 +69,24 @@ export interface SimTopic {
   damagedAllowed: boolean;
   /** A truncation was asked for and not answered yet: records from here on may or may not be gone. */
   truncatingTo: number;
+  retention: SimRetention;
+  /** All that may be in force: changes that are not answered yet, and what was before. */
+  retentions: SimRetention[];
+  /** Changes of settings that are not answered yet. */
+  configuring: number;
+  /** Records below were deleted, and main was told. */
+  logStart: number;
+  /** Records below are deleted for good: a client was told. */
+  securedStart: number;
+  /** Records below may be gone: their deletion was asked for, or decided and not announced. */
+  maybeStart: number;
+}
+
+/** A segment that left its log, until its file is given away. */
+interface RetiredFile {
+  readonly topic: SimTopic;
+  readonly segmentBase: number;
+  isReleased: boolean;
 }
 
 interface SlowReader {
@@ -97,6 +123,7 @@ export interface SimOptions {
   readonly referenceBytesMin?: number;
   readonly checkpointIntervalBytes?: number;
   readonly recycleBeforeReadersAreDone?: boolean;
+  readonly recycleBeforeRelease?: boolean;
   /** Planted bugs: another disk for recovery, and another outcome of it. */
   readonly recoveryDisk?: (disk: FakeDisk) => Disk;
   readonly afterRecovery?: (recovered: Recovered, disk: FakeDisk) => void;
@@ -106,6 +133,8 @@ export interface SimOptions {
 export class Simulation {
   readonly prng: Prng;
   readonly disk: FakeDisk;
+  /** Half of the seeds: records that go hide what else might be wrong with them. */
+  readonly deletesRecords: boolean;
   readonly topics = new Map<string, SimTopic>();
   nowMs = 1_700_000_000_000;
   shards: ShardSlot[] = [];
@@ -115,12 +144,19 @@ export class Simulation {
   starts = 0;
   acks = 0;
   refusals = 0;
+  /** Segments that left their logs because records were deleted, and files among them that the pool got. */
+  retirements = 0;
+  /** Segments that began in a file that was somebody's before. */
+  recycled = 0;
   private readonly options: SimOptions;
   private readonly slabMemory = createSlab(4 << 20);
   private slab = new SlabAllocator(this.slabMemory);
   private readonly pending = new Map<number, { topic: SimTopic; record: SimRecord; region: number; bytes: number }>();
   private readers: SlowReader[] = [];
   private retiring: SimTopic[] = [];
+  private retired: RetiredFile[] = [];
+  private leftovers: Leftovers[] = [];
+  private poolNames = 0;
   private nextHandle = 1;
   private nextId = 1;
   private nextRequest = 1;
@@ -132,6 +168,7 @@ export class Simulation {
     this.options = options;
     this.prng = new Prng(options.seed);
     this.disk = new FakeDisk(this.prng);
+    this.deletesRecords = (options.seed & 4) !== 0;
   }
 
   settings(kind: 'sync' | 'buffered'): ShardSettings {
@@ -147,12 +184,13 @@ export class Simulation {
       checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
+      retentionCheckIntervalMs: 300,
       spinUs: 0,
     };
   }
 
   config(topic: SimTopic): PartitionConfig {
-    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime' };
+    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime', ...topic.retention };
   }
 
   /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */
@@ -185,7 +223,10 @@ export class Simulation {
     this.slab = new SlabAllocator(this.slabMemory);
     this.pending.clear();
     for (const kind of ['sync', 'buffered'] as const) this.shards.push(this.makeShard(kind, generation));
+    this.leftovers = [];
     for (const topic of live) {
+      const leftovers = RetiredSegments.leftoversOf(states.get(topic) as PartitionState);
+      if (leftovers !== undefined) this.leftovers.push(leftovers);
       topic.shard = topic.durability === 'fsync' ? 0 : 1;
       const state = states.get(topic) as PartitionState;
       topic.leaderEpoch = this.unclean;
@@ -198,7 +239,7 @@ export class Simulation {
     return recovered;
   }
 
-  createTopic(durability: Durability): SimTopic {
+  createTopic(durability: Durability, retention: SimRetention = KEEP_ALL): SimTopic {
     const id = `topic-${this.nextTopic++}`;
     const topic: SimTopic = {
       id,
@@ -216,6 +257,12 @@ export class Simulation {
       sent: new Map(),
       damagedAllowed: false,
       truncatingTo: Infinity,
+      retention,
+      retentions: [retention],
+      configuring: 0,
+      logStart: 0,
+      securedStart: 0,
+      maybeStart: 0,
     };
     this.topics.set(id, topic);
     this.open(topic, emptyPartition(id, 0), false);
@@ -247,6 +294,7 @@ export class Simulation {
       acked: false,
       shown: false,
       survives: 0,
+      timestamp: this.nowMs,
     };
     topic.sent.set(id, batch);
     this.pending.set(request, { topic, record, region, bytes: batch.length });
@@ -266,12 +314,33 @@ export class Simulation {
     this.control(this.shards[topic.shard] as ShardSlot, { kind: 'truncate', handle: topic.handle, endOffset });
   }
 
+  /** Deletes the records below `offset`, which is at most the watermark. */
+  deleteRecords(topic: SimTopic, offset: number): void {
+    topic.maybeStart = Math.max(topic.maybeStart, offset);
+    this.control(this.shards[topic.shard] as ShardSlot, { kind: 'setLogStart', handle: topic.handle, offset });
+  }
+
+  /** Changes when records go. */
+  changeRetention(topic: SimTopic, retention: SimRetention): void {
+    topic.retention = retention;
+    topic.retentions.push(retention);
+    this.configure(this.shards[topic.shard] as ShardSlot, topic);
+  }
+
+  /** Gives away what the life before left behind. */
+  giveAwayLeftovers(): void {
+    for (const leftovers of this.leftovers.splice(0)) {
+      if (this.topics.get(leftovers.topicId)?.deleted === true) continue;
+      this.trying(() => retireLeftovers(this.disk, DATA, leftovers, this.poolLimits(), () => {}));
+    }
+  }
+
   /** Commits the new mode to the metadata and moves the partition if its class changes. */
   changeDurability(topic: SimTopic, durability: Durability): void {
     const from = this.shards[topic.shard] as ShardSlot;
     topic.durability = durability;
     if ((durability === 'fsync') === (from.class === 'sync')) {
-      this.control(from, { kind: 'configure', handle: topic.handle, config: this.config(topic) });
+      this.configure(from, topic);
       return;
     }
     topic.online = false;
@@ -312,13 +381,13 @@ export class Simulation {
 
   finishSlowReads(): void {
     for (const reader of this.readers) {
-      // A truncation may have cut the record while the reader held it; what a deleted topic's reader sees must still be its own.
-      if (reader.topic.records.get(reader.record.baseOffset) === reader.record)
-        this.expectRecord(reader.fd, reader.record, 'a slow reader');
+      // A truncation may have cut the record while the reader held it; what is deleted, alone or with its topic, is still its own as long as somebody reads it.
+      if (!reader.topic.cut.has(reader.record.id)) this.expectRecord(reader.fd, reader.record, 'a slow reader');
       this.disk.close(reader.fd);
     }
     this.readers = [];
     this.retireWaiting();
+    this.giveAwayRetired();
   }
 
   /** The process is gone from one moment to the next. */
@@ -353,8 +422,17 @@ export class Simulation {
     for (const topic of this.topics.values()) {
       if (topic.deleted) continue;
       const state = recovered.partitions.get(`${topic.id}/0`);
+      check(
+        (state?.logStartOffset ?? 0) >= topic.securedStart,
+        `${topic.id}: records below ${topic.securedStart} were deleted, and that was answered; the log starts at ${state?.logStartOffset}`,
+      );
+      check(
+        (state?.logStartOffset ?? 0) <= topic.maybeStart,
+        `${topic.id}: the log starts at ${state?.logStartOffset}, deleted was at most what is below ${topic.maybeStart}`,
+      );
       for (const record of topic.records.values()) {
         if ((!record.acked && !record.shown) || record.survives < survived || record.lastOffset >= topic.truncatingTo) continue;
+        if (record.lastOffset < topic.maybeStart) continue;
         check(
           state !== undefined && record.lastOffset < state.endOffset,
           `${topic.id}: ${record.acked ? 'acknowledged' : 'shown'} offset ${record.baseOffset} (survives ${record.survives}) is gone: the log ends at ${state?.endOffset}`,
@@ -364,6 +442,18 @@ export class Simulation {
       if (state !== undefined) this.walk(topic, state, survivors);
       topic.records = survivors;
       topic.truncatingTo = Infinity;
+      topic.logStart = topic.maybeStart = topic.securedStart = state?.logStartOffset ?? 0;
+      topic.retentions = [topic.retention];
+    }
+  }
+
+  /** Everything that was deleted has left the disk, or waits in the pool. */
+  expectNoLeftovers(): void {
+    const recovered = this.lastRecovery as Recovered;
+    for (const { topicId, partition, segments, endOffset } of recovered.partitions.values()) {
+      const first = segments[0]?.baseOffset ?? endOffset;
+      for (const name of this.disk.list(partitionFolder(DATA, topicId, partition)))
+        check(!(segmentOffset(name) >= 0 && segmentOffset(name) < first), `${topicId}: ${name} is still there, the log begins at ${first}`);
     }
   }
 
@@ -371,6 +461,10 @@ export class Simulation {
     const seen = new Set<number>();
     let expected = state.segments[0]?.baseOffset ?? state.endOffset;
     let lastId = 0;
+    check(
+      skipDamage(state, state.logStartOffset, expected) >= expected && state.logStartOffset <= state.endOffset,
+      `${topic.id}: the log starts at ${state.logStartOffset}, its first segment at ${expected}, it ends at ${state.endOffset}`,
+    );
     if (!topic.damagedAllowed)
       check(state.damaged.length === 0, `${topic.id}: damage reported although nothing was damaged: ${JSON.stringify(state.damaged)}`);
     for (const segment of state.segments) {
@@ -416,6 +510,7 @@ export class Simulation {
           acked: before?.acked ?? true,
           shown: true,
           survives: Survives.power,
+          timestamp: Number(header.readBigInt64BE(35)),
         });
         expected = lastOffset + 1;
         position += bytes;
@@ -494,6 +589,11 @@ export class Simulation {
       leaderEpoch: topic.leaderEpoch,
       recovered,
     });
+  }
+
+  private configure(slot: ShardSlot, topic: SimTopic): void {
+    topic.configuring++;
+    this.control(slot, { kind: 'configure', handle: topic.handle, config: this.config(topic) });
   }
 
   private control(slot: ShardSlot, message: ToShard): void {
@@ -592,6 +692,11 @@ export class Simulation {
       case 'began':
       case 'syncHelpWanted':
         return;
+      case 'released':
+        for (const { topicId, baseOffset } of message.segments)
+          for (const file of this.retired) if (file.topic.id === topicId && file.segmentBase === baseOffset) file.isReleased = true;
+        this.giveAwayRetired();
+        return;
     }
     const topic = this.byHandle(message.handle);
     if (topic === undefined) return;
@@ -614,8 +719,25 @@ export class Simulation {
         topic.moving = true;
         this.open(topic, message.state, false);
         return;
+      case 'configured':
+        if (--topic.configuring === 0) topic.retentions = [topic.retention];
+        return;
       case 'rolled':
         topic.segmentBase = message.baseOffset;
+        if (message.capacity > 0) this.recycled++;
+        return;
+      case 'logStartSet':
+      case 'logStartMoved':
+        // What a shard that failed did not record may still have happened: only a restart tells.
+        if (message.error !== null) return;
+        if (message.kind === 'logStartMoved') this.expectDue(topic, message.logStartOffset);
+        else topic.securedStart = Math.max(topic.securedStart, message.logStartOffset);
+        topic.logStart = message.logStartOffset;
+        topic.maybeStart = Math.max(topic.maybeStart, topic.logStart);
+        for (const [offset, record] of topic.records) if (record.lastOffset < topic.logStart) topic.records.delete(offset);
+        for (const segmentBase of message.retired) this.retired.push({ topic, segmentBase, isReleased: false });
+        this.retirements += message.retired.length;
+        this.giveAwayRetired();
         return;
       case 'truncated':
         // A refused truncation may still have happened: only a restart tells.
@@ -623,9 +745,10 @@ export class Simulation {
         if (--this.truncations === 0) for (const each of this.topics.values()) each.truncatingTo = Infinity;
         if (message.state === null || message.error !== null) return;
         for (const [offset, record] of topic.records) {
-          if (record.lastOffset < message.state.endOffset) continue;
-          topic.records.delete(offset);
-          topic.cut.add(record.id);
+          const isCut = record.lastOffset >= message.state.endOffset;
+          if (isCut) topic.cut.add(record.id);
+          // A cut down to the log start takes the deleted records before it along.
+          if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
         }
         topic.segmentBase = message.state.segments[message.state.segments.length - 1]?.baseOffset ?? -1;
         return;
@@ -643,31 +766,73 @@ export class Simulation {
   }
 
   private retire(topic: SimTopic): void {
-    let name = 0;
-    try {
-      retireTopic(
-        this.disk,
-        DATA,
-        topic.id,
-        { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${topic.handle}x${name++}` },
-        () => {},
-      );
-    } catch (error) {
-      // A failed job is tried again at the next start.
-      if (!(error instanceof DiskError)) throw error;
-      return;
-    }
+    this.retired = this.retired.filter((file) => file.topic !== topic);
+    if (!this.trying(() => retireTopic(this.disk, DATA, topic.id, this.poolLimits(), () => {}))) return;
     if (this.readers.some((reader) => reader.topic === topic)) return;
     topic.records.clear();
+  }
+
+  /** Segments that left their logs go to a next owner once that is right. */
+  private giveAwayRetired(): void {
+    const waiting = this.retired;
+    this.retired = [];
+    for (const file of waiting) {
+      const isRead = this.readers.some(({ topic, record }) => topic === file.topic && record.segmentBase === file.segmentBase);
+      const mayGo =
+        (file.isReleased || this.options.recycleBeforeRelease === true) && (!isRead || this.options.recycleBeforeReadersAreDone === true);
+      const path = segmentPath(DATA, file.topic.id, 0, file.segmentBase);
+      if (!mayGo) this.retired.push(file);
+      else this.trying(() => retireSegments(this.disk, DATA, [path], this.poolLimits(), () => {}));
+    }
+  }
+
+  /** Holds a deletion that nobody asked for against the settings: it took nothing that was too young and not too much. */
+  private expectDue(topic: SimTopic, logStart: number): void {
+    const records = [...topic.records.values()];
+    const gone = records.filter(({ lastOffset }) => lastOffset >= topic.logStart && lastOffset < logStart);
+    if (gone.length === 0) return;
+    const kept = records.reduce((bytes, record) => bytes + (record.lastOffset < logStart ? 0 : record.batch.length), 0);
+    const youngest = Math.max(...gone.map(({ timestamp }) => timestamp));
+    check(
+      topic.retentions.some(({ retentionMs, retentionBytes }) => kept >= retentionBytes || this.nowMs - youngest > retentionMs),
+      `${topic.id}: records below ${logStart} were deleted, ${kept} bytes are left, the youngest was ${this.nowMs - youngest} ms old`,
+    );
+  }
+
+  private poolLimits(): PoolLimits {
+    return { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${this.starts}x${this.poolNames++}` };
+  }
+
+  /** A failed job is tried again at the next start. */
+  private trying(job: () => void): boolean {
+    try {
+      job();
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return false;
+    }
   }
 
   /** Forgets what the dead process knew. */
   afterCrash(): void {
     this.readers = [];
     this.retiring = [];
+    this.retired = [];
     this.truncations = 0;
     this.pending.clear();
-    for (const topic of this.topics.values()) topic.online = topic.moving = false;
+    for (const topic of this.topics.values()) {
+      topic.online = topic.moving = false;
+      topic.configuring = 0;
+    }
+    for (const { shard } of this.shards) {
+      const states = [...shard.movedOut.values()];
+      for (const partition of shard.partitions) if (partition !== undefined) states.push(partition.state);
+      for (const { topicId, logStartOffset } of states) {
+        const topic = this.topics.get(topicId);
+        if (topic !== undefined) topic.maybeStart = Math.max(topic.maybeStart, logStartOffset);
+      }
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { listOffsets } from '../../src/protocol/apis/02-list-offsets.ts';
 import { metadata } from '../../src/protocol/apis/03-metadata.ts';
 import { createTopics } from '../../src/protocol/apis/19-create-topics.ts';
 import { deleteTopics } from '../../src/protocol/apis/20-delete-topics.ts';
+import { deleteRecords } from '../../src/protocol/apis/21-delete-records.ts';
 import { incrementalAlterConfigs } from '../../src/protocol/apis/44-incremental-alter-configs.ts';
 import { isBatchCrcValid } from '../../src/protocol/crc32c.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/frame.ts';
@@ -26,6 +27,7 @@ export const VERSIONS = {
   metadata: 12,
   createTopics: 7,
   deleteTopics: 6,
+  deleteRecords: 2,
   alterConfigs: 1,
 } as const;
 
@@ -219,6 +221,16 @@ export class KafkaClient {
       timeoutMs: 30_000,
     });
     return answer.responses[0]?.errorCode ?? -1;
+  }
+
+  /** Deletes the records below `offset` (−1: all); resolves with the error code and the new log start. */
+  async deleteRecords(topic: string, partition: number, offset: number): Promise<{ errorCode: number; logStartOffset: number }> {
+    const answer = await this.request(deleteRecords, VERSIONS.deleteRecords, {
+      topics: [{ name: topic, partitions: [{ partitionIndex: partition, offset }] }],
+      timeoutMs: 30_000,
+    });
+    const found = answer.topics[0]?.partitions[0];
+    return { errorCode: found?.errorCode ?? -1, logStartOffset: Number(found?.lowWatermark ?? -1) };
   }
 
   /** Sets topic settings; resolves with the error code. */

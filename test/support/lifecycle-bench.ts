@@ -74,6 +74,14 @@ export class FakeShard {
         state.moveNumber = message.moveNumber;
         return { kind: 'movedOut', handle: message.handle, state, error: null };
       }
+      case 'setLogStart': {
+        const { handle, offset } = message;
+        const partition = this.open.get(handle);
+        const error = this.failure ?? (partition === undefined ? `no partition with handle ${handle}` : null);
+        const logStartOffset = Math.max(offset, partition?.state.logStartOffset ?? -1);
+        if (partition !== undefined && error === null) partition.state.logStartOffset = logStartOffset;
+        return { kind: 'logStartSet', handle, logStartOffset, retired: [], error };
+      }
       default:
         throw new Error(`unexpected ${message.kind}`);
     }

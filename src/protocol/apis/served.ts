@@ -8,6 +8,7 @@ import { metadata } from './03-metadata.ts';
 import { apiVersions } from './18-api-versions.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
+import { deleteRecords } from './21-delete-records.ts';
 import { describeConfigs } from './32-describe-configs.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 
@@ -20,6 +21,7 @@ export const SERVED_TABLES: readonly Api[] = [
   apiVersions,
   createTopics,
   deleteTopics,
+  deleteRecords,
   describeConfigs,
   incrementalAlterConfigs,
 ];

@@ -1,4 +1,5 @@
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -10,6 +11,7 @@ import org.apache.kafka.clients.admin.CreateTopicsResult;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.Node;
@@ -20,6 +22,7 @@ import org.apache.kafka.common.errors.InvalidConfigurationException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -43,6 +46,7 @@ final class AdminChecks {
     Checks.check("describe-configs", "the settings of the broker", this::brokerConfigs);
     Checks.check("alter-configs", "set, delete; what is wrong is refused and changes nothing", this::alter);
     Checks.check("list-offsets", "earliest, latest, of a time, of the largest timestamp", this::offsets);
+    Checks.check("delete-records", "below an offset, up to the end, beyond it", this::deleteRecords);
   }
 
   private void cluster() throws Exception {
@@ -159,6 +163,20 @@ final class AdminChecks {
     Checks.same(1L, ask(topic, OffsetSpec.forTimestamp(begin + 1000)));
     Checks.same(-1L, ask(topic, OffsetSpec.forTimestamp(begin + 5001)));
     Checks.same(2L, ask(topic, OffsetSpec.maxTimestamp()));
+  }
+
+  private void deleteRecords() throws Exception {
+    String topic = client.topic();
+    client.produce(Collections.nCopies(10, new ProducerRecord<byte[], byte[]>(topic, 0, null, new byte[1])));
+    Checks.same(4L, deleteBelow(topic, 4));
+    Checks.same(4L, ask(topic, OffsetSpec.earliest()));
+    Checks.same(10L, deleteBelow(topic, -1));
+    Checks.fails(OffsetOutOfRangeException.class, () -> deleteBelow(topic, 11));
+  }
+
+  private long deleteBelow(String topic, long offset) throws Exception {
+    TopicPartition place = new TopicPartition(topic, 0);
+    return client.admin.deleteRecords(Map.of(place, RecordsToDelete.beforeOffset(offset))).lowWatermarks().get(place).get().lowWatermark();
   }
 
   private long ask(String topic, OffsetSpec spec) throws Exception {

@@ -31,7 +31,8 @@ export class RinglogBroker {
 
   async up() {
     const args = [join(root, 'dist', 'bin.js'), 'start', '--port', String(this.port), '--data-dir', join(this.folder, 'data')];
-    for (const setting of this.settings) args.push('--set', setting);
+    // Checks send records with times of long ago: they must not go for their age.
+    for (const setting of ['log.retention.ms=-1', 'log.retention.check.interval.ms=500', ...this.settings]) args.push('--set', setting);
     const log = openSync(this.logPath, 'a');
     this.child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
     closeSync(log);

@@ -2,7 +2,7 @@
 
 from checks import check, not_served
 from client import SECONDS_MAX, error_of
-from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
+from confluent_kafka import OFFSET_END, IsolationLevel, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 
@@ -125,7 +125,7 @@ def alter_every_config(client):
         alter(client, "python-every-setting", (name, None, AlterConfigOpType.DELETE))
     assert numbers > 15, numbers
     after = settings_of(client, "python-every-setting")
-    assert all(after[name].value == setting.value and after[name].is_default for name, setting in before.items()), after
+    assert all((after[name].value, after[name].is_default) == (setting.value, setting.is_default) for name, setting in before.items()), after
 
 
 @check("alter-configs", "ringlog.durability of a live topic, there and back, while it is written")
@@ -156,6 +156,24 @@ def list_offsets(client):
     assert ask(OffsetSpec.for_timestamp(times[1])) == 1
     assert ask(OffsetSpec.for_timestamp(times[2] + 1)) == -1
     assert ask(OffsetSpec.max_timestamp()) == 2
+
+
+@check("delete-records", "below an offset, up to the end, beyond it")
+def delete_records(client):
+    create(client, "python-shrinks")
+    client.produce("python-shrinks", [{"value": b"%d" % number} for number in range(10)])
+
+    def below(offset):
+        place = TopicPartition("python-shrinks", 0, offset)
+        return client.admin.delete_records([place])[place].result(SECONDS_MAX).low_watermark
+
+    assert below(4) == 4
+    error = error_of(lambda: client.read("python-shrinks"))
+    assert error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET, "what is deleted is still served"
+    assert [message.value() for message in client.read("python-shrinks", offset=4)] == [b"%d" % number for number in range(4, 10)]
+    assert below(OFFSET_END) == 10
+    error = error_of(lambda: below(11))
+    assert error.code() == KafkaError.OFFSET_OUT_OF_RANGE, error
 
 
 @not_served("groups", "ListGroupsRequest \\(KIP-518\\) not supported by broker|not supported by broker")

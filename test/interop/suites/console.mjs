@@ -1,6 +1,8 @@
 /** The command line tools of Apache Kafka's distribution. */
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { explain, must, run as runCommand, start } from '../lib/command.mjs';
 import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
@@ -15,9 +17,10 @@ const UNSUPPORTED = /UnsupportedVersionException: The node does not support \w+/
 
 /** The tools against one broker. */
 class Console {
-  constructor({ report, broker }) {
+  constructor({ report, broker, folder }) {
     this.report = report;
     this.broker = broker;
+    this.folder = folder;
   }
 
   check(feature, name, body) {
@@ -70,7 +73,7 @@ async function checkTopics(console) {
   await console.check('list-topics', 'kafka-topics --list, --describe', async () => {
     assert.match(await console.must('TopicCommand', '--list'), /^console-made$/m);
     const described = await console.must('TopicCommand', '--describe', '--topic', 'console-made');
-    assert.match(described, /PartitionCount: 3\tReplicationFactor: 1\tConfigs: segment\.bytes=2000000/);
+    assert.match(described, /PartitionCount: 3\tReplicationFactor: 1\tConfigs: (retention\.ms=-1,)?segment\.bytes=2000000/);
     assert.equal(described.match(/Partition: \d\tLeader: 1\tReplicas: 1\tIsr: 1/g).length, 3);
   });
   await console.check('alter-configs', 'kafka-configs --alter --add-config, --delete-config', async () => {
@@ -186,10 +189,44 @@ async function checkRecords(console) {
   });
 }
 
+async function checkDeletion(console) {
+  const topic = 'console-shrinks';
+  const earliest = async () => (await console.must('GetOffsetShell', '--topic', topic, '--time', '-2')).trim();
+  const deleteBelow = (offset) => {
+    const file = join(console.folder, 'delete-records.json');
+    writeFileSync(file, JSON.stringify({ version: 1, partitions: [{ topic, partition: 0, offset }] }));
+    return console.must('DeleteRecordsCommand', '--offset-json-file', file);
+  };
+  await console.check('delete-records', 'kafka-delete-records: below an offset, up to the end, beyond it', async () => {
+    await console.produce(topic, lines(100));
+    assert.match(await deleteBelow(40), /low_watermark: 40/);
+    assert.equal(await earliest(), `${topic}:0:40`);
+    assert.equal(await console.consume(topic, 60, '--offset', 'earliest'), lines(60, 41));
+    assert.match(await deleteBelow(-1), /low_watermark: 100/);
+    assert.match(await deleteBelow(101), /OffsetOutOfRangeException|out of range|not within the range/i);
+    await console.produce(topic, lines(5, 101));
+    assert.equal(await console.consume(topic, 5, '--offset', 'earliest'), lines(5, 101));
+  });
+  await console.check(
+    'alter-configs',
+    'kafka-configs --add-config retention.ms: the log goes, and stays gone when it is changed back',
+    async () => {
+      const about = ['--entity-type', 'topics', '--entity-name', topic, '--alter'];
+      await console.must('ConfigCommand', ...about, '--add-config', 'retention.ms=1,retention.bytes=1000000');
+      assert.match(await console.must('ConfigCommand', ...about.slice(0, 4), '--describe'), /retention\.ms=1\b/);
+      for (let tries = 0; (await earliest()) !== `${topic}:0:105`; tries++) assert.ok(tries < 60, await earliest());
+      await console.must('ConfigCommand', ...about, '--delete-config', 'retention.ms,retention.bytes');
+      await console.produce(topic, lines(3));
+      assert.equal(await console.consume(topic, 3, '--offset', 'earliest'), lines(3));
+    },
+  );
+}
+
 export async function run(context) {
   const console = new Console(context);
   await checkTopics(console);
   await checkRecords(console);
+  await checkDeletion(console);
   await console.notServed('idempotence', ['ConsoleProducer', '--topic', 'console-lines'], { stdin: 'x\n' });
   await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
   const { report } = context;

@@ -282,6 +282,14 @@ export async function run(context) {
   await checkPartitions(kcat);
   await checkRestart(kcat);
   await checkNotServed(kcat);
-  for (const feature of ['create-topics', 'delete-topics', 'describe-configs', 'alter-configs', 'list-offsets', 'list-topics'])
+  for (const feature of [
+    'create-topics',
+    'delete-topics',
+    'describe-configs',
+    'alter-configs',
+    'list-offsets',
+    'delete-records',
+    'list-topics',
+  ])
     context.report.cannot('kcat', feature, 'has no admin client');
 }

@@ -87,7 +87,23 @@ describe('broker settings', () => {
     expect(() => set('log.flush.interval.messages=1', 'ringlog.durability=memory')).toThrow(/set one of them/);
   });
 
+  it('take minutes and hours where Kafka does, and milliseconds over both', () => {
+    const textOf = (name: string, ...assignments: string[]): string | undefined => set(...assignments).values.get(name)?.text;
+    expect(textOf('log.retention.ms', 'log.retention.hours=2')).toBe('7200000');
+    expect(textOf('log.retention.ms', 'log.retention.hours=2', 'log.retention.minutes=3')).toBe('180000');
+    expect(textOf('log.retention.ms', 'log.retention.minutes=3', 'log.retention.ms=5', 'log.retention.hours=2')).toBe('5');
+    expect(textOf('log.retention.ms', 'log.retention.hours=-1')).toBe('-1');
+    expect(textOf('log.roll.ms', 'log.roll.hours=1')).toBe('3600000');
+    expect(textOf('log.roll.jitter.ms', 'log.roll.jitter.hours=1')).toBe('3600000');
+  });
+
   it.each([
+    ['log.retention.hours=soon', 'Invalid value "soon" for log.retention.hours: it must be a whole number of hours from -1 to 2147483647.'],
+    [
+      'log.retention.minutes=-2',
+      'Invalid value "-2" for log.retention.minutes: it must be a whole number of minutes from -1 to 2147483647.',
+    ],
+    ['log.roll.hours=0', 'Invalid value "0" for log.roll.hours: it must be a whole number of hours from 1 to 2147483647.'],
     ['num.partition=2', 'Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
     ['RINGLOG_SHARDS_SYNC=2', 'Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?'],
     [

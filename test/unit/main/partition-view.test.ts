@@ -50,6 +50,32 @@ test('batches of a segment may become readable after its successor was announced
   await everyOffsetIsRight(log);
 });
 
+test('a log whose segments all left begins a new one at its end', async () => {
+  const log = oneLog();
+  log.append(2);
+  log.roll();
+  log.append(2);
+  const retired = log.view.onLogStartSet(4, [0, 2]);
+  expect(retired.every((segment) => segment.retired)).toBe(true);
+  expect(log.view).toMatchObject({ logStartOffset: 4, highWatermark: 4, segments: [] });
+  Object.assign(log.state, { logStartOffset: 4, segments: [] });
+  log.batches = [];
+  log.append(3);
+  expect(log.view.segments.map(({ baseOffset }) => baseOffset)).toEqual([4]);
+  await everyOffsetIsRight(log);
+});
+
+test('damage in the segment where a log begins stays known: readers have to get past it', () => {
+  const log = oneLog();
+  for (let n = 0; n < 6; n++) log.append();
+  log.state.damaged = [{ from: 1, to: 3 }];
+  log.restart();
+  log.view.onLogStartSet(4, []);
+  expect(log.view.damage.has(2)).toBe(true);
+  log.view.onLogStartSet(6, [0]);
+  expect(log.view.damage.has(2)).toBe(false);
+});
+
 test('an empty segment may be replaced by another file under the same base offset; one with records may not', async () => {
   const log = oneLog();
   const { view } = log;
