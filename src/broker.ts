@@ -37,6 +37,7 @@ import { describeClusterHandler } from './main/handlers/60-describe-cluster.ts';
 import { listConfigResourcesHandler } from './main/handlers/74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
+import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
@@ -71,6 +72,7 @@ export class Broker {
   private readonly ingress: Ingress;
   private readonly supervisor: ShardSupervisor;
   private readonly jobs: KeeperPool;
+  private readonly opener: BatchOpener;
   private readonly catalog: TopicCatalog;
   private readonly store: EmbeddedMetadataStore;
   private readonly folder: DataFolder;
@@ -148,6 +150,7 @@ export class Broker {
       () => startPiscina({ crashPoint: parts.crashPoint }),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
     );
+    this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
     this.wheel = setInterval(() => timers.advance(performance.now()), TICK_MS);
     this.wheel.unref();
@@ -158,6 +161,7 @@ export class Broker {
       verify: config.fetchVerify,
       router,
       jobs: this.jobs,
+      opener: this.opener,
       timers,
       nowMs: () => performance.now(),
       logger,
@@ -245,7 +249,7 @@ export class Broker {
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
     this.ingress.stop();
-    await this.jobs.close();
+    await Promise.all([this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();
     this.catalog.close();
     await this.store.close();

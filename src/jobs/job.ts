@@ -56,3 +56,13 @@ export interface KeeperWorkerData {
   /** Counts disk operations over all threads and kills the process at one of them; tests only. */
   readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
 }
+
+/** Work inside of a batch that is compressed. Such jobs have a pool of their own: a client waits for them, and the keeper's may wait for a disk. */
+export type BatchJob =
+  /** The first record at or behind `fromOffset` with a timestamp of `timestamp` (ms) or later. Result: a {@link BatchFinding}. */
+  { readonly kind: 'find'; readonly batch: Uint8Array; readonly timestamp: number; readonly fromOffset: number };
+
+/** What was found in a batch; `unopened`: more comes out of it than may be in memory. */
+export type BatchFinding =
+  | { readonly kind: 'found'; readonly offset: number; readonly timestamp: bigint }
+  | { readonly kind: 'none' | 'malformed' | 'unopened' };

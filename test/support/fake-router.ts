@@ -31,7 +31,7 @@ export class FakePartition implements ProducePartition {
 }
 
 export class FakeTopic implements ProduceTopic {
-  readonly config = { maxMessageBytes: 1024 * 1024 * 64, minInsyncReplicas: 1 };
+  readonly config = { maxMessageBytes: 1024 * 1024 * 64 };
   readonly partitions: FakePartition[] = [];
 }
 

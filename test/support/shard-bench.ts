@@ -30,6 +30,8 @@ const CONFIG: PartitionConfig = {
   retentionBytes: Infinity,
   maxMessageBytes: 4000,
   timestampType: 'CreateTime',
+  timestampBeforeMsMax: Infinity,
+  timestampAfterMsMax: Infinity,
 };
 
 /** See the file header. */

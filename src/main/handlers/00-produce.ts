@@ -27,7 +27,7 @@ export interface ProducePartition extends ProduceTarget {
 }
 
 export interface ProduceTopic {
-  readonly config: { readonly maxMessageBytes: number; readonly minInsyncReplicas: number };
+  readonly config: { readonly maxMessageBytes: number };
   readonly partitions: readonly (ProducePartition | undefined)[];
 }
 
@@ -160,8 +160,6 @@ export class ProduceHandler {
     if (length <= 0) return ErrorCode.INVALID_RECORD;
     if (length < BATCH_HEADER_BYTES) return ErrorCode.CORRUPT_MESSAGE;
     if (length > topic.config.maxMessageBytes) return ErrorCode.MESSAGE_TOO_LARGE;
-    // One broker: the in-sync replicas are this one.
-    if (view.acks === -1 && topic.config.minInsyncReplicas > 1) return ErrorCode.NOT_ENOUGH_REPLICAS;
     if (apiVersion < ZSTD_VERSION) {
       const attributes = this.bytes[(view.recordsPosition[slot] as number) + ATTRIBUTES_POSITION + 1] as number;
       if ((attributes & COMPRESSION_MASK) === COMPRESSION_ZSTD) return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE;
