@@ -12,6 +12,7 @@ import { decompressLz4 } from '../protocol/lz4.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
 import { Compression } from '../protocol/record-batch.ts';
 import { decompressSnappy } from '../protocol/snappy.ts';
+import { checkZstdFrames } from '../protocol/zstd-frames.ts';
 
 /** Decompresses `records`. @throws MalformedError @throws OutputTooLargeError when more than `bytesMax` bytes come out */
 export function decompress(codec: number, records: Buffer, bytesMax: number): Buffer {
@@ -40,6 +41,7 @@ function decompressGzip(records: Buffer, bytesMax: number): Buffer {
 }
 
 function decompressZstd(records: Buffer, bytesMax: number): Buffer {
+  checkZstdFrames(records, bytesMax);
   const output = new BoundedOutput(bytesMax);
   try {
     // In pieces as they come out: thrown from in there, the limit ends it.
