@@ -166,7 +166,7 @@ export class Broker {
       nowMs: () => performance.now(),
       logger,
     });
-    this.ingress = new Ingress(config, router, logger, () => this.reads.waiting.flush());
+    this.ingress = new Ingress(config, router, logger, this.opener, () => this.reads.waiting.flush());
     this.supervisor = new ShardSupervisor({
       config,
       generation,

@@ -24,6 +24,8 @@ export interface TopicConfig {
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
   readonly messageTimestampBeforeMsMax: number;
   readonly messageTimestampAfterMsMax: number;
+  /** `full`: compressed batches are opened, too. */
+  readonly recordValidation: 'uncompressed' | 'full';
   /** `Infinity`: forever. */
   readonly retentionMs: number;
   /** `Infinity`: unlimited. */
@@ -77,6 +79,7 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
     messageTimestampType: valueOf('message.timestamp.type') as TopicConfig['messageTimestampType'],
     messageTimestampBeforeMsMax: long('message.timestamp.before.max.ms'),
     messageTimestampAfterMsMax: long('message.timestamp.after.max.ms'),
+    recordValidation: valueOf('ringlog.record.validation') as TopicConfig['recordValidation'],
     retentionMs: unlimitedBelowZero(long('retention.ms')),
     retentionBytes: unlimitedBelowZero(long('retention.bytes')),
     cleanupDelete: cleanup.includes('delete'),

@@ -307,6 +307,18 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     doc: 'When a batch is acknowledged: once it has offsets (memory), is written (page-cache), or is synced to disk (fsync).',
   },
   {
+    name: 'ringlog.record.validation',
+    type: 'STRING',
+    default: 'uncompressed',
+    validValues: ['uncompressed', 'full'],
+    dynamic: true,
+    brokerName: 'ringlog.record.validation',
+    state: APPLIED,
+    doc:
+      'Whose records are held against the header of their batch before it is taken: those of uncompressed batches, or (full) of compressed ones, too, ' +
+      'which are opened for that in a thread of its own.',
+  },
+  {
     name: 'segment.bytes',
     type: 'INT',
     default: '1073741824',

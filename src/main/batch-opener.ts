@@ -24,15 +24,15 @@ export class BatchOpener {
     this.failed = onFailure;
   }
 
-  /** Looks into `batch`, whose buffer is lost with that. A job that comes to no end has opened nothing. Never rejects. */
+  /** Looks into a batch; a buffer that the job holds is lost with that. Never rejects. */
   async open(job: BatchJob): Promise<BatchFinding> {
     try {
-      if (this.closed) return { kind: 'unopened' };
+      if (this.closed) return { kind: 'failed' };
       const runner = await (this.runner ??= this.start());
       return await runner.run(job);
     } catch (error) {
       if (!this.closed) this.failed(error);
-      return { kind: 'unopened' };
+      return { kind: 'failed' };
     }
   }
 
@@ -56,7 +56,7 @@ export async function startBatchPiscina(entry = new URL('../jobs/batch.thread.js
       const overdue = new AbortController();
       const timer = setTimeout(() => overdue.abort(), JOB_MS_MAX);
       try {
-        const transferList = [job.batch.buffer as ArrayBuffer];
+        const transferList = job.kind === 'find' ? [job.batch.buffer as ArrayBuffer] : [];
         return (await pool.run(job, { signal: overdue.signal, transferList })) as BatchFinding;
       } finally {
         clearTimeout(timer);

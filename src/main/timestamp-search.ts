@@ -125,7 +125,7 @@ export class TimestampSearch {
     const finding = await this.opener.open({ kind: 'find', batch, timestamp, fromOffset });
     if (finding.kind === 'malformed') throw new MalformedError('batch', 'records', BATCH_HEADER_BYTES, 'they cannot be decompressed');
     if (finding.kind === 'none') return null;
-    // A batch that cannot be opened is answered with its start: a consumer then begins a little early, never late.
+    // A batch that could not be opened is answered with its start: a consumer then begins a little early, never late.
     return finding.kind === 'found' ? { offset: finding.offset, timestamp: finding.timestamp } : { offset: first, timestamp: baseTimestamp };
   }
 

@@ -2,6 +2,20 @@
 import { openBatch } from '../../src/jobs/open-batch.ts';
 import { BatchOpener } from '../../src/main/batch-opener.ts';
 
-export function openerInPlace(bytesMax: number, onFailure: (error: unknown) => void): BatchOpener {
-  return new BatchOpener(async () => ({ run: async (job) => openBatch(job, bytesMax), close: async () => undefined }), onFailure);
+/** @param before waited for before each batch, if there is anything */
+export function openerInPlace(
+  bytesMax: number,
+  onFailure: (error: unknown) => void,
+  before: () => Promise<void> | null = () => null,
+): BatchOpener {
+  return new BatchOpener(
+    async () => ({
+      run: async (job) => {
+        await before();
+        return openBatch(job, bytesMax);
+      },
+      close: async () => undefined,
+    }),
+    onFailure,
+  );
 }

@@ -6,7 +6,7 @@ import { Prng } from '../../../src/lib/prng.ts';
 import { OutputTooLargeError } from '../../../src/protocol/bounded-output.ts';
 import { MalformedError } from '../../../src/protocol/protocol-errors.ts';
 import { BATCH_HEADER_BYTES, Compression } from '../../../src/protocol/record-batch.ts';
-import { buildBatch, readRecordsFrom } from '../../../src/protocol/record.ts';
+import { buildBatch, readRecordsFrom, type RecordInput } from '../../../src/protocol/record.ts';
 import { CODECS, javaBatch, javaRecord } from '../../support/java-batches.ts';
 
 const MIB = 1 << 20;
@@ -199,5 +199,41 @@ describe('finding a record in a batch', () => {
     expect(openBatch({ kind: 'find', batch: broken, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed' });
     const short = buildBatch({ records: [{ value: 'x', timestamp: 5 }], attributes: 1 }, () => gzipSync(Buffer.from([2])));
     expect(openBatch({ kind: 'find', batch: short, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed' });
+  });
+});
+
+describe('validating a produced batch', () => {
+  const judge = (batch: Buffer, times: { timestampMin?: number; timestampMax?: number } = {}, bytesMax = MIB): string => {
+    const slab = new SharedArrayBuffer(batch.length + 20);
+    batch.copy(Buffer.from(slab), 7);
+    const { timestampMin = -Infinity, timestampMax = Infinity } = times;
+    return openBatch({ kind: 'validate', slab, position: 7, length: batch.length, timestampMin, timestampMax }, bytesMax).kind;
+  };
+  const zip = (records: RecordInput[], compress: (bytes: Buffer) => Uint8Array = (bytes) => gzipSync(bytes)): Buffer =>
+    buildBatch({ records, attributes: 1, baseTimestamp: 50 }, compress);
+
+  it('takes what the Java client wrote, in any codec', () => {
+    for (const [codec] of CODECS) expect(judge(javaBatch(codec))).toBe('valid');
+  });
+
+  it('holds the records against the header', () => {
+    expect(judge(zip([{ value: 'a' }], () => Buffer.from('not gzip')))).toBe('malformed');
+    expect(judge(zip([{ value: 'a' }], (bytes) => gzipSync(Buffer.concat([bytes, bytes]))))).toBe('malformed');
+    expect(judge(zip([{ value: Buffer.alloc(5000) }]), {}, 1000)).toBe('unopened');
+  });
+
+  it('knows the time of every record, whatever the header says', () => {
+    const batch = zip([{ value: 'a', timestamp: 50 }, { value: 'b', timestamp: 90 }, { value: 'c', timestamp: 20 }]);
+    expect(judge(batch, { timestampMin: 20, timestampMax: 90 })).toBe('valid');
+    expect(judge(batch, { timestampMin: 21, timestampMax: 90 })).toBe('timestamps');
+    expect(judge(batch, { timestampMin: 20, timestampMax: 89 })).toBe('timestamps');
+    expect(judge(zip([{ value: 'a', timestamp: -1 }]), { timestampMin: 20, timestampMax: 89 })).toBe('valid');
+  });
+
+  it('leaves to the shard what is wrong with the batch as a whole', () => {
+    const corrupt = zip([{ value: 'a' }], () => Buffer.from('not gzip'));
+    corrupt[17]! ^= 1;
+    expect(judge(corrupt)).toBe('valid');
+    expect(judge(corrupt.subarray(0, 40))).toBe('valid');
   });
 });

@@ -165,10 +165,10 @@ describe('in a compressed batch', () => {
   test('records below the log start do not count, and the search goes on behind the batch', async () => {
     bench = new ReadBench();
     const [log] = bench.addTopic('orders');
-    const zip = (times: number[], baseOffset: number): void =>
-      log!.appendBatch(
-        buildBatch({ records: times.map((timestamp) => ({ value: 'x', timestamp })), attributes: 1, baseOffset }, (bytes) => gzipSync(bytes)),
-      );
+    const zip = (times: number[], baseOffset: number): void => {
+      const records = times.map((timestamp) => ({ value: 'x', timestamp }));
+      log!.appendBatch(buildBatch({ records, attributes: 1, baseOffset }, (bytes) => gzipSync(bytes)));
+    };
     zip([10, 90, 20], 0);
     zip([30, 80, 85], 3);
     expect((await ask(60)).offset).toBe(1);

@@ -467,7 +467,7 @@ describe('settings', () => {
       about(4, '1'),
       about(4, '2'),
       about(4, ''),
-      about(8, '1'),
+      about(77, '1'),
     ];
     for (const version of [1, 2, 3, 4]) {
       const { results } = await ask(describeConfigs, describeConfigsHandler(parts()), version, {
