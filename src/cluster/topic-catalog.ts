@@ -216,7 +216,11 @@ export class TopicCatalog {
     changes: readonly ConfigChange[],
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
-    return this.#swap(name, configsOf(({ configs }) => changeConfigs(configs, changes)), options);
+    return this.#swap(
+      name,
+      configsOf(({ configs }) => changeConfigs(configs, changes)),
+      options,
+    );
   }
 
   /** Gives a topic exactly these settings (AlterConfigs). */

@@ -126,7 +126,9 @@ export class TimestampSearch {
     if (finding.kind === 'malformed') throw new MalformedError('batch', 'records', BATCH_HEADER_BYTES, 'they cannot be decompressed');
     if (finding.kind === 'none') return null;
     // A batch that could not be opened is answered with its start: a consumer then begins a little early, never late.
-    return finding.kind === 'found' ? { offset: finding.offset, timestamp: finding.timestamp } : { offset: first, timestamp: baseTimestamp };
+    return finding.kind === 'found'
+      ? { offset: finding.offset, timestamp: finding.timestamp }
+      : { offset: first, timestamp: baseTimestamp };
   }
 
   private locate(view: PartitionView, timestamp: number, fromSegment: number): Promise<Place> {

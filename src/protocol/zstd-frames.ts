@@ -55,8 +55,7 @@ function followFrame(input: Buffer, start: number, bytesMax: number): number {
   if ((descriptor & RESERVED_BIT) !== 0 || position > input.length) malformed(start, 'unknown or cut short');
   let content = 0;
   for (let i = sizeBytes - 1; i >= 0; i--) content = content * 256 + (input[sizeAt + i] as number);
-  if (windowOf(input[start + 1] as number, isSingle) > WINDOW_BYTES_MAX || content > bytesMax)
-    throw new OutputTooLargeError(bytesMax);
+  if (windowOf(input[start + 1] as number, isSingle) > WINDOW_BYTES_MAX || content > bytesMax) throw new OutputTooLargeError(bytesMax);
   for (let isLast = false; !isLast;) {
     if (position + 3 > input.length) malformed(position, 'block header cut short');
     const header = input.readUIntLE(position, 3);

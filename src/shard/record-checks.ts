@@ -4,14 +4,7 @@
  */
 import { crc32cAt } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import {
-  BATCH_HEADER_BYTES,
-  baseTimestamp,
-  Compression,
-  compression,
-  maxTimestamp,
-  setMaxTimestamp,
-} from '../protocol/record-batch.ts';
+import { BATCH_HEADER_BYTES, baseTimestamp, Compression, compression, maxTimestamp, setMaxTimestamp } from '../protocol/record-batch.ts';
 import { RecordWalk } from '../protocol/record-walk.ts';
 import type { PartitionConfig } from '../log/partition-state.ts';
 

@@ -263,7 +263,9 @@ export class ReadBench {
       verify: options.verify ?? 'once',
       router: this.router,
       jobs: this.jobs,
-      opener: openerInPlace(options.openedBytesMax ?? 1 << 20, (error) => this.logged.push({ message: 'opening failed', fields: { error } })),
+      opener: openerInPlace(options.openedBytesMax ?? 1 << 20, (error) =>
+        this.logged.push({ message: 'opening failed', fields: { error } }),
+      ),
       timers: this.timers,
       nowMs: () => this.nowMs,
       logger,

@@ -41,7 +41,8 @@ const SPACE_UNKNOWN: FolderSpace = { totalBytes: -1, usableBytes: -1 };
 export function describeLogDirsHandler({ router, dataDir, space }: DescribeLogDirsParts): Handler {
   return async (request) => {
     const body = decodeRequest(describeLogDirs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const wanted = body.topics === null ? [...router.topics()].map(({ name }): Wanted => ({ name, partitions: null })) : together(body.topics);
+    const wanted =
+      body.topics === null ? [...router.topics()].map(({ name }): Wanted => ({ name, partitions: null })) : together(body.topics);
     const found = await space();
     const topics = new PartedArray<Answer>(describeLogDirs, request.apiVersion, ['results', 'topics']);
     const isWanted = await encodeEach(
@@ -72,7 +73,8 @@ function together(topics: Asked): Wanted[] {
 function describe(router: Router, { name, partitions: wanted }: Wanted): Answer | null {
   const topic = router.topicByName(name);
   if (topic === undefined) return null;
-  const views: (PartitionView | undefined)[] = wanted === null ? [...topic.partitions] : Array.from(wanted, (index) => topic.partitions[index]);
+  const views: (PartitionView | undefined)[] =
+    wanted === null ? [...topic.partitions] : Array.from(wanted, (index) => topic.partitions[index]);
   const partitions = views.flatMap((view) =>
     view === undefined ? [] : [{ partitionIndex: view.partition, partitionSize: view.bytes, offsetLag: 0, isFutureKey: false }],
   );

@@ -29,7 +29,11 @@ export function describeClusterHandler(parts: DescribeClusterParts): Handler {
 
 type Said = Omit<Answer, 'throttleTimeMs'>;
 
-function describe({ broker, clusterId }: DescribeClusterParts, asked: RequestOf<typeof describeCluster>, connection: RequestConnection): Said {
+function describe(
+  { broker, clusterId }: DescribeClusterParts,
+  asked: RequestOf<typeof describeCluster>,
+  connection: RequestConnection,
+): Said {
   const { host, port } = advertisedAddress(broker, connection);
   return {
     errorCode: ErrorCode.NONE,

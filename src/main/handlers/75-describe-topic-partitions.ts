@@ -49,7 +49,8 @@ function pageOf(router: Router, nodeId: number, { topics, cursor, responsePartit
     if (room === 0) return { topics: answers, nextCursor: { topicName, partitionIndex: 0 } };
     const topic = router.topicByName(topicName);
     if (topic === undefined) {
-      const errorCode = topicNameProblem(topicName) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION;
+      const errorCode =
+        topicNameProblem(topicName) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION;
       answers.push(refused(topicName, errorCode, TOPIC_OPERATIONS));
       continue;
     }

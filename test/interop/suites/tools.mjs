@@ -72,10 +72,17 @@ async function checkConfigs(console) {
     const logger = ['--entity-type', 'broker-loggers', '--entity-name', '1', '--describe'];
     assert.match(await console.must('ConfigCommand', ...logger), /root=(TRACE|DEBUG|INFO|WARN|ERROR|FATAL|OFF)/);
   });
-  await console.check('describe-configs', 'kafka-configs --describe of topics, client metrics and groups, none of which is named', async () => {
-    assert.match(await console.must('ConfigCommand', '--entity-type', 'topics', '--describe'), /Dynamic configs for topic tools-grows are/);
-    await console.must('ConfigCommand', '--entity-type', 'client-metrics', '--describe');
-  });
+  await console.check(
+    'describe-configs',
+    'kafka-configs --describe of topics, client metrics and groups, none of which is named',
+    async () => {
+      assert.match(
+        await console.must('ConfigCommand', '--entity-type', 'topics', '--describe'),
+        /Dynamic configs for topic tools-grows are/,
+      );
+      await console.must('ConfigCommand', '--entity-type', 'client-metrics', '--describe');
+    },
+  );
   await console.check('describe-configs', 'kafka-configs --describe of a group: the defaults', async () => {
     const group = ['--entity-type', 'groups', '--entity-name', 'tools-group', '--describe', '--all'];
     assert.match(await console.must('ConfigCommand', ...group), /consumer\.session\.timeout\.ms=45000/);

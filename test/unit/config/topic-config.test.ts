@@ -31,7 +31,9 @@ describe('topic settings', () => {
 
   it('let records be a little ahead of the clock, as Kafka does', () => {
     expect(resolveTopicConfig({}, broker)).toMatchObject({ messageTimestampAfterMsMax: 3_600_000, messageTimestampBeforeMsMax: Infinity });
-    expect(resolveTopicConfig({ 'message.timestamp.after.max.ms': '9223372036854775807' }, broker).messageTimestampAfterMsMax).toBe(Infinity);
+    expect(resolveTopicConfig({ 'message.timestamp.after.max.ms': '9223372036854775807' }, broker).messageTimestampAfterMsMax).toBe(
+      Infinity,
+    );
   });
 
   it('take any flush.messages and flush.ms but never as fsync, under the topic’s own durability', () => {

@@ -223,7 +223,11 @@ describe('validating a produced batch', () => {
   });
 
   it('knows the time of every record, whatever the header says', () => {
-    const batch = zip([{ value: 'a', timestamp: 50 }, { value: 'b', timestamp: 90 }, { value: 'c', timestamp: 20 }]);
+    const batch = zip([
+      { value: 'a', timestamp: 50 },
+      { value: 'b', timestamp: 90 },
+      { value: 'c', timestamp: 20 },
+    ]);
     expect(judge(batch, { timestampMin: 20, timestampMax: 90 })).toBe('valid');
     expect(judge(batch, { timestampMin: 21, timestampMax: 90 })).toBe('timestamps');
     expect(judge(batch, { timestampMin: 20, timestampMax: 89 })).toBe('timestamps');

@@ -24,7 +24,10 @@ function pairs(configs: Asked[2] = {}): { name: string; value: string | null }[]
   return list.map(([name, value]) => ({ name, value }));
 }
 
-async function ask(asked: readonly Asked[], { validateOnly = false, version = 2 } = {}): Promise<ResponseOf<typeof alterConfigs>['responses']> {
+async function ask(
+  asked: readonly Asked[],
+  { validateOnly = false, version = 2 } = {},
+): Promise<ResponseOf<typeof alterConfigs>['responses']> {
   const resources = asked.map(([resourceType, resourceName, configs]) => ({ resourceType, resourceName, configs: pairs(configs) }));
   const request = new FakeRequest(alterConfigs, version, { resources, validateOnly });
   await alterConfigsHandler(bench.lifecycle, bench.config)(request);

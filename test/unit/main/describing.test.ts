@@ -66,11 +66,14 @@ const EVERY: readonly (readonly [Api, () => Handler])[] = [
   [describeTopicPartitions, () => describeTopicPartitionsHandler(bench.router, 1)],
 ];
 
-test.each(EVERY.map(([api, handler]) => [api.name, api, handler] as const))('a %s that is cut short is malformed', async (_name, api, handler) => {
-  const request = new FakeRequest(api, Number(/-(\d+)$/.exec(api.request.versions)?.[1] ?? 0), {});
-  const cut = Object.assign(request, { bodyEnd: request.bodyEnd - 1 });
-  await expect(Promise.resolve().then(() => handler()(cut))).rejects.toThrow(MalformedError);
-});
+test.each(EVERY.map(([api, handler]) => [api.name, api, handler] as const))(
+  'a %s that is cut short is malformed',
+  async (_name, api, handler) => {
+    const request = new FakeRequest(api, Number(/-(\d+)$/.exec(api.request.versions)?.[1] ?? 0), {});
+    const cut = Object.assign(request, { bodyEnd: request.bodyEnd - 1 });
+    await expect(Promise.resolve().then(() => handler()(cut))).rejects.toThrow(MalformedError);
+  },
+);
 
 describe('DescribeCluster', () => {
   const describeIt = (version: number, body: object) =>
@@ -101,7 +104,11 @@ describe('DescribeCluster', () => {
   });
 
   test('has no controllers to describe, and no other kinds', async () => {
-    expect(await describeIt(1, { endpointType: 2 })).toMatchObject({ errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE, brokers: [], controllerId: -1 });
+    expect(await describeIt(1, { endpointType: 2 })).toMatchObject({
+      errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+      brokers: [],
+      controllerId: -1,
+    });
     expect(await describeIt(1, { endpointType: 3 })).toMatchObject({ errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, clusterId: '' });
   });
 });
@@ -120,7 +127,9 @@ describe('DescribeTopicPartitions', () => {
   /** What is answered, as `topic error partitions`, and the cursor. */
   function short({ topics, nextCursor }: ResponseOf<typeof describeTopicPartitions>): [string[], string | null] {
     return [
-      topics.map(({ name, errorCode, partitions }) => `${name} ${errorCode} ${partitions.map(({ partitionIndex }) => partitionIndex).join()}`),
+      topics.map(
+        ({ name, errorCode, partitions }) => `${name} ${errorCode} ${partitions.map(({ partitionIndex }) => partitionIndex).join()}`,
+      ),
       nextCursor === null ? null : `${nextCursor.topicName} ${nextCursor.partitionIndex}`,
     ];
   }
@@ -151,7 +160,11 @@ describe('DescribeTopicPartitions', () => {
       },
     ]);
     viewOf('b').becomeState('offline');
-    expect((await page(['b'])).topics[0]!.partitions[0]).toMatchObject({ errorCode: ErrorCode.LEADER_NOT_AVAILABLE, leaderId: -1, isrNodes: [] });
+    expect((await page(['b'])).topics[0]!.partitions[0]).toMatchObject({
+      errorCode: ErrorCode.LEADER_NOT_AVAILABLE,
+      leaderId: -1,
+      isrNodes: [],
+    });
   });
 
   test('an empty list stands for all topics, in the order of their names, as topics come and go', async () => {
@@ -398,7 +411,11 @@ describe('DescribeConfigs', () => {
   test('of groups and client metrics: the defaults, for none was set', async () => {
     const group = await configsOf(32, 'g');
     expect([group.errorCode, group.configs.length]).toEqual([0, 17]);
-    expect(group.configs.find(({ name }) => name === 'consumer.session.timeout.ms')).toMatchObject({ value: '45000', configSource: 5, configType: 3 });
+    expect(group.configs.find(({ name }) => name === 'consumer.session.timeout.ms')).toMatchObject({
+      value: '45000',
+      configSource: 5,
+      configType: 3,
+    });
     const metrics = await configsOf(16, 'm');
     expect(metrics.configs.map(({ name, value, configType }) => [name, value, configType])).toEqual([
       ['interval.ms', '300000', 3],
@@ -450,7 +467,10 @@ describe('ListConfigResources', () => {
   });
 });
 
-test.each([null, [], [{ name: 'a', partitionIndexes: [0, 9] }]])('ListPartitionReassignments: none, whatever is asked (%j)', async (topics) => {
-  const answer = await ask(listPartitionReassignments, handleListPartitionReassignments, 0, { timeoutMs: 1000, topics });
-  expect(answer).toEqual({ throttleTimeMs: 0, errorCode: 0, errorMessage: null, topics: [] });
-});
+test.each([null, [], [{ name: 'a', partitionIndexes: [0, 9] }]])(
+  'ListPartitionReassignments: none, whatever is asked (%j)',
+  async (topics) => {
+    const answer = await ask(listPartitionReassignments, handleListPartitionReassignments, 0, { timeoutMs: 1000, topics });
+    expect(answer).toEqual({ throttleTimeMs: 0, errorCode: 0, errorMessage: null, topics: [] });
+  },
+);

@@ -27,7 +27,13 @@ const bad = zip(() => Buffer.from('not gzip'));
 
 async function send(...batches: Buffer[]): Promise<number[]> {
   const client = await bench.connect();
-  client.write(produceFrame(1, 't', batches.map((records, partition) => ({ partition, records }))));
+  client.write(
+    produceFrame(
+      1,
+      't',
+      batches.map((records, partition) => ({ partition, records })),
+    ),
+  );
   return codesOf((await client.nextProduce()).body);
 }
 
@@ -50,11 +56,14 @@ test('refuses a bomb', async () => {
 });
 
 test('looks at the time of every record, where times of producers count', async () => {
-  const late = zip((bytes) => gzipSync(bytes), [
-    { value: 'a', timestamp: 5 },
-    { value: 'b', timestamp: Date.now() + 7_200_000 },
-    { value: 'c', timestamp: 6 },
-  ]);
+  const late = zip(
+    (bytes) => gzipSync(bytes),
+    [
+      { value: 'a', timestamp: 5 },
+      { value: 'b', timestamp: Date.now() + 7_200_000 },
+      { value: 'c', timestamp: 6 },
+    ],
+  );
   expect(await send(late)).toEqual([ErrorCode.NONE]);
   topic.config.messageTimestampAfterMsMax = 3_600_000;
   expect(await send(late)).toEqual([ErrorCode.INVALID_TIMESTAMP]);

@@ -14,7 +14,11 @@ const record: fc.Arbitrary<RecordInput> = fc.record({
   key: bytes,
   value: bytes,
   headers: fc.array(fc.record({ key: fc.string({ maxLength: 5 }), value: bytes }), { maxLength: 3 }),
-  timestamp: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 2_000_000_000_000 }), fc.integer({ min: 1_699_999_999_000, max: 1_700_000_001_000 })),
+  timestamp: fc.oneof(
+    fc.constant(-1),
+    fc.integer({ min: 0, max: 2_000_000_000_000 }),
+    fc.integer({ min: 1_699_999_999_000, max: 1_700_000_001_000 }),
+  ),
 });
 
 describe('walking records', () => {
@@ -29,7 +33,11 @@ describe('walking records', () => {
   });
 
   it('agrees with reading the records one by one about every change of a byte', () => {
-    const records = [{ key: 'k', value: 'value', headers: [{ key: 'h', value: 'v' }] }, { value: null, timestamp: 2_000_000_000_000 }, { value: 'x' }];
+    const records = [
+      { key: 'k', value: 'value', headers: [{ key: 'h', value: 'v' }] },
+      { value: null, timestamp: 2_000_000_000_000 },
+      { value: 'x' },
+    ];
     const batch = buildBatch({ records, baseTimestamp: 1_700_000_000_000 });
     for (let at = BATCH_HEADER_BYTES; at < batch.length; at++) {
       for (const value of [0, 1, 2, 3, 0x7f, 0x80, 0xff, batch[at]! ^ 1]) {
@@ -55,7 +63,8 @@ describe('walking records', () => {
       other.writeInt32BE(count, RECORD_COUNT_POSITION);
       expect(walked(other)).toBe(ErrorCode.INVALID_RECORD);
     }
-    for (let length = BATCH_HEADER_BYTES; length < batch.length; length++) expect(walked(batch.subarray(0, length))).toBe(ErrorCode.INVALID_RECORD);
+    for (let length = BATCH_HEADER_BYTES; length < batch.length; length++)
+      expect(walked(batch.subarray(0, length))).toBe(ErrorCode.INVALID_RECORD);
     expect(walked(Buffer.concat([batch, Buffer.from([0])]))).toBe(ErrorCode.INVALID_RECORD);
   });
 
