@@ -37,20 +37,27 @@ export class ProduceOpening {
   /** Has the batches in those slots of `pending` opened, each by the settings of its topic; wakes the owner when the verdicts are there. */
   open(pending: PendingProduce, unopened: ReadonlyMap<number, ProduceTopic>): void {
     const { owner } = pending;
-    const verdicts = new Int16Array(pending.view.partitionCount);
-    const nowMs = Date.now();
-    const judged = Array.from(unopened, async ([slot, topic]) => {
-      verdicts[slot] = CODES[(await this.validate(pending, slot, topic, nowMs)).kind];
-    });
     pending.waiting = true;
     pending.waitsFor = null;
-    void Promise.all(judged).then(() => {
+    void this.judgeAll(pending, [...unopened]).then((verdicts) => {
       // The slot may serve another request by now, if the connection has closed meanwhile.
       if (owner === null || !owner.open || pending.owner !== owner) return;
       pending.verdicts = verdicts;
       pending.waiting = false;
       owner.wake();
     });
+  }
+
+  /** One batch of a request after the other: what waits for the thread is one job for each connection, however many partitions a request has. */
+  private async judgeAll(pending: PendingProduce, unopened: readonly (readonly [number, ProduceTopic])[]): Promise<Int16Array> {
+    const { owner } = pending;
+    const verdicts = new Int16Array(pending.view.partitionCount);
+    const nowMs = Date.now();
+    for (const [slot, topic] of unopened) {
+      if (owner === null || !owner.open || pending.owner !== owner) break;
+      verdicts[slot] = CODES[(await this.validate(pending, slot, topic, nowMs)).kind];
+    }
+    return verdicts;
   }
 
   private validate({ view }: PendingProduce, slot: number, { config }: ProduceTopic, nowMs: number): Promise<BatchFinding> {
