@@ -4,6 +4,7 @@
  * Shards of class `sync` run from the start, those of class `buffered` from the first partition that needs them.
  */
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { openFilesMax } from '../config/open-files.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
 import { RESERVE_BYTES } from '../log/keeper.ts';
@@ -12,7 +13,6 @@ import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
-import { openFilesMax } from './open-files.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
 import { SyncHelpers } from './sync-helpers.ts';
 
@@ -151,7 +151,7 @@ export class ShardSupervisor {
           checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
-          openSegmentsMax: Math.min(config.openSegmentsMax, Math.max(OPEN_SEGMENTS_FLOOR, Math.floor(openFilesMax() / 4))),
+          openSegmentsMax: Math.min(config.openSegmentsMax, Math.max(OPEN_SEGMENTS_FLOOR, Math.floor(openFilesMax() / 2))),
           retentionCheckIntervalMs: config.retentionCheckIntervalMs,
           spinUs: config.spinUs,
         },

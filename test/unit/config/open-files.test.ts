@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openFilesMax } from '../../../src/main/open-files.ts';
+import { openFilesMax } from '../../../src/config/open-files.ts';
 
 const LIMITS = `Limit                     Soft Limit           Hard Limit           Units
 Max cpu time              unlimited            unlimited            seconds
