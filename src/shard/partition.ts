@@ -15,6 +15,8 @@ export interface OpenSegment {
   lent: boolean;
   /** The file's name is durable: the journal may refer to bytes that are only here. */
   nameSynced: boolean;
+  /** It was written to since somebody last looked for files to close. */
+  used: boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export class ShardPartition {
   stopped = false;
   /** The journal says with an append which partition the handle means. */
   bound = false;
+  /** The active segment's file was closed for being idle, with a durable name. */
+  nameIsDurable = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;
   /** The active segment takes no batch with a later timestamp, ms, and none after that time (segment-age.ts). */
