@@ -1,6 +1,8 @@
 /** What Kafka's administrative tools ask of a broker, beyond the life of a topic. Part of the `console` suite. */
 
 import assert from 'node:assert/strict';
+import { must } from '../lib/command.mjs';
+import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
 
 /** APIs that the tools below rely on, in the highest version of Kafka 4.2. */
 const SERVED = {
@@ -118,8 +120,13 @@ async function checkBroker(console) {
     }
   });
   await console.check('metadata', 'kafka-cluster cluster-id, list-endpoints', async () => {
-    assert.match(await console.must('ClusterTool', 'cluster-id'), /Cluster ID: \S{22}/);
-    assert.match(await console.must('ClusterTool', 'list-endpoints'), /127\.0\.0\.1/);
+    // Its verb comes before everything else.
+    const cluster = async (verb) => {
+      const [command, args] = kafkaTool('ClusterTool', verb, '--bootstrap-server', console.broker.address);
+      return (await must(command, args, { env: QUICK_START })).stdout.toString();
+    };
+    assert.match(await cluster('cluster-id'), /Cluster ID: \S{22}/);
+    assert.match(await cluster('list-endpoints'), /127\.0\.0\.1/);
   });
 }
 
