@@ -1,6 +1,8 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
 import type { PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
-import { UNKNOWN_AGE } from './segment-age.ts';
+
+/** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
+export const UNKNOWN_AGE = -Infinity;
 
 /** The file of a segment that still takes bytes or still has bytes the disk may not have. */
 export interface OpenSegment {
