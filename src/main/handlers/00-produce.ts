@@ -10,7 +10,7 @@ import { ErrorCode } from '../../protocol/errors.ts';
 import { ATTRIBUTES_POSITION, BATCH_HEADER_BYTES, Compression, COMPRESSION_MASK } from '../../protocol/record-batch.ts';
 import { ViewStatus } from '../../protocol/view.ts';
 import type { BatchOpener } from '../batch-opener.ts';
-import { ProduceOpening } from '../produce-opening.ts';
+import { ProduceOpening, type ValidationConfig } from '../produce-opening.ts';
 import type { PendingProduce, ProduceTarget } from '../produce.ts';
 import type { ShardLink } from '../shard-link.ts';
 
@@ -27,10 +27,7 @@ export interface ProducePartition extends ProduceTarget {
 }
 
 export interface ProduceTopic {
-  readonly config: Pick<
-    TopicConfig,
-    'maxMessageBytes' | 'recordValidation' | 'messageTimestampType' | 'messageTimestampBeforeMsMax' | 'messageTimestampAfterMsMax'
-  >;
+  readonly config: Pick<TopicConfig, 'maxMessageBytes'> & ValidationConfig;
   readonly partitions: readonly (ProducePartition | undefined)[];
 }
 
@@ -56,8 +53,8 @@ export class ProduceHandler {
   private readonly bytes: Buffer;
   private readonly links: readonly ShardLink[];
   private readonly opening: ProduceOpening;
-  /** What {@link judge} found that is to be opened first: of each slot its topic. */
-  private readonly unopened = new Map<number, ProduceTopic>();
+  /** What {@link judge} found that is to be opened first: of each slot the settings of its topic. */
+  private readonly unopened = new Map<number, ValidationConfig>();
 
   /** @param bytes the receive slab, where every Produce lies */
   constructor(topics: ProduceTopics, links: readonly ShardLink[], bytes: Buffer, opener: BatchOpener) {
@@ -185,7 +182,7 @@ export class ProduceHandler {
   private checkOpened(pending: PendingProduce, slot: number, topic: ProduceTopic): number {
     if (pending.verdicts !== null) return pending.verdicts[slot] as number;
     const attributes = this.bytes[(pending.view.recordsPosition[slot] as number) + ATTRIBUTES_POSITION + 1] as number;
-    if ((attributes & COMPRESSION_MASK) !== Compression.NONE) this.unopened.set(slot, topic);
+    if ((attributes & COMPRESSION_MASK) !== Compression.NONE) this.unopened.set(slot, topic.config);
     return ErrorCode.NONE;
   }
 
