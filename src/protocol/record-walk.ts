@@ -28,6 +28,7 @@ export class RecordWalk {
     this.timestampMin = Infinity;
     this.timestampMax = NO_TIMESTAMP;
     cursor.position = start;
+    if (count < 0) return ErrorCode.INVALID_RECORD;
     for (let index = 0; index < count; index++) {
       const length = readVarint(records, cursor, end);
       const recordEnd = cursor.position + length;

@@ -23,7 +23,13 @@ const seeds: Record<keyof typeof targets, Buffer[]> = {
   fetchView: viewSeeds(1),
   records: ownVectors.filter(({ kind }) => kind === 'batch').map(({ hex }) => Buffer.from(hex, 'hex')),
   recordWalk: ownVectors.filter(({ kind }) => kind === 'batch').map(({ hex }) => Buffer.from(hex, 'hex')),
-  compressed: CODECS.map(([codec, number]) => Buffer.concat([Buffer.from([number - 1]), javaBatch(codec).subarray(61)])),
+  compressed: [
+    ...CODECS.map(([codec, number]) => Buffer.concat([Buffer.from([number - 1]), javaBatch(codec).subarray(61)])),
+    // Short ones: snappy with a copy, lz4 with a match, zstd with a repeated byte.
+    ...['010900611e0100', '0204224d186040820a0000001561010050626364656600000000', '0328b52ffd00580b000061'].map((hex) =>
+      Buffer.from(hex, 'hex'),
+    ),
+  ],
 };
 
 function messageSeeds(kind: Vector['kind']): Buffer[] {

@@ -58,11 +58,14 @@ describe('walking records', () => {
 
   it('wants them exactly as many as the header says, and to the last byte', () => {
     const batch = buildBatch({ records: [{ value: 'a' }, { value: 'b' }], baseTimestamp: 5 });
-    for (const count of [0, 1, 3, 2_000_000_000]) {
+    for (const count of [-1, 0, 1, 3, 2_000_000_000]) {
       const other = Buffer.from(batch);
       other.writeInt32BE(count, RECORD_COUNT_POSITION);
       expect(walked(other)).toBe(ErrorCode.INVALID_RECORD);
     }
+    const none = Buffer.from(batch.subarray(0, BATCH_HEADER_BYTES));
+    none.writeInt32BE(-1, RECORD_COUNT_POSITION);
+    expect(walked(none)).toBe(ErrorCode.INVALID_RECORD);
     for (let length = BATCH_HEADER_BYTES; length < batch.length; length++)
       expect(walked(batch.subarray(0, length))).toBe(ErrorCode.INVALID_RECORD);
     expect(walked(Buffer.concat([batch, Buffer.from([0])]))).toBe(ErrorCode.INVALID_RECORD);
