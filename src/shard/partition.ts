@@ -28,6 +28,11 @@ export class ShardPartition {
   leaderEpoch: number;
   active: OpenSegment | null = null;
 
+  /** The bytes of every offset below are in their segments on disk, not only in the page cache or the journal. */
+  syncedEnd: number;
+  /** What `syncedEnd` becomes when the checkpoint under way has synced everything; −1: nothing. */
+  lentEnd = -1;
+
   /** The group in work: first and last batch index (−1: none), bytes and end. */
   firstInGroup = -1;
   lastInGroup = -1;
@@ -42,7 +47,9 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
-  /** The journal says with an append which partition the handle means. */
+  /** The journal says which partition the handle means: nothing else may be said of it before. */
+  named = false;
+  /** It says so with an append too. */
   bound = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;
@@ -58,6 +65,8 @@ export class ShardPartition {
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;
+    // Recovery, or the shard before, synced what it hands over.
+    this.syncedEnd = state.endOffset;
   }
 
   /** The active segment's description, or undefined while the log never had one. */

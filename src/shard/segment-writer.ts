@@ -6,6 +6,7 @@
  */
 import type { Disk } from '../log/disk.ts';
 import { partitionFolder, segmentPath } from '../log/layout.ts';
+import type { UnsecuredRange } from '../log/messages.ts';
 import type { SegmentPool } from '../log/pool.ts';
 import type { SegmentState } from '../log/partition-state.ts';
 import { assert } from '../lib/assert.ts';
@@ -18,6 +19,11 @@ const SEGMENT_POSITION_MAX = 2 ** 31 - 1;
 interface Retiring {
   readonly partition: ShardPartition;
   readonly segment: OpenSegment;
+}
+
+/** What a failed sync of a partition's segments may have left out. */
+export function unsecuredOf({ handle, state, syncedEnd }: ShardPartition): UnsecuredRange[] {
+  return syncedEnd < state.endOffset ? [{ handle, from: syncedEnd }] : [];
 }
 
 /** See the file header. */
@@ -102,6 +108,7 @@ export class SegmentWriter {
       this.syncFile(entry.segment);
       this.syncNames(entry.segment.folder);
     }
+    partition.syncedEnd = partition.state.endOffset;
   }
 
   /**
@@ -126,6 +133,7 @@ export class SegmentWriter {
       this.lentFolders = [...this.unsyncedFolders];
       this.unsyncedFolders = new Set();
     }
+    if (bytesMin === 0) for (const partition of this.partitions) partition.lentEnd = partition.state.endOffset;
     this.lending = true;
     return { paths, folders: this.lentFolders };
   }
@@ -134,10 +142,37 @@ export class SegmentWriter {
   takeBack(): void {
     this.lending = false;
     this.lentFolders = [];
-    for (const partition of this.partitions) if (partition.active !== null) partition.active.lent = false;
+    for (const partition of this.partitions) {
+      if (partition.active !== null) partition.active.lent = false;
+      partition.syncedEnd = Math.max(partition.syncedEnd, partition.lentEnd);
+      partition.lentEnd = -1;
+    }
     for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
     this.lentRetiring = [];
     for (const { segment } of this.retiring) segment.lent = false;
+  }
+
+  /** A sync of what was lent has failed: which offsets it may have left out. */
+  unsecuredLent(): UnsecuredRange[] {
+    const lent = new Set<ShardPartition>();
+    for (const partition of this.partitions) if (partition.active?.lent === true) lent.add(partition);
+    for (const { partition, segment } of [...this.retiring, ...this.lentRetiring]) if (segment.lent) lent.add(partition);
+    return [...lent].flatMap(unsecuredOf);
+  }
+
+  /** The keeper could not do it now: everything lent is as unsynced as before. */
+  takeBackUnsynced(): void {
+    this.lending = false;
+    for (const folder of this.lentFolders) this.unsyncedFolders.add(folder);
+    this.lentFolders = [];
+    this.retiring.push(...this.lentRetiring);
+    this.lentRetiring = [];
+    for (const partition of this.partitions) partition.lentEnd = -1;
+    const active = [...this.partitions].flatMap((partition) => (partition.active === null ? [] : [partition.active]));
+    for (const segment of [...active, ...this.retiring.map((entry) => entry.segment)]) {
+      segment.dirty ||= segment.lent;
+      segment.lent = false;
+    }
   }
 
   /** Forgets a partition that left this shard; everything it wrote was secured or is not wanted any more. */
@@ -197,9 +232,11 @@ export class SegmentWriter {
       .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
       .sort();
     for (const unsynced of chain) {
-      if (unsynced !== folder) this.disk.syncFolder(unsynced);
+      if (unsynced === folder) continue;
+      this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);
     }
     this.disk.syncFolder(folder);
+    this.unsyncedFolders.delete(folder);
   }
 }
