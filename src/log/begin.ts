@@ -39,9 +39,9 @@ export function beginGeneration(
 ): BegunGeneration {
   disk.mkdir(`${dataFolder}/topics`);
   // Until the switch everything may be begun anew. A start that recovery refuses changes nothing.
-  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus));
-  discardUnborn(disk, dataFolder);
-  tidyPool(disk, dataFolder);
+  const tidy = (): boolean => [discardUnborn(disk, dataFolder), tidyPool(disk, dataFolder)].some(Boolean);
+  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus), tidy);
+  tidy();
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {
     const state = recovered.partitions.get(partitionKey(topicId, partition)) ?? emptyPartition(topicId, partition);

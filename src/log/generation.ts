@@ -60,14 +60,21 @@ export function beginShard(disk: Disk, dataFolder: string, generation: string, b
   return folder;
 }
 
-/** Removes what killed starts left: generations that never became the truth. Those that were it may still hold journal files worth keeping. */
-export function discardUnborn(disk: Disk, dataFolder: string): void {
+/**
+ * Removes what killed starts left: generations that never became the truth. Those that were it may still hold journal files worth keeping. False: there was
+ * none.
+ */
+export function discardUnborn(disk: Disk, dataFolder: string): boolean {
   const current = currentGeneration(disk, dataFolder);
+  let removed = false;
   for (const name of disk.list(`${dataFolder}/generations`)) {
     const folder = generationFolder(dataFolder, name);
     const journals = disk.list(folder).some((shard) => disk.list(`${folder}/${shard}`).some((file) => journalNumber(file) >= 0));
-    if (name !== current && !journals) disk.removeTree(folder);
+    if (name === current || journals) continue;
+    disk.removeTree(folder);
+    removed = true;
   }
+  return removed;
 }
 
 /**

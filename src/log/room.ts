@@ -14,14 +14,17 @@ const STEP_BYTES_MIN = 64 << 10;
 const ZEROS = Buffer.alloc(1 << 20);
 const ZEROS_STEP_BYTES = 4 << 20;
 
-/** Runs `run`, again after making room as long as it finds none. It must leave nothing behind, or begin anew. Throws what it throws when no room is left to make. */
-export function withRoom<T>(disk: Disk, dataFolder: string, run: () => T): T {
+/**
+ * Runs `run`, again after making room as long as it finds none. It must leave nothing behind, or begin anew. `spare` removes what nobody needs, before anything
+ * that was set aside is given up, and says whether there was any. Throws what `run` throws when no room is left to make.
+ */
+export function withRoom<T>(disk: Disk, dataFolder: string, run: () => T, spare: () => boolean = nothingToSpare): T {
   for (;;) {
     try {
       return run();
     } catch (error) {
       // A sync that finds no room has failed, and is never tried again.
-      if (!isSpaceError(error) || isSyncError(error) || !makeRoom(disk, dataFolder)) throw error;
+      if (!isSpaceError(error) || isSyncError(error) || !(spare() || makeRoom(disk, dataFolder))) throw error;
     }
   }
 }
@@ -88,6 +91,10 @@ export function writeZeros(disk: Disk, path: string, bytes: number, pause: () =>
   } finally {
     disk.close(fd);
   }
+}
+
+function nothingToSpare(): boolean {
+  return false;
 }
 
 function doNotWait(): void {}
