@@ -97,17 +97,17 @@ export class SegmentWriter {
     segment.nameSynced = true;
   }
 
-  /** Makes all bytes and names of one partition durable. What a checkpoint under way has been lent is not durable yet, so it is synced here too. */
+  /**
+   * Makes all bytes and names of one partition durable. What a checkpoint under way has been lent is not durable yet, so it is synced here too; and a segment
+   * whose bytes were synced early is closed, while its name still waits for a checkpoint.
+   */
   syncAll(partition: ShardPartition): void {
-    if (partition.active !== null) {
-      this.syncFile(partition.active);
-      this.secureName(partition);
-    }
-    for (const entry of [...this.retiring, ...this.lentRetiring]) {
-      if (entry.partition !== partition) continue;
-      this.syncFile(entry.segment);
-      this.syncNames(entry.segment.folder);
-    }
+    const { topicId, partition: number } = partition.state;
+    if (partition.active !== null) this.syncFile(partition.active);
+    for (const entry of [...this.retiring, ...this.lentRetiring]) if (entry.partition === partition) this.syncFile(entry.segment);
+    const folder = partitionFolder(this.dataFolder, topicId, number);
+    if (this.unsyncedChain(folder).length > 0) this.syncNames(folder);
+    if (partition.active !== null) partition.active.nameSynced = true;
     partition.syncedEnd = partition.state.endOffset;
   }
 
@@ -228,15 +228,19 @@ export class SegmentWriter {
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */
   private syncNames(folder: string): void {
-    const chain = [...this.unsyncedFolders, ...this.lentFolders]
-      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
-      .sort();
-    for (const unsynced of chain) {
+    for (const unsynced of this.unsyncedChain(folder)) {
       if (unsynced === folder) continue;
       this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);
     }
     this.disk.syncFolder(folder);
     this.unsyncedFolders.delete(folder);
+  }
+
+  /** A partition's folder and the folders above it, as far as they have names that may not be durable; outermost first. */
+  private unsyncedChain(folder: string): string[] {
+    return [...this.unsyncedFolders, ...this.lentFolders]
+      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
+      .sort();
   }
 }
