@@ -239,7 +239,8 @@ const BUGS: readonly Planted[] = [
         original(handle, moveNumber);
         this.shard.movedOut.clear();
       }),
-    says: /is gone/,
+    // With all of it goes what it said of deleted records.
+    says: /is gone|that was answered/,
   },
   {
     bug: 'a partition moves out before what it has is synced',
@@ -253,7 +254,8 @@ const BUGS: readonly Planted[] = [
       replace(Shard, 'fail', function (this: any, _original, _reason, unsecured = []) {
         if (unsecured.length > 0) this.reply({ kind: 'unsecured', ranges: unsecured });
       }),
-    says: /is gone|stands offset|damage reported|never sent|ends at|that was answered/,
+    // A truncation is as lost as an append.
+    says: /is gone|is back|stands offset|damage reported|never sent|ends at|that was answered/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',
@@ -299,6 +301,7 @@ const BUGS: readonly Planted[] = [
       replace(ShardControl, 'open', function (this: any, original, message) {
         original({ ...message, recovered: message.recovered && this.refusal() === null });
       }),
+    // Deleted records come back where an older state is found of it.
     says: /is gone|that was answered/,
   },
   {
