@@ -31,6 +31,7 @@ export class SegmentWriter {
   private readonly disk: Disk;
   private readonly dataFolder: string;
   private readonly pool: SegmentPool;
+  /** Whose active segment is open. */
   private readonly partitions: Set<ShardPartition> = new Set();
   private retiring: Retiring[] = [];
   /** Folders with names the disk may not have. */
@@ -39,6 +40,9 @@ export class SegmentWriter {
   private lending = false;
   private lentRetiring: Retiring[] = [];
   private lentFolders: string[] = [];
+  private lentPartitions: ShardPartition[] = [];
+  /** What the last sync of {@link closeIdle} covered, for when it has failed. */
+  unsecuredIdle: UnsecuredRange[] = [];
 
   constructor(disk: Disk, dataFolder: string, pool: SegmentPool) {
     this.disk = disk;
@@ -56,12 +60,61 @@ export class SegmentWriter {
 
   /** The active segment's file, opened or created if need be. */
   active(partition: ShardPartition): OpenSegment {
-    if (partition.active !== null) return partition.active;
+    const { active } = partition;
+    if (active !== null) {
+      active.used = true;
+      return active;
+    }
     const segment = partition.activeSegment();
     assert(segment !== undefined, 'active segment asked for before the first roll');
-    partition.active = this.openFile(partition, segment.baseOffset, false);
+    partition.active = this.openFile(partition, segment.baseOffset, partition.nameIsDurable);
     this.partitions.add(partition);
     return partition.active;
+  }
+
+  /** Active segments whose files are open. */
+  get openCount(): number {
+    return this.partitions.size;
+  }
+
+  /**
+   * Closes files of active segments until at most `openMax` are open, those first that were not written to since the last look. Only files whose bytes and names are
+   * durable, unless `mayWait`: then others too, after a sync. They open again at their next write. Between groups only. Throws DiskError when a sync fails.
+   */
+  closeIdle(openMax: number, mayWait: boolean): void {
+    if (this.lending && !mayWait) return;
+    const idle = this.idlePartitions(openMax, mayWait);
+    const unsynced = idle.filter(({ active }) => active?.dirty === true || active?.lent === true);
+    this.unsecuredIdle = unsynced.flatMap(unsecuredOf);
+    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ active }) => (active as OpenSegment).fd));
+    for (const partition of idle) {
+      this.noteActiveSynced(partition, partition.state.endOffset);
+      // Otherwise it is durable already: its folder does not wait for a sync.
+      if (mayWait) this.secureName(partition);
+      this.disk.close((partition.active as OpenSegment).fd);
+      partition.active = null;
+      partition.nameIsDurable = true;
+      this.partitions.delete(partition);
+    }
+  }
+
+  /** The active segment is on disk up to `endOffset`. An earlier one may still wait for its sync. */
+  noteActiveSynced(partition: ShardPartition, endOffset: number): void {
+    if (partition.syncedEnd >= (partition.activeSegment()?.baseOffset ?? Infinity)) partition.syncedEnd = endOffset;
+  }
+
+  /** Second chance: the first round forgets that a file was used, the second one takes it all the same. */
+  private idlePartitions(openMax: number, mayWait: boolean): ShardPartition[] {
+    const idle = new Set<ShardPartition>();
+    for (let round = 0; round < 2; round++) {
+      for (const partition of this.partitions) {
+        if (this.partitions.size - idle.size <= openMax) return [...idle];
+        const { dirty, folder, used } = partition.active as OpenSegment;
+        (partition.active as OpenSegment).used = false;
+        if (!used && (mayWait || (!dirty && !this.unsyncedFolders.has(folder)))) idle.add(partition);
+      }
+    }
+    return [...idle];
   }
 
   /** Begins a new active segment for at least `bytes` at the partition's end; from the pool if `fromPool` and it has one. Returns its description. */
@@ -124,7 +177,7 @@ export class SegmentWriter {
       segment.dirtyBytes = 0;
       segment.lent = true;
     };
-    for (const partition of this.partitions) if (partition.active !== null) lend(partition.active);
+    for (const partition of this.partitions) lend(partition.active as OpenSegment);
     for (const { segment } of this.retiring) lend(segment);
     // What retired and is neither dirty nor lent any more closes when the keeper is done.
     this.lentRetiring = this.retiring.filter(({ segment }) => !segment.dirty);
@@ -133,7 +186,10 @@ export class SegmentWriter {
       this.lentFolders = [...this.unsyncedFolders];
       this.unsyncedFolders = new Set();
     }
-    if (bytesMin === 0) for (const partition of this.partitions) partition.lentEnd = partition.state.endOffset;
+    if (bytesMin === 0) {
+      this.lentPartitions = [...new Set([...this.partitions, ...this.lentRetiring.map(({ partition }) => partition)])];
+      for (const partition of this.lentPartitions) partition.lentEnd = partition.state.endOffset;
+    }
     this.lending = true;
     return { paths, folders: this.lentFolders };
   }
@@ -142,11 +198,12 @@ export class SegmentWriter {
   takeBack(): void {
     this.lending = false;
     this.lentFolders = [];
-    for (const partition of this.partitions) {
-      if (partition.active !== null) partition.active.lent = false;
+    for (const partition of this.partitions) (partition.active as OpenSegment).lent = false;
+    for (const partition of this.lentPartitions) {
       partition.syncedEnd = Math.max(partition.syncedEnd, partition.lentEnd);
       partition.lentEnd = -1;
     }
+    this.lentPartitions = [];
     for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
     this.lentRetiring = [];
     for (const { segment } of this.retiring) segment.lent = false;
@@ -167,8 +224,9 @@ export class SegmentWriter {
     this.lentFolders = [];
     this.retiring.push(...this.lentRetiring);
     this.lentRetiring = [];
-    for (const partition of this.partitions) partition.lentEnd = -1;
-    const active = [...this.partitions].flatMap((partition) => (partition.active === null ? [] : [partition.active]));
+    for (const partition of this.lentPartitions) partition.lentEnd = -1;
+    this.lentPartitions = [];
+    const active = [...this.partitions].map((partition) => partition.active as OpenSegment);
     for (const segment of [...active, ...this.retiring.map((entry) => entry.segment)]) {
       segment.dirty ||= segment.lent;
       segment.lent = false;
@@ -190,6 +248,8 @@ export class SegmentWriter {
   dropActive(partition: ShardPartition): void {
     if (partition.active !== null) this.retire(partition, partition.active);
     partition.active = null;
+    partition.nameIsDurable = false;
+    this.partitions.delete(partition);
   }
 
   /**
@@ -223,7 +283,7 @@ export class SegmentWriter {
     this.ensureFolder(partition);
     const fd = this.disk.open(path, 'write');
     if (!nameSynced) this.unsyncedFolders.add(folder);
-    return { fd, path, folder, dirty: false, dirtyBytes: 0, lent: false, nameSynced };
+    return { fd, path, folder, dirty: false, dirtyBytes: 0, lent: false, nameSynced, used: true };
   }
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */

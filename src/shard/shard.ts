@@ -336,6 +336,18 @@ export class Shard {
     this.publishGroup();
     if (this.failure === null) this.control.removeFiles();
     this.group.clear();
+    if (this.segments.openCount > this.settings.openSegmentsMax && this.failure === null) this.closeIdle();
+  }
+
+  /** Too many files are open. Half of them at a time, so that their syncs wait for the disk together and the next ones are far. */
+  private closeIdle(): void {
+    try {
+      this.segments.closeIdle(this.settings.openSegmentsMax / 2, true);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // Without a descriptor for a folder the files stay open, until the next group.
+      if (isSyncError(error)) this.fail(`${error.message} while segments of quiet partitions were closed`, this.segments.unsecuredIdle);
+    }
   }
 
   /** Step 1 for one partition. */
@@ -439,8 +451,7 @@ export class Shard {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
       partition.active.dirty = false;
       partition.active.dirtyBytes = 0;
-      // Unless an earlier segment still waits for its sync.
-      if (partition.syncedEnd >= (partition.activeSegment()?.baseOffset ?? Infinity)) partition.syncedEnd = partition.stagedEnd;
+      this.segments.noteActiveSynced(partition, partition.stagedEnd);
     }
     this.journalWriter.becomeSynced();
   }

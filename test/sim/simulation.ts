@@ -148,6 +148,7 @@ export class Simulation {
       checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 256 << 10,
+      openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
       retentionCheckIntervalMs: 300,
       spinUs: 0,
     };

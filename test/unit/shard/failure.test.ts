@@ -109,3 +109,22 @@ test('a partition whose state is too large for the journal stays in its shard an
   bench.append(1);
   expect(bench.codes).toEqual([0]);
 });
+
+test('files of quiet partitions that are closed: a failed sync makes theirs doubtful, a missing descriptor nothing', () => {
+  const bench = new ShardBench('sync', { openSegmentsMax: 2 });
+  for (const handle of [1, 2]) {
+    bench.open(handle);
+    bench.append(handle);
+  }
+  bench.open(3);
+  bench.disk.failOpen = (path) => path.includes('/topics') && !path.endsWith('.log');
+  bench.append(3);
+  expect(bench.shard.failure).toBeNull();
+  bench.disk.failOpen = null;
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  bench.append(3);
+  expect(bench.shard.failure).toMatch(/quiet partitions/);
+  const [unsecured] = bench.take('unsecured');
+  expect(unsecured?.ranges.every(({ handle, from }) => handle !== 3 && from === 0)).toBe(true);
+  expect(unsecured?.ranges.length).toBeGreaterThan(0);
+});
