@@ -189,7 +189,8 @@ const BUGS: readonly Planted[] = [
         for (const { active } of this.partitions) active.dirty = active.lent = false;
         original(openMax, mayWait);
       }),
-    says: /is gone|stands offset|damage reported|cut by a truncation and is back/,
+    // Where a segment has a recycled file, the bytes of its owner before stand in their place.
+    says: /is gone|stands offset|damage reported|never sent|cut by a truncation and is back/,
   },
   {
     bug: 'acknowledged before the sync: the journal is not synced with the appends it holds',
