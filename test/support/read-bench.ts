@@ -14,7 +14,7 @@ import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
 import { ReadSide } from '../../src/main/read-side.ts';
-import type { Request, RequestConnection } from '../../src/main/requests.ts';
+import type { CloseListener, Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
@@ -41,6 +41,7 @@ export class FakeConnection implements RequestConnection {
   readonly remoteAddress = '127.0.0.1';
   open = true;
   closeReason: string | null = null;
+  closeListener: CloseListener | null = null;
 
   close(reason: string): void {
     this.open = false;
@@ -219,6 +220,7 @@ export interface ReadBenchOptions {
   readonly indexIntervalBytes?: number;
   readonly descriptorsMax?: number;
   readonly fetchBytesMax?: number;
+  readonly sessionSlotsMax?: number;
 }
 
 export class ReadBench {
@@ -257,6 +259,7 @@ export class ReadBench {
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
       fetchBytesMax: options.fetchBytesMax ?? 55 << 20,
+      fetchSessionSlotsMax: options.sessionSlotsMax ?? 1000,
       verify: options.verify ?? 'once',
       router: this.router,
       jobs: this.jobs,
