@@ -126,6 +126,8 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   }
 
   private enterSession(session: FetchSession, request: Request): void {
+    // What changed before this request must be due.
+    this.engine.waiting.flush();
     this.sessionEpoch = session.epoch;
     session.becomeUsed(request.connection);
     session.becomeAwaited(this);

@@ -16,6 +16,8 @@ export class FetchWaiting {
   rounds = 0;
   private changed: PartitionView[] = [];
   private spare: PartitionView[] = [];
+  /** A round is under way: it is not begun again from within. */
+  private flushing = false;
   private readonly woken = new Set<Sleeper>();
   private readonly flushTask = (): void => this.flush();
 
@@ -27,26 +29,36 @@ export class FetchWaiting {
 
   /** `sleeper` is woken at the end of this round, or of the next if none is under way; once, however often it is named. */
   wake(sleeper: Sleeper): void {
-    if (this.woken.size === 0) queueMicrotask(this.flushTask);
+    if (!this.flushing && this.woken.size === 0) queueMicrotask(this.flushTask);
     this.woken.add(sleeper);
   }
 
   /** Tells all waiters of changed views now, and wakes those who were named. */
   flush(): void {
-    if (this.changed.length === 0 && this.woken.size === 0) return;
+    if (this.flushing || (this.changed.length === 0 && this.woken.size === 0)) return;
+    this.flushing = true;
+    this.rounds++;
+    try {
+      this.tell();
+      // Who is named meanwhile has its turn, too.
+      for (const sleeper of this.woken) {
+        this.woken.delete(sleeper);
+        sleeper.onWoken();
+      }
+    } finally {
+      this.flushing = false;
+    }
+  }
+
+  private tell(): void {
     const views = this.changed;
     this.changed = this.spare;
     this.spare = views;
-    this.rounds++;
     for (const view of views) {
       view.changed = false;
-      // Who is told may leave the set; nobody joins it before the round ends.
+      // Who is told may leave the set; nobody joins it before all are told.
       if (view.waiters !== null) for (const waiter of view.waiters) waiter.onViewChanged(view);
     }
     views.length = 0;
-    for (const sleeper of this.woken) {
-      this.woken.delete(sleeper);
-      sleeper.onWoken();
-    }
   }
 }

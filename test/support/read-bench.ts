@@ -46,6 +46,8 @@ export class FakeConnection implements RequestConnection {
   close(reason: string): void {
     this.open = false;
     this.closeReason = reason;
+    this.closeListener?.onConnectionClosed(this);
+    this.closeListener = null;
   }
 }
 
@@ -58,7 +60,7 @@ export class FakeRequest implements Request {
   readonly bytes: Buffer;
   readonly bodyStart = 0;
   readonly bodyEnd: number;
-  readonly connection = new FakeConnection();
+  readonly connection: FakeConnection;
   onQueued: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** The answer as written; null until then. */
@@ -69,8 +71,9 @@ export class FakeRequest implements Request {
   private readonly api: Api;
   private waiter: (() => void) | null = null;
 
-  constructor(api: Api, version: number, body: object) {
+  constructor(api: Api, version: number, body: object, connection = new FakeConnection()) {
     this.api = api;
+    this.connection = connection;
     this.apiKey = api.key;
     this.apiVersion = version;
     this.bytes = encodeRequest(api, version, body as Record<string, unknown>);
