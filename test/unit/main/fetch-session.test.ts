@@ -330,6 +330,45 @@ test('MinBytes counts over the partitions of a session, also those that were due
   ]);
 });
 
+test('a partition named twice in one request is what was said last', async () => {
+  const [log] = bench.addTopic('orders');
+  log!.append(1);
+  await client.fetch({ ask: { orders: [{ offset: 1 }, { offset: 9 }] } });
+  const answer = client.partitionsOf(await client.fetch());
+  expect(answer.get('orders-0')!.errorCode).toBe(ErrorCode.OFFSET_OUT_OF_RANGE);
+  expect(await client.told({ ask: { orders: [{ offset: 9 }, { offset: 1 }] } })).toEqual(['orders-0']);
+  expect(await client.told()).toEqual([]);
+});
+
+test('a topic that is deleted while an answer is read is not forgotten', async () => {
+  const [big] = bench.addTopic('big');
+  const [idle] = bench.addTopic('idle');
+  for (let n = 0; n < 4; n++) big!.append(1, 100_000);
+  const request = client.begin({ ask: { idle: [{ offset: 0 }], big: [{ offset: 0 }] } });
+  expect(request.answer).toBeNull();
+  deleteTopic(idle!);
+  await client.end(request);
+  const answer = client.partitionsOf(await client.fetch({ ask: { big: [{ offset: 4 }] } }));
+  expect(answer.get('idle-0')!.errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+});
+
+test('what comes to other partitions while too little is read is not overlooked', async () => {
+  const [a, b] = bench.addTopic('orders', 2);
+  a!.append(10, 10);
+  await client.fetch({
+    ask: {
+      orders: [
+        { partition: 0, offset: 10 },
+        { partition: 1, offset: 0 },
+      ],
+    },
+  });
+  // Where offset 5 lies has to be looked up, so it reads before it knows how little there is.
+  const request = client.begin({ ask: { orders: [{ partition: 0, offset: 5 }] }, maxWaitMs: 60_000, minBytes: 10_000 });
+  b!.append(1, 20_000);
+  expect(client.partitionsOf(await client.end(request)).size).toBe(2);
+});
+
 test('all partitions that changed at once are in one answer', async () => {
   const logs = bench.addTopic('orders', 50);
   await client.fetch({ ask: { orders: logs.map((_, partition) => ({ partition, offset: 0 })) } });
