@@ -160,6 +160,8 @@ export class FetchSession implements CloseListener, Linked<FetchSession> {
   /** The connection that used it last is gone. */
   abandoned = false;
   closed = false;
+  /** Sessions that its connection opened before it and never used, in a row. */
+  unusedBefore = 0;
   /** Partitions. */
   size = 0;
   /** What it is taken to cost in memory. */
@@ -183,6 +185,11 @@ export class FetchSession implements CloseListener, Linked<FetchSession> {
   /** Partitions that the next fetch looks at. */
   get dueCount(): number {
     return this.line.size;
+  }
+
+  /** Whether no request has gone on with it so far. */
+  get isUnused(): boolean {
+    return this.epoch === 1 && this.lastUsedMs === this.createdMs && !this.closed;
   }
 
   /** Takes over what an incremental request says: forgotten partitions go last, as in Kafka. */

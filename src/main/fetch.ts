@@ -20,7 +20,7 @@ import type { DamageFinder } from './damage-finder.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { FetchMemory } from './fetch-memory.ts';
 import { FetchOperation } from './fetch-operation.ts';
-import type { FetchSession, SessionPartition } from './fetch-session.ts';
+import { FetchSession, type SessionPartition } from './fetch-session.ts';
 import { FetchSessions, SESSION_EVICTION_MS } from './fetch-sessions.ts';
 import type { FetchTargets } from './fetch-targets.ts';
 import type { FetchWaiting } from './fetch-waiting.ts';
@@ -36,6 +36,9 @@ export const RESPONSE_BYTES = 1024 * 1024;
 
 /** Operations kept for reuse. */
 const SPARE_MAX = 64;
+
+/** Sessions in a row that a connection may leave unused. */
+const SESSIONS_UNUSED_MAX = 3;
 
 const NO_TRANSACTIONS: readonly never[] = [];
 
@@ -175,9 +178,23 @@ export class FetchEngine {
     return [scratch.subarray(0, this.writer.end())];
   }
 
+  /**
+   * The session that a full request asks for. Some clients ask for one with each fetch and use none (@platformatic/kafka does): the next one takes the place of
+   * the one before, and after a few the connection gets no more.
+   */
   private openSession(operation: FetchOperation): FetchSession | null {
+    const { connection } = operation.request as Request;
+    const previous = connection.closeListener;
+    let unused = 0;
+    if (previous instanceof FetchSession && previous.isUnused) {
+      unused = previous.unusedBefore + 1;
+      if (unused === SESSIONS_UNUSED_MAX) return null;
+      this.sessions.close(previous);
+    }
     const session = this.sessions.open(operation.view, operation.targets, this.nowMs());
-    session?.becomeUsed((operation.request as Request).connection);
+    if (session === null) return null;
+    session.unusedBefore = unused;
+    session.becomeUsed(connection);
     return session;
   }
 

@@ -7,7 +7,7 @@ import { FEATURES } from './features.mjs';
 import { root } from './lib/places.mjs';
 
 const path = join(root, 'docs', 'COMPATIBILITY.md');
-const COLUMNS = ['kcat', 'python', 'java', 'console'];
+const COLUMNS = ['kcat', 'python', 'java', 'franz-go', 'kafkajs', 'platformatic', 'console'];
 
 const NOTES = `## What to know
 

@@ -276,6 +276,21 @@ test('without a free slot a consumer gets no session, and asks for everything ea
   expect(bench.side.fetch.sessions.size).toBe(1);
 });
 
+test('a client that asks for a session with each fetch and uses none takes one slot, and soon gets no more', async () => {
+  const logs = bench.addTopic('orders');
+  const ids: number[] = [];
+  for (let n = 0; n < 10; n++) {
+    ids.push((await client.fetch({ ask: { orders: [{ offset: 0 }] }, sessionId: 0, sessionEpoch: 0 })).sessionId);
+    expect(bench.side.fetch.sessions.size).toBe(1);
+  }
+  expect(ids.map((id) => id !== 0)).toEqual([true, true, true, false, false, false, false, false, false, false]);
+  expect(waitersOf(logs)).toBe(1);
+  // The last one it got is good; using it begins the count anew.
+  Object.assign(client, { sessionId: ids[2], sessionEpoch: 1 });
+  expect(await client.fetch()).toMatchObject({ errorCode: 0, sessionId: ids[2] });
+  expect((await client.fetch({ ask: { orders: [{ offset: 0 }] }, sessionId: 0, sessionEpoch: 0 })).sessionId).not.toBe(0);
+});
+
 test('a session outlives its connection for two minutes and is gone then', async () => {
   const logs = bench.addTopic('orders');
   const { sessions } = bench.side.fetch;
