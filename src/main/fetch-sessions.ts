@@ -191,7 +191,6 @@ export class FetchSessions implements SessionKeeper {
   }
 }
 
-
 function isStale(session: FetchSession, nowMs: number): boolean {
   return nowMs - session.lastUsedMs > SESSION_EVICTION_MS;
 }

@@ -240,7 +240,8 @@ export class FetchEngine {
     let first = -1;
     for (let i = 0; i < targets.count; i++) {
       const member = targets.members[i] as SessionPartition | null;
-      const quiet = session !== null && member !== null && targets.errors[i] === ErrorCode.NONE && targets.windows[i] === null && !member.isChanged;
+      const quiet =
+        session !== null && member !== null && targets.errors[i] === ErrorCode.NONE && targets.windows[i] === null && !member.isChanged;
       runLength[i] = 0;
       if (quiet) continue;
       if (first === -1 || targets.topicOf[first] !== targets.topicOf[i]) {

@@ -74,7 +74,9 @@ async function idOf(topic: string): Promise<string> {
 }
 
 function told(answer: Answer): [number, number][] {
-  return answer.responses.flatMap(({ partitions }) => partitions.map(({ partitionIndex, errorCode }): [number, number] => [partitionIndex, errorCode]));
+  return answer.responses.flatMap(({ partitions }) =>
+    partitions.map(({ partitionIndex, errorCode }): [number, number] => [partitionIndex, errorCode]),
+  );
 }
 
 it.each([7, 11, 12, 13, 17, 18])('the second fetch of an idle session lists no partition (version %i)', async (version) => {
@@ -115,7 +117,9 @@ it('a deleted topic is told to the session that waits for it, and with each fetc
   const waiting = ask(consumer, { version: 13, sessionId, sessionEpoch: 1, maxWaitMs: 30_000 });
   await client.deleteTopic('doomed');
   expect(told(await waiting)).toEqual([[0, ErrorCode.UNKNOWN_TOPIC_ID]]);
-  expect(told(await ask(consumer, { version: 13, sessionId, sessionEpoch: 2, maxWaitMs: 30_000 }))).toEqual([[0, ErrorCode.UNKNOWN_TOPIC_ID]]);
+  expect(told(await ask(consumer, { version: 13, sessionId, sessionEpoch: 2, maxWaitMs: 30_000 }))).toEqual([
+    [0, ErrorCode.UNKNOWN_TOPIC_ID],
+  ]);
   await ask(consumer, { version: 13, sessionId, sessionEpoch: -1 });
 });
 

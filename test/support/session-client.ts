@@ -47,7 +47,10 @@ export class SessionClient {
         currentLeaderEpoch: leaderEpoch,
       })),
     }));
-    const forgottenTopicsData = Object.entries(options.forget ?? {}).map(([topic, partitions]) => ({ ...nameOf(topic), partitions: [...partitions] }));
+    const forgottenTopicsData = Object.entries(options.forget ?? {}).map(([topic, partitions]) => ({
+      ...nameOf(topic),
+      partitions: [...partitions],
+    }));
     const body = { maxWaitMs, minBytes, maxBytes, isolationLevel: 0, sessionId, sessionEpoch, topics, forgottenTopicsData, rackId: '' };
     const request = new FakeRequest(fetch, version, body, this.connection);
     this.bench.side.fetch.handle(request);

@@ -29,7 +29,12 @@ const CODECS = { gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, l
 const FETCH_BYTES_MAX = 10_000_000;
 const TIME_MS_MAX = 60_000;
 
-const kafka = new Kafka({ clientId: 'interop', brokers: [address], logLevel: logLevel.NOTHING, retry: { retries: 15, maxRetryTime: 2000 } });
+const kafka = new Kafka({
+  clientId: 'interop',
+  brokers: [address],
+  logLevel: logLevel.NOTHING,
+  retry: { retries: 15, maxRetryTime: 2000 },
+});
 const admin = kafka.admin();
 const producer = kafka.producer({ allowAutoTopicCreation: true });
 // What consumer() makes itself a cluster with.
@@ -100,20 +105,32 @@ class Client {
 }
 
 async function settingOf(topic, name) {
-  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }] });
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+  });
   return resources[0].configEntries.find(({ configName }) => configName === name);
 }
 
 function addAdminChecks(checks, client) {
   checks.add('metadata', 'describeCluster: the broker, the controller, the cluster id', async () => {
     const { brokers, controller, clusterId } = await admin.describeCluster();
-    assert.deepEqual(brokers.map(({ host, port }) => `${host}:${port}`), [address]);
+    assert.deepEqual(
+      brokers.map(({ host, port }) => `${host}:${port}`),
+      [address],
+    );
     assert.equal(controller, brokers[0].nodeId);
     assert.ok(clusterId.length > 0);
   });
   checks.add('auto-create', 'a produce makes the topic, and loses nothing', async () => {
-    await client.produce('kafkajs-auto', texts(10).map((value) => ({ value })));
-    assertSame((await client.read('kafkajs-auto', { count: 10 })).map(({ value }) => value), texts(10));
+    await client.produce(
+      'kafkajs-auto',
+      texts(10).map((value) => ({ value })),
+    );
+    assertSame(
+      (await client.read('kafkajs-auto', { count: 10 })).map(({ value }) => value),
+      texts(10),
+    );
   });
   checks.add('create-topics', 'with partitions and settings; a second time nothing is made; validateOnly makes nothing', async () => {
     const configEntries = [{ name: 'segment.bytes', value: '2000000' }];
@@ -161,7 +178,10 @@ function addAdminChecks(checks, client) {
   });
   checks.add('list-offsets', 'fetchTopicOffsets', async () => {
     const topic = await client.topic(1);
-    await client.produce(topic, texts(4).map((value) => ({ value, partition: 0 })));
+    await client.produce(
+      topic,
+      texts(4).map((value) => ({ value, partition: 0 })),
+    );
     assert.deepEqual(await admin.fetchTopicOffsets(topic), [{ partition: 0, offset: '4', high: '4', low: '0' }]);
   });
   checks.add('append-time', "message.timestamp.type=LogAppendTime: the broker's time", async () => {
@@ -210,7 +230,8 @@ function addNotServed(checks, client) {
       await consumer.disconnect();
     }
   };
-  for (const feature of ['from-beginning', 'from-end', 'seek', 'groups']) checks.notServed(feature, /Failed to find group coordinator/, () => (trial ??= group()));
+  for (const feature of ['from-beginning', 'from-end', 'seek', 'groups'])
+    checks.notServed(feature, /Failed to find group coordinator/, () => (trial ??= group()));
 }
 
 async function run() {

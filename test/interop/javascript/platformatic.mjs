@@ -57,9 +57,21 @@ class Client {
     const records = [];
     const untilMs = Date.now() + TIME_MS_MAX;
     for (let next = offset; ;) {
-      const place = { partition, currentLeaderEpoch: -1, lastFetchedEpoch: -1, fetchOffset: BigInt(next), partitionMaxBytes: FETCH_BYTES_MAX };
+      const place = {
+        partition,
+        currentLeaderEpoch: -1,
+        lastFetchedEpoch: -1,
+        fetchOffset: BigInt(next),
+        partitionMaxBytes: FETCH_BYTES_MAX,
+      };
       const topics = [{ topicId: known.id, partitions: [place] }];
-      const { responses } = await consumer.fetch({ node: known.partitions[partition].leader, topics, maxWaitTime: 100, minBytes: 1, maxBytes: FETCH_BYTES_MAX });
+      const { responses } = await consumer.fetch({
+        node: known.partitions[partition].leader,
+        topics,
+        maxWaitTime: 100,
+        minBytes: 1,
+        maxBytes: FETCH_BYTES_MAX,
+      });
       for (const batch of responses[0]?.partitions[0]?.records ?? [])
         for (const { offsetDelta, timestampDelta, key, value, headers } of batch.records) {
           const at = Number(batch.firstOffset) + offsetDelta;
@@ -112,12 +124,21 @@ function addAdminChecks(checks, client) {
   const { DELETE, SET } = IncrementalAlterConfigOperationTypes;
   checks.add('metadata', 'the broker, the controller, the cluster id', async () => {
     const { id, brokers, controllerId } = await admin.metadata({ topics: [] });
-    assert.deepEqual([...brokers.values()].map(({ host, port }) => `${host}:${port}`), [address]);
+    assert.deepEqual(
+      [...brokers.values()].map(({ host, port }) => `${host}:${port}`),
+      [address],
+    );
     assert.ok(brokers.has(controllerId) && id.length > 0);
   });
   checks.add('auto-create', 'a produce makes the topic, and loses nothing', async () => {
-    await client.produce('platformatic-auto', texts(10).map((value) => ({ value })));
-    assertSame((await client.read('platformatic-auto', { count: 10 })).map(({ value }) => value), texts(10));
+    await client.produce(
+      'platformatic-auto',
+      texts(10).map((value) => ({ value })),
+    );
+    assertSame(
+      (await client.read('platformatic-auto', { count: 10 })).map(({ value }) => value),
+      texts(10),
+    );
   });
   checks.add('create-topics', 'with partitions and settings; twice is TOPIC_ALREADY_EXISTS', async () => {
     const topic = await client.topic(5, { 'segment.bytes': '2000000' });
@@ -127,8 +148,14 @@ function addAdminChecks(checks, client) {
   });
   checks.add('create-topics', 'what cannot be is refused by name', async () => {
     await refused(() => admin.createTopics({ topics: ['bad name!'] }), /INVALID_TOPIC_EXCEPTION/);
-    await refused(() => admin.createTopics({ topics: ['platformatic-replicas'], partitions: 1, replicas: 3 }), /INVALID_REPLICATION_FACTOR/);
-    await refused(() => admin.createTopics({ topics: ['platformatic-setting'], configs: [{ name: 'no.such.setting', value: '1' }] }), /INVALID_CONFIG/);
+    await refused(
+      () => admin.createTopics({ topics: ['platformatic-replicas'], partitions: 1, replicas: 3 }),
+      /INVALID_REPLICATION_FACTOR/,
+    );
+    await refused(
+      () => admin.createTopics({ topics: ['platformatic-setting'], configs: [{ name: 'no.such.setting', value: '1' }] }),
+      /INVALID_CONFIG/,
+    );
   });
   checks.add('list-topics', 'listTopics, metadata: id, partitions, leader, replicas', async () => {
     const topic = await client.topic(3);
@@ -167,7 +194,10 @@ function addAdminChecks(checks, client) {
   checks.add('list-offsets', 'earliest, latest, of a time, of the largest timestamp', async () => {
     const topic = await client.topic(1);
     const times = [0, 1000, 5000, 3000].map((ms) => 1_700_000_000_000 + ms);
-    await client.produce(topic, times.map((timestamp) => ({ value: Buffer.from('v'), timestamp, partition: 0 })));
+    await client.produce(
+      topic,
+      times.map((timestamp) => ({ value: Buffer.from('v'), timestamp, partition: 0 })),
+    );
     assert.deepEqual(await Promise.all([-2n, -1n, BigInt(times[1]), -3n].map((time) => client.offsetAt(topic, 0, time))), [0, 4, 1, 2]);
   });
   checks.add('append-time', "message.timestamp.type=LogAppendTime: the broker's time", async () => {

@@ -139,7 +139,8 @@ function currentNode() {
   const packageName = `node-${process.platform}-${process.arch}`;
   const folder = join(root, '.cache', 'node-current');
   const binary = join(folder, 'node_modules', packageName, 'bin', 'node');
-  if (!has(binary, '--version')) step('npm', ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', `${packageName}@latest`]);
+  if (!has(binary, '--version'))
+    step('npm', ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', `${packageName}@latest`]);
   return binary;
 }
 

@@ -250,7 +250,9 @@ test('an answer that is full starts with other partitions the next time', async 
     seen.push(served.map(({ partitionIndex }) => partitionIndex));
     for (const { partitionIndex, records } of served) offsets[partitionIndex]! += records!.length / size;
     told = client.partitionsOf(
-      await client.fetch({ ask: { orders: served.map(({ partitionIndex }) => ({ partition: partitionIndex, offset: offsets[partitionIndex]! })) } }),
+      await client.fetch({
+        ask: { orders: served.map(({ partitionIndex }) => ({ partition: partitionIndex, offset: offsets[partitionIndex]! })) },
+      }),
     );
   }
   expect(offsets).toEqual(logs.map(() => 4));

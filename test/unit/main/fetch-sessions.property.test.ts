@@ -25,7 +25,14 @@ class Wire implements RequestConnection {
   }
 }
 
-function parsed(sessionId: number, sessionEpoch: number, partitions: readonly number[], forget: readonly number[], topic = 'orders', version = 12) {
+function parsed(
+  sessionId: number,
+  sessionEpoch: number,
+  partitions: readonly number[],
+  forget: readonly number[],
+  topic = 'orders',
+  version = 12,
+) {
   const bytes = encodeRequest(fetch, version, {
     maxWaitMs: 0,
     minBytes: 0,
@@ -66,7 +73,15 @@ function leaver(models: readonly Model[], size: number, now: number): Model | un
 }
 
 const step = fc.record({
-  what: fc.constantFrom('open' as const, 'open' as const, 'use' as const, 'use' as const, 'use' as const, 'drop' as const, 'expire' as const),
+  what: fc.constantFrom(
+    'open' as const,
+    'open' as const,
+    'use' as const,
+    'use' as const,
+    'use' as const,
+    'drop' as const,
+    'expire' as const,
+  ),
   who: fc.nat(9),
   size: fc.integer({ min: 1, max: 4 }),
   // Time only goes on, so that no two uses are of the same moment.
@@ -88,7 +103,12 @@ test('slots, eviction, epochs and ends agree with the model', () => {
         now += passes;
         const model = models[who % Math.max(1, models.length)];
         if (what === 'open') {
-          const { view, bytes } = parsed(0, 0, Array.from({ length: size }, (_, n) => n), []);
+          const { view, bytes } = parsed(
+            0,
+            0,
+            Array.from({ length: size }, (_, n) => n),
+            [],
+          );
           expect(sessions.enter(view, bytes, now)).toBe(ErrorCode.NONE);
           const targets = new FetchTargets();
           targets.addRequest(view, bytes, router);
@@ -147,7 +167,12 @@ test('sessions cost no more memory than their budget, whatever clients put into 
   const sessions = new FetchSessions({ slotsMax: 1000, nextId: () => ++id, onAbandoned: () => undefined, bytesMax });
   const router = new Router();
   const open = (partitions: number, now: number) => {
-    const { view, bytes } = parsed(0, 0, Array.from({ length: partitions }, (_, n) => n), []);
+    const { view, bytes } = parsed(
+      0,
+      0,
+      Array.from({ length: partitions }, (_, n) => n),
+      [],
+    );
     sessions.enter(view, bytes, now);
     const targets = new FetchTargets();
     targets.addRequest(view, bytes, router);
@@ -162,7 +187,12 @@ test('sessions cost no more memory than their budget, whatever clients put into 
   const second = open(300, 1)!;
   expect(open(300, 2)).toBeNull();
   // An incremental request that asks for more than there is ends its session, and only that.
-  const { view, bytes } = parsed(second.id, 1, Array.from({ length: 3000 }, (_, n) => n), []);
+  const { view, bytes } = parsed(
+    second.id,
+    1,
+    Array.from({ length: 3000 }, (_, n) => n),
+    [],
+  );
   expect(sessions.enter(view, bytes, 3)).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
   expect([second.closed, first.closed, sessions.size]).toEqual([true, false, 1]);
   // Names of topics count, too.
