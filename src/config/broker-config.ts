@@ -71,6 +71,7 @@ export interface BrokerConfig {
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
   readonly retentionCheckIntervalMs: number;
+  readonly openSegmentsMax: number;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -181,6 +182,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    openSegmentsMax: number('ringlog.open.segments.max'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

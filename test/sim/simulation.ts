@@ -184,6 +184,7 @@ export class Simulation {
       checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
+      openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
       retentionCheckIntervalMs: 300,
       spinUs: 0,
     };

@@ -75,6 +75,7 @@ export class ShardBench {
         checkpointIntervalBytes: 1 << 20,
         checkpointIntervalMs: 10_000,
         reserveBytes: 1024,
+        openSegmentsMax: 1000,
         retentionCheckIntervalMs: 1000,
         spinUs: 0,
         ...settings,

@@ -7,20 +7,19 @@ const TIME_MS_MAX = 60_000;
 
 export async function overRestart(client) {
   const topic = await client.topic(1);
-  let told = false;
-  process.stdin.once('data', () => (told = true));
+  const state = { told: false, next: 0 };
+  process.stdin.once('data', () => (state.told = true));
   const delivered = new Map();
   const read = new Map();
   const errors = [];
   let sent = 0;
-  let next = 0;
   const poll = async () => {
-    for (const { offset, value } of await client.read(topic, { offset: next, count: 0 })) {
+    for (const { offset, value } of await client.read(topic, { offset: state.next, count: 0 })) {
       read.set(offset, value.toString());
-      next = Math.max(next, offset + 1);
+      state.next = Math.max(state.next, offset + 1);
     }
   };
-  while (!told) {
+  while (!state.told) {
     const value = String(sent);
     try {
       const [{ offset }] = await client.produce(topic, [{ value: Buffer.from(value), partition: 0 }]);
@@ -34,7 +33,7 @@ export async function overRestart(client) {
     if (sent === 100) process.stdout.write('ready\n');
   }
   const end = await client.endOffset(topic, 0);
-  for (const untilMs = Date.now() + TIME_MS_MAX; next < end && Date.now() < untilMs;) await poll();
+  for (const untilMs = Date.now() + TIME_MS_MAX; state.next < end && Date.now() < untilMs;) await poll();
   const lost = [...delivered].filter(([offset, value]) => read.get(offset) !== value).length;
   process.stdin.destroy();
   process.stdout.write(`${JSON.stringify({ sent, delivered: delivered.size, left: 0, errors: errors.slice(0, 3), lost })}\n`);

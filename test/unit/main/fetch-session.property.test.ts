@@ -84,8 +84,9 @@ class World {
 
   remake(topic: Place['topic']): void {
     for (const { view } of this.logs.get(topic)!) {
-      (view.topic as MutableTopic).deleted = true;
-      if (this.bench.router.topicByName(topic) === view.topic) this.bench.router.removeTopic(view.topic);
+      const old = view.topic as MutableTopic;
+      old.deleted = true;
+      if (this.bench.router.topicByName(topic) === old) this.bench.router.removeTopic(old);
       view.becomeState('offline');
     }
     this.logs.set(topic, this.bench.addTopic(topic, PARTITIONS));
