@@ -191,7 +191,8 @@ export class Simulation {
   }
 
   config(topic: SimTopic): PartitionConfig {
-    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime', ...topic.retention };
+    const anyTime = { timestampType: 'CreateTime', timestampBeforeMsMax: Infinity, timestampAfterMsMax: Infinity } as const;
+    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, ...anyTime, ...topic.retention };
   }
 
   /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */

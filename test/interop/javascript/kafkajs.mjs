@@ -171,10 +171,16 @@ function addAdminChecks(checks, client) {
     assert.deepEqual([own.configValue, own.isDefault], ['12345', false]);
     assert.equal((await settingOf(topic, 'segment.bytes')).isDefault, true);
   });
-  checks.notServed('alter-configs', /The Kafka server does not support the requested API version/, async () => {
-    const topic = await client.topic(1);
-    const configEntries = [{ name: 'max.message.bytes', value: '5000' }];
-    await admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }] });
+  checks.add('alter-configs', 'set by AlterConfigs, which takes back what it does not name', async () => {
+    const topic = await client.topic(1, { 'segment.bytes': '3000000' });
+    const alter = (configEntries) =>
+      admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }] });
+    await alter([{ name: 'max.message.bytes', value: '5000' }]);
+    await refused(() => client.produce(topic, [{ value: Buffer.alloc(6000), partition: 0 }]), /larger than the max message size/);
+    assert.equal((await settingOf(topic, 'segment.bytes')).isDefault, true);
+    await alter([]);
+    await client.produce(topic, [{ value: Buffer.alloc(6000), partition: 0 }]);
+    await refused(() => alter([{ name: 'no.such.setting', value: '1' }]), /Configuration is invalid/);
   });
   checks.add('list-offsets', 'fetchTopicOffsets', async () => {
     const topic = await client.topic(1);

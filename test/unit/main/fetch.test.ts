@@ -1,6 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
 import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
-import type { MutableTopic } from '../../../src/main/router.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { ReadBench, settle, type FetchAnswer } from '../../support/read-bench.ts';
 import { until } from '../../support/wire-client.ts';
@@ -431,7 +430,7 @@ test('a deleted topic answers its waiting fetches', async () => {
   const request = bench.beginFetch('orders', [{ offset: 2 }], { maxWaitMs: 60_000 });
   await settle();
   (log!.view.topic as { deleted: boolean }).deleted = true;
-  bench.router.removeTopic(log!.view.topic as MutableTopic);
+  bench.router.removeTopic(bench.router.topicByName('orders')!);
   log!.view.becomeState('offline');
   await request.answered();
   expect(partitionOf(request.decode(fetch)).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
