@@ -158,6 +158,7 @@ export class Broker {
       dataDir: config.dataDir,
       fetchMemoryBytes: config.fetchMemoryBytes,
       fetchBytesMax: config.fetchBytesMax,
+      fetchSessionSlotsMax: config.fetchSessionSlotsMax,
       verify: config.fetchVerify,
       router,
       jobs: this.jobs,

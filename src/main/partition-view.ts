@@ -201,6 +201,13 @@ export class PartitionView {
     return low - 1;
   }
 
+  /** A reader waits at `offset`: if that is the end, the next batch goes where the log ends now, and the reader will need no lookup. */
+  rememberEnd(offset: number): void {
+    const { active } = this;
+    if (active !== undefined && active.endPosition > 0 && offset === this.highWatermark)
+      this.hints.remember(offset, active.endPosition, offset);
+  }
+
   /** Leader epoch of the record at `offset`; −1 unknown. */
   epochOf(offset: number): number {
     let epoch = -1;

@@ -169,18 +169,6 @@ test('unknown topics by name and by id', async () => {
   expect(partitionOf(await bench.fetch('nothing', [{ offset: 0 }], { version: 13 })).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_ID);
 });
 
-test('a session that nobody handed out is not found; a new one is not given', async () => {
-  bench = new ReadBench();
-  const [log] = bench.addTopic('orders');
-  log!.append();
-  const unknown = await bench.fetch('orders', [{ offset: 0 }], { sessionId: 5, sessionEpoch: 1 });
-  expect(unknown).toMatchObject({ errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND, sessionId: 0, responses: [] });
-  const asked = await bench.fetch('orders', [{ offset: 0 }], { sessionId: 0, sessionEpoch: 0 });
-  expect(asked).toMatchObject({ errorCode: 0, sessionId: 0 });
-  expect(partitionOf(asked).records!.length).toBeGreaterThan(0);
-  expect(memoryIsWhole()).toBe(true);
-});
-
 test('read_committed gets an empty list of aborted transactions', async () => {
   bench = new ReadBench();
   const [log] = bench.addTopic('orders');
