@@ -57,6 +57,7 @@ export interface BrokerConfig {
   readonly fetchBytesMax: number;
   readonly connectionIdleMsMax: number;
   readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
   readonly fetchVerify: 'once' | 'always' | 'never';
@@ -166,6 +167,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     fetchBytesMax: number('fetch.max.bytes'),
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
+    connectionsPerAddressMax: number('max.connections.per.ip'),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
     fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],

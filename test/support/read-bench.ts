@@ -46,6 +46,10 @@ export class FakeConnection implements RequestConnection {
     this.open = false;
     this.closeReason = reason;
   }
+
+  refuse(reason: string): void {
+    this.close(reason);
+  }
 }
 
 /** A request whose answer a test looks at. */
