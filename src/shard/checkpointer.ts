@@ -5,7 +5,7 @@
  * Crash before the job is done: the checkpoint before is valid and the journal still reaches back to it.
  */
 import { encodeCheckpoint } from '../log/checkpoint.ts';
-import type { Disk } from '../log/disk.ts';
+import { DiskError, type Disk } from '../log/disk.ts';
 import { runKeeperWork, writeZeros } from '../log/keeper.ts';
 import { alignGroup } from '../log/journal-layout.ts';
 import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
@@ -230,9 +230,24 @@ export class Checkpointer {
   private pollPrepared(nowMs: number): void {
     const { job, path } = this.preparing as { job: number; path: string };
     const status = this.results.statusOf('prepareJournal', job);
-    if (status < 0) return;
+    if (status < 0 || nowMs < this.prepareAfterMs) return;
+    if (status !== JobStatus.ok) this.prepareAfterMs = nowMs + SPACE_RETRY_MS;
+    else if (!this.tryAdopt(path) && !this.ending) {
+      // The file is there: it is tried again, and not prepared anew.
+      this.prepareAfterMs = nowMs + SPACE_RETRY_MS;
+      return;
+    }
     this.preparing = null;
-    if (status === JobStatus.ok) this.shard.journalWriter.journal.adopt(path);
-    else this.prepareAfterMs = nowMs + SPACE_RETRY_MS;
+  }
+
+  /** A file that cannot be opened now, as when the process has no descriptor left, ends nothing: what there is of the journal goes on. */
+  private tryAdopt(path: string): boolean {
+    try {
+      this.shard.journalWriter.journal.adopt(path);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      return false;
+    }
   }
 }

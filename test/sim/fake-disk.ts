@@ -53,6 +53,8 @@ export class FakeDisk implements Disk {
   capacity = Infinity;
   /** Decides whether a sync fails with EIO. */
   failSync: ((path: string) => boolean) | null = null;
+  /** Decides whether a file cannot be opened, as when a process has no descriptor left. */
+  failOpen: ((path: string) => boolean) | null = null;
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
@@ -66,6 +68,7 @@ export class FakeDisk implements Disk {
   }
 
   open(path: string, mode: OpenMode): number {
+    if (this.failOpen?.(path) === true) throw new DiskError('EMFILE', 'open', path);
     let inode = this.files.get(path);
     if (inode === undefined) {
       if (mode === 'read') throw new DiskError('ENOENT', 'open', path);
