@@ -23,5 +23,5 @@ export const sized = (...parts: readonly Buffer[]): Buffer => {
 /** A frame of any API and version, with whatever body. `flexible`: the header has a tag section. */
 export function rawFrame(key: number, version: number, flexible: boolean, ...body: readonly Buffer[]): Buffer {
   const header = [int16(key), int16(version), int32(7), int16(4), Buffer.from('evil'), ...(flexible ? [int8(0)] : [])];
-  return sized(...header, ...body);
+  return sized(...header, Buffer.concat(body));
 }
