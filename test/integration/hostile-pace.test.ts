@@ -55,9 +55,9 @@ it('one byte at a time, of requests that fill the memory, costs the connection a
   const attackers = await siege.crowd(60);
   const tell = produceFrame(1, 'bystander', [{ partition: 99, records: batchOfBytes(MIB - 100) }]);
   for (const attacker of attackers) attacker.write(tell.subarray(0, 5000));
-  let isOver = false;
+  const drip = { isOver: false };
   const dripping = (async () => {
-    for (let at = 5000; !isOver; at++) {
+    for (let at = 5000; !drip.isOver; at++) {
       for (const attacker of attackers) if (!attacker.closed) attacker.write(tell.subarray(at, at + 1));
       await delay(50);
     }
@@ -65,7 +65,7 @@ it('one byte at a time, of requests that fill the memory, costs the connection a
   // More than the memory holds: whoever has it is told to hurry, and loses it, until nobody waits any more.
   await eventually(() => attackers.filter(({ closed }) => closed).length >= 40, 'those who wait for memory get it');
   await siege.served(20);
-  isOver = true;
+  drip.isOver = true;
   await dripping;
   expect(siege.complaints[0]?.msg).toContain('its request stopped in the middle');
   await siege.end();

@@ -115,7 +115,7 @@ export class Siege {
     await eventually(() => this.complaints.length > 0, `it is said in the log: ${text}`);
     expect(this.complaints).toHaveLength(1);
     const [line] = this.complaints;
-    expect(`${line?.msg} ${String(line?.['reason'] ?? '')}`).toContain(text);
+    expect(JSON.stringify(line)).toContain(text);
   }
 
   /** Ends the attackers, and judges. */
