@@ -6,9 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { fetchRequest, request } from './client.mjs';
 import { track } from './process.mjs';
 
-/** Starts them. `stop` resolves to how often each attack was made. */
-export function startAttackers(port) {
-  const child = track(fork(fileURLToPath(import.meta.url), [String(port)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+/** Starts them, or only one. `stop` resolves to how often each attack was made. */
+export function startAttackers(port, only) {
+  const child = track(
+    fork(fileURLToPath(import.meta.url), [String(port), ...(only === undefined ? [] : [only])], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    }),
+  );
   let counts = null;
   child.on('message', (message) => (counts = message));
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -50,7 +54,12 @@ const MUCH = request(
     Buffer.from([1, 1]),
   ]),
 );
-const METADATA = request(3, 1, Buffer.concat([int32(5000), ...Array.from({ length: 5000 }, (_, n) => string(`nobody-${n}`))]));
+/** Without leave to create them. */
+const METADATA = request(
+  3,
+  4,
+  Buffer.concat([int32(5000), ...Array.from({ length: 5000 }, (_, n) => string(`nobody-${n}`)), Buffer.from([0])]),
+);
 const ALL_AT_ONCE = fetchRequest(
   'perf',
   Array.from({ length: 20_000 }, (_, n) => n % 4),
@@ -125,17 +134,18 @@ const ATTACKS = {
   },
 };
 
-async function attack(port) {
+async function attack(port, only) {
   const told = { isOver: false };
   process.on('message', () => (told.isOver = true));
   process.on('disconnect', () => process.exit(0));
   const counts = {};
   await Promise.all(
     Object.entries(ATTACKS).map(async ([name, run]) => {
+      if (only !== undefined && name !== only) return;
       for (counts[name] = 0; !told.isOver; counts[name]++) await run(port);
     }),
   );
   process.send(counts, () => process.exit(0));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await attack(Number(process.argv[2]));
+if (process.argv[1] === fileURLToPath(import.meta.url)) await attack(Number(process.argv[2]), process.argv[3]);
