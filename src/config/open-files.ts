@@ -1,19 +1,19 @@
-/** How many descriptors the operating system lets this process have, and how many of them may be connections. */
+/** How many files this process may have open. Node raises its soft limit to the hard one at start. */
 import { readFileSync } from 'node:fs';
 
-const LIMITS = '/proc/self/limits';
-
-/** The limit of this process, or undefined where the system does not say (or there is none). Node itself has raised it to what is allowed. */
-export function openFilesMax(read: () => string = () => readFileSync(LIMITS, 'utf8')): number | undefined {
+/** RLIMIT_NOFILE, or Infinity where there is none or the system does not tell (only Linux does without a subprocess). */
+export function openFilesMax(read: (path: string) => string = (path) => readFileSync(path, 'utf8')): number {
+  let limits: string;
   try {
-    const match = /^Max open files\s+(\d+)/m.exec(read());
-    return match === null ? undefined : Number(match[1]);
+    limits = read('/proc/self/limits');
   } catch {
-    return undefined;
+    return Infinity;
   }
+  const found = /^Max open files\s+(\d+)\s/m.exec(limits);
+  return found === null ? Infinity : Number(found[1]);
 }
 
 /** Connections that may be open at once: half of the descriptors stay for files, so that a crowd of clients cannot keep records from the disk. */
-export function connectionsWithin(connectionsMax: number, filesMax: number | undefined): number {
-  return filesMax === undefined ? connectionsMax : Math.max(1, Math.min(connectionsMax, Math.floor(filesMax / 2)));
+export function connectionsWithin(connectionsMax: number, filesMax: number): number {
+  return Math.max(1, Math.min(connectionsMax, Math.floor(filesMax / 2)));
 }

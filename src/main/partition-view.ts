@@ -5,11 +5,12 @@
  * Always: segments ascend, are adjacent in offsets, and the last is the active one; `highWatermark` is the end offset of the last readable batch,
  * which ends at `endPosition` of its segment; bytes behind that position are never served, whatever the file holds there.
  */
+import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
+import { endOffsetForEpoch, type EpochEnd } from '../log/epochs.ts';
 import type { EpochStart, PartitionState } from '../log/partition-state.ts';
 import { DamageList } from './damage.ts';
 import { PositionHints } from './position-hints.ts';
-import type { Topic } from './router.ts';
 import { SegmentView } from './segment-view.ts';
 import type { ShardLink } from './shard-link.ts';
 import { SparseIndex } from './sparse-index.ts';
@@ -32,12 +33,22 @@ export interface ViewHost {
   onCut(view: PartitionView, segment: SegmentView, endPosition: number): void;
 }
 
+/** What a partition knows of its topic. */
+export interface TopicOfPartition {
+  readonly name: string;
+  /** 22 characters, base64url. */
+  readonly id: string;
+  readonly config: TopicConfig;
+  /** Set when the topic left the router: who still holds it answers as for an unknown one. */
+  readonly deleted: boolean;
+}
+
 /** See the file header. */
 export class PartitionView {
   /** Unique for the life of the process. */
   readonly handle: number;
   readonly partition: number;
-  readonly topic: Topic;
+  readonly topic: TopicOfPartition;
   /** The shard that owns the partition; changes when it moves. */
   link: ShardLink;
   leaderEpoch: number;
@@ -53,8 +64,9 @@ export class PartitionView {
   waiters: Set<ReadableListener> | null = null;
   readonly damage = new LazyDamage();
   readonly hints = new PositionHints();
+  /** Between two entries of an index; segments that have none yet take it over. */
+  indexIntervalBytes: number;
   private readonly host: ViewHost;
-  private readonly indexIntervalBytes: number;
   private segmentList: SegmentView[] = [];
   private epochList: EpochStart[] = [];
   private onlineCallbacks: (() => void)[] | null = null;
@@ -62,7 +74,7 @@ export class PartitionView {
   constructor(
     handle: number,
     partition: number,
-    topic: Topic,
+    topic: TopicOfPartition,
     link: ShardLink,
     leaderEpoch: number,
     indexIntervalBytes: number,
@@ -188,6 +200,23 @@ export class PartitionView {
       epoch = start.epoch;
     }
     return epoch;
+  }
+
+  /** End of the largest leader epoch at most `epoch`, as OffsetForLeaderEpoch answers it; both −1 for an epoch that is unknown. */
+  epochEnd(epoch: number): EpochEnd {
+    // The leader's own epoch begins at the watermark until it has appended something.
+    if (epoch === this.leaderEpoch) return { epoch, endOffset: this.highWatermark };
+    if (epoch > this.leaderEpoch || epoch === -1) return { epoch: -1, endOffset: -1 };
+    const found = endOffsetForEpoch({ epochs: this.epochList, endOffset: this.highWatermark }, epoch);
+    // An epoch before all that are known ends where the first one of them begins.
+    return found.epoch === -1 ? { epoch, endOffset: this.epochList[0]?.startOffset ?? this.highWatermark } : found;
+  }
+
+  /** Bytes of all segments together. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.segmentList) bytes += segment.endPosition;
+    return bytes;
   }
 
   /** Runs `callback` once the view is neither opening nor moving: at once if that is so now. It then looks at `state` itself. */

@@ -3,17 +3,11 @@ import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import { TopicNameCache } from '../protocol/topic-name-cache.ts';
 import { TOPIC_ID_BYTES } from '../protocol/view.ts';
-import type { PartitionView } from './partition-view.ts';
+import type { PartitionView, TopicOfPartition } from './partition-view.ts';
 
 /** A topic as main sees it. */
-export interface Topic {
-  readonly name: string;
-  /** 22 characters, base64url. */
-  readonly id: string;
-  readonly config: TopicConfig;
+export interface Topic extends TopicOfPartition {
   readonly partitions: readonly (PartitionView | undefined)[];
-  /** Set when the topic left the router: who still holds it answers as for an unknown one. */
-  readonly deleted: boolean;
 }
 
 /** The same, for its one writer, the topic lifecycle. */
@@ -34,6 +28,8 @@ export class Router {
   private readonly freeNumbers: number[] = [];
   private readonly numbers = new Map<Topic, number>();
   private readonly views = new Map<number, PartitionView>();
+  /** Names of the visible topics, ascending; null until somebody wants to go through them in order. */
+  private sortedNames: string[] | null = null;
 
   /** The topic named by `length` bytes at `position`. */
   topicByNameBytes(bytes: Buffer, position: number, length: number): Topic | undefined {
@@ -66,6 +62,12 @@ export class Router {
     return this.byName.values();
   }
 
+  /** Names of the visible topics from `from` on, in ascending order (of UTF-16 units). Not to be changed while it is gone through. */
+  *namesFrom(from: string): Generator<string, void, undefined> {
+    const names = (this.sortedNames ??= [...this.byName.keys()].sort());
+    for (let at = placeOf(names, from); at < names.length; at++) yield names[at] as string;
+  }
+
   /** Number of visible topics. */
   get topicCount(): number {
     return this.byName.size;
@@ -89,6 +91,8 @@ export class Router {
     this.numbered[number] = topic;
     this.numbers.set(topic, number);
     this.byName.set(topic.name, topic);
+    const { sortedNames } = this;
+    sortedNames?.splice(placeOf(sortedNames, topic.name), 0, topic.name);
     this.byId.set(topic.id, topic);
     this.names.set(topic.name, number);
     this.ids.set(Buffer.from(topic.id, 'base64url'), number);
@@ -101,9 +105,23 @@ export class Router {
     this.names.delete(topic.name);
     this.ids.delete(Buffer.from(topic.id, 'base64url'));
     this.byName.delete(topic.name);
+    const { sortedNames } = this;
+    sortedNames?.splice(placeOf(sortedNames, topic.name), 1);
     this.byId.delete(topic.id);
     this.numbers.delete(topic);
     this.numbered[number] = undefined;
     this.freeNumbers.push(number);
   }
+}
+
+/** Index of the first of the ascending names that is not below `name`. */
+function placeOf(names: readonly string[], name: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((names[middle] as string) < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -10,8 +10,7 @@ import type { ToShard } from '../log/messages.ts';
 import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
-import { ShardPartition } from './partition.ts';
-import { UNKNOWN_AGE } from './segment-age.ts';
+import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
 import type { Shard } from './shard.ts';
 
 /** See the file header. */

@@ -41,6 +41,7 @@ import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
+import { RecordChecks } from './record-checks.ts';
 import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -86,6 +87,7 @@ export class Shard {
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly age: SegmentAge;
+  private readonly records = new RecordChecks();
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
@@ -225,6 +227,8 @@ export class Shard {
     if (malformed !== ErrorCode.NONE) return malformed;
     if (!isBatchCrcValid(slab, at)) return ErrorCode.CORRUPT_MESSAGE;
     if (length > config.segmentBytes) return ErrorCode.RECORD_LIST_TOO_LARGE;
+    const unfit = given ? ErrorCode.NONE : this.records.check(slab, at, length, config, nowMs);
+    if (unfit !== ErrorCode.NONE) return unfit;
 
     const first = partition.firstInGroup < 0;
     if (first) {
@@ -326,6 +330,17 @@ export class Shard {
     this.publishGroup();
     if (this.failure === null) this.control.removeFiles();
     this.group.clear();
+    if (this.segments.openCount > this.settings.openSegmentsMax && this.failure === null) this.closeIdle();
+  }
+
+  /** Too many files are open. Half of them at a time, so that their syncs wait for the disk together and the next ones are far. */
+  private closeIdle(): void {
+    try {
+      this.segments.closeIdle(this.settings.openSegmentsMax / 2, true);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.fail(`${error.message} while segments of quiet partitions were closed`);
+    }
   }
 
   /** Step 1 for one partition. */

@@ -184,13 +184,15 @@ export class Simulation {
       checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
+      openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
       retentionCheckIntervalMs: 300,
       spinUs: 0,
     };
   }
 
   config(topic: SimTopic): PartitionConfig {
-    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime', ...topic.retention };
+    const anyTime = { timestampType: 'CreateTime', timestampBeforeMsMax: Infinity, timestampAfterMsMax: Infinity } as const;
+    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, ...anyTime, ...topic.retention };
   }
 
   /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */

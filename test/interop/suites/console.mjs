@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { explain, must, run as runCommand, start } from '../lib/command.mjs';
 import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
 import { storedBatches } from '../lib/stored-batches.mjs';
+import { checkTools } from './tools.mjs';
 
 export { kafkaTools as tools } from '../lib/tools.mjs';
 
@@ -227,6 +228,7 @@ export async function run(context) {
   await checkTopics(console);
   await checkRecords(console);
   await checkDeletion(console);
+  await checkTools(console);
   await console.notServed('idempotence', ['ConsoleProducer', '--topic', 'console-lines'], { stdin: 'x\n' });
   await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
   const { report } = context;
@@ -243,7 +245,6 @@ export async function run(context) {
     'seek',
     'transactions',
   );
-  cannot('prints none', 'metadata');
   cannot('ends with its work', 'restart');
   cannot('sends lines', 'big-messages');
 }

@@ -1,28 +1,28 @@
-import { describe, expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { connectionsWithin, openFilesMax } from '../../../src/config/open-files.ts';
 
-const limits = (value: string): string =>
-  `Limit  Soft Limit  Hard Limit  Units\nMax processes   94846   94846   processes\nMax open files            ${value}               files\n`;
+const LIMITS = `Limit                     Soft Limit           Hard Limit           Units
+Max cpu time              unlimited            unlimited            seconds
+Max open files            4096                 524288               files
+`;
 
-describe('the limit of open files', () => {
-  it('is the soft one, which is what the process has', () => {
-    expect(openFilesMax(() => limits('4096                 524288'))).toBe(4096);
-  });
+test('the soft limit counts: it is what the kernel enforces', () => {
+  expect(openFilesMax(() => LIMITS)).toBe(4096);
+});
 
-  it('is unknown where there is none, where the system does not say, or says something else', () => {
-    expect(openFilesMax(() => limits('unlimited            unlimited'))).toBeUndefined();
-    expect(openFilesMax(() => 'something else')).toBeUndefined();
-    const missing = (): never => {
+test('no limit, or a system that does not tell, is no limit', () => {
+  expect(openFilesMax(() => LIMITS.replace('4096     ', 'unlimited'))).toBe(Infinity);
+  expect(
+    openFilesMax(() => {
       throw new Error('ENOENT');
-    };
-    expect(openFilesMax(missing)).toBeUndefined();
-  });
+    }),
+  ).toBe(Infinity);
+});
 
-  it('leaves half of the descriptors to files', () => {
-    expect(connectionsWithin(10_000, 1024)).toBe(512);
-    expect(connectionsWithin(100, 1024)).toBe(100);
-    expect(connectionsWithin(10_000, 1_048_576)).toBe(10_000);
-    expect(connectionsWithin(10_000, undefined)).toBe(10_000);
-    expect(connectionsWithin(10_000, 1)).toBe(1);
-  });
+test('half of it is left to files by connections', () => {
+  expect(connectionsWithin(10_000, 1024)).toBe(512);
+  expect(connectionsWithin(100, 1024)).toBe(100);
+  expect(connectionsWithin(10_000, 1_048_576)).toBe(10_000);
+  expect(connectionsWithin(10_000, Infinity)).toBe(10_000);
+  expect(connectionsWithin(10_000, 1)).toBe(1);
 });
