@@ -141,6 +141,7 @@ export class FetchReading implements MemoryWaiter {
     const offset = this.request.fetchOffset[this.current] as number;
     // The view may have changed while a step was under way.
     if (view.topic.deleted || offset >= view.highWatermark || offset < view.logStartOffset) return this.next();
+    if (offset >= view.unsecuredFrom) return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     if (view.damage.has(offset)) return this.fail(ErrorCode.CORRUPT_MESSAGE);
     const limit = Math.min(this.bytesLeft, this.request.partitionMaxBytes[this.current] as number);
     if (this.recordsTotal > 0 && limit < BATCH_HEADER_BYTES) return this.next();
@@ -216,7 +217,7 @@ export class FetchReading implements MemoryWaiter {
         return 'pending';
       }
       if (region.length < length) this.shortened = true;
-      const limitOffset = view.damage.nextFrom(this.base);
+      const limitOffset = Math.min(view.damage.nextFrom(this.base), view.unsecuredFrom);
       this.window = windows.read(view, segment, this.position, Math.min(length, region.length), this.base, limitOffset, region);
     }
     if (this.window.ready) return 'on';
