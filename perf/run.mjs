@@ -20,6 +20,7 @@ const OPTIONS = {
   'peer-warmup': { type: 'string', default: '30' },
   bytes: { type: 'string' },
   seconds: { type: 'string' },
+  scale: { type: 'string', default: '1' },
   dir: { type: 'string', default: join(outDir, 'work') },
   bin: { type: 'string' },
   set: { type: 'string', multiple: true, default: [] },
@@ -52,6 +53,7 @@ options
   --peer-warmup S     load before the peer is measured, default 30
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
   --seconds S         measured seconds of the other scenarios
+  --scale F           scenarios with many connections or partitions: a part of their size, e.g. 0.01 to try them
   --dir D             where brokers keep their data: the disk that is measured (default perf/out/work)
   --bin FILE          broker to start, default dist/bin.js
   --set K=V           broker config, may be repeated
@@ -92,6 +94,7 @@ function buildContext(values) {
     peerWarmup: positive(values['peer-warmup'], 'peer-warmup'),
     bytes: values.bytes ? parseSize(values.bytes) : undefined,
     seconds: values.seconds ? positive(values.seconds, 'seconds') : undefined,
+    scale: positive(values.scale, 'scale'),
     settings: values.set,
     settleMs: 1000 * positive(values.settle, 'settle'),
     recycleMs: 1000 * positive(values['recycle-wait'], 'recycle-wait'),

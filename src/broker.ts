@@ -10,6 +10,7 @@ import { TopicCatalog } from './cluster/topic-catalog.ts';
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
 import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
 import { formatAddress } from './config/listeners.ts';
+import { connectionsWithin, openFilesMax } from './config/open-files.ts';
 import { resolveTopicConfig } from './config/topic-config.ts';
 import { TimerWheel } from './lib/timer-wheel.ts';
 import { UserError } from './lib/user-error.ts';
@@ -167,7 +168,8 @@ export class Broker {
       nowMs: () => performance.now(),
       logger,
     });
-    this.ingress = new Ingress(config, router, logger, this.opener, () => this.reads.waiting.flush());
+    const connections = { connectionsMax: connectionsAllowed(config, logger) };
+    this.ingress = new Ingress({ ...config, ...connections }, router, logger, this.opener, () => this.reads.waiting.flush());
     this.supervisor = new ShardSupervisor({
       config,
       generation,
@@ -263,6 +265,18 @@ export class Broker {
     await this.store.close();
     await this.folder.close();
   }
+}
+
+/** `max.connections`, or less where the system allows few open files. */
+function connectionsAllowed({ connectionsMax }: BrokerConfig, logger: Logger): number {
+  const openFiles = openFilesMax();
+  const allowed = connectionsWithin(connectionsMax, openFiles);
+  if (allowed < connectionsMax)
+    logger.warn(
+      { openFiles, connections: allowed, 'max.connections': connectionsMax },
+      'the system allows few open files (ulimit -n): fewer connections than max.connections are taken',
+    );
+  return allowed;
 }
 
 function crashPointOf(internals: BrokerInternals): CrashPoint | null {

@@ -38,6 +38,28 @@ function batchOf(value) {
   return batch;
 }
 
+/** A whole request of a version that is not flexible. */
+export function request(key, version, body) {
+  const header = Buffer.concat([int16(key), int16(version), int32(1), string('perf')]);
+  return Buffer.concat([int32(header.length + body.length), header, body]);
+}
+
+/** Fetch 4 of these partitions from their beginnings, with as much as fits `bytesMax`; waits for nothing. */
+export function fetchRequest(topic, partitions, bytesMax) {
+  const each = partitions.map((partition) => Buffer.concat([int32(partition), int32(0), int32(0), int32(bytesMax)]));
+  const head = Buffer.concat([
+    int32(-1),
+    int32(0),
+    int32(1),
+    int32(bytesMax),
+    Buffer.from([0]),
+    int32(1),
+    string(topic),
+    int32(each.length),
+  ]);
+  return request(1, 4, Buffer.concat([head, ...each]));
+}
+
 class Client {
   #socket;
   #received = Buffer.alloc(0);
@@ -58,12 +80,11 @@ class Client {
     socket.on('error', fail).on('close', () => fail());
   }
   call(key, version, body) {
-    const header = Buffer.concat([int16(key), int16(version), int32(1), string('perf')]);
-    this.#socket.write(Buffer.concat([int32(header.length + body.length), header, body]));
+    this.#socket.write(request(key, version, body));
     return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
   }
-  /** CreateTopics 2: one partition. Gives the error code; 36 is "exists". */
-  async createTopic(topic, configs = {}) {
+  /** CreateTopics 2. Gives the error code; 36 is "exists". */
+  async createTopic(topic, configs = {}, partitions = 1) {
     const entries = Object.entries(configs);
     const settings = entries.flatMap(([name, value]) => [string(name), string(value)]);
     const answer = await this.call(
@@ -72,7 +93,7 @@ class Client {
       Buffer.concat([
         int32(1),
         string(topic),
-        int32(1),
+        int32(partitions),
         int16(1),
         int32(0),
         int32(entries.length),
@@ -93,6 +114,18 @@ class Client {
     );
     return answer.readInt16BE(4 + 2 + answer.readInt16BE(4) + 4 + 4);
   }
+  /** Produce 7, acks=all, one record into each partition of [from, to). Gives how many were refused. */
+  async produceEach(topic, from, to) {
+    const batch = batchOf('one record');
+    const each = Array.from({ length: to - from }, (_, n) => Buffer.concat([int32(from + n), int32(batch.length), batch]));
+    const head = Buffer.concat([int16(-1), int16(-1), int32(30000), int32(1), string(topic), int32(each.length)]);
+    const answer = await this.call(0, 7, Buffer.concat([head, ...each]));
+    const answersAt = 4 + 2 + Buffer.byteLength(topic) + 4;
+    let refused = 0;
+    // Each: partition, error code, base offset, append time, log start.
+    for (let n = 0; n < to - from; n++) if (answer.readInt16BE(answersAt + n * 30 + 4) !== 0) refused++;
+    return refused;
+  }
   close() {
     this.#socket.destroy();
   }
@@ -104,6 +137,11 @@ function connectOnce(port) {
     socket.once('connect', () => (socket.removeAllListeners('error'), resolve(new Client(socket))));
     socket.once('error', reject);
   });
+}
+
+/** A client of a broker that listens. */
+export function connectClient(port) {
+  return connectOnce(port);
 }
 
 /** Keeps trying until one record is acknowledged in `topic` (created if `configs` is given); gives the time of that. */

@@ -58,6 +58,7 @@ export interface BrokerConfig {
   readonly fetchSessionSlotsMax: number;
   readonly connectionIdleMsMax: number;
   readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
   readonly fetchVerify: 'once' | 'always' | 'never';
@@ -169,6 +170,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     fetchSessionSlotsMax: number('max.incremental.fetch.session.cache.slots'),
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
+    connectionsPerAddressMax: number('max.connections.per.ip'),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
     fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],

@@ -129,7 +129,17 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     unit: 'count',
     dynamic: false,
     state: APPLIED,
-    doc: 'Connections open at once; more are closed as they come.',
+    doc: 'Connections open at once; more are closed as they come. Where the system allows few open files, no more than half of those are connections.',
+  },
+  {
+    name: 'max.connections.per.ip',
+    type: 'INT',
+    default: '2147483647',
+    min: 0,
+    unit: 'count',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Connections open at once from one address; more are closed as they come. 0: from none.',
   },
   {
     name: 'log.retention.check.interval.ms',

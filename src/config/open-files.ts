@@ -12,3 +12,8 @@ export function openFilesMax(read: (path: string) => string = (path) => readFile
   const found = /^Max open files\s+(\d+)\s/m.exec(limits);
   return found === null ? Infinity : Number(found[1]);
 }
+
+/** Connections that may be open at once: half of the descriptors stay for files, so that a crowd of clients cannot keep records from the disk. */
+export function connectionsWithin(connectionsMax: number, filesMax: number): number {
+  return Math.max(1, Math.min(connectionsMax, Math.floor(filesMax / 2)));
+}

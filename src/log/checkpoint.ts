@@ -57,12 +57,19 @@ function decodeCopy(bytes: Buffer): Checkpoint | null {
   if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return null;
   const end = HEADER_BYTES + bytes.readUInt32LE(28);
   if (end > bytes.length || crc32cAt(bytes, 8, end - 8) !== bytes.readUInt32LE(4)) return null;
-  return {
-    generation: bytes.readBigUInt64LE(8),
-    sequence: bytes.readDoubleLE(16),
-    clean: bytes.readUInt32LE(24) === 1,
-    partitions: unpack(bytes.subarray(HEADER_BYTES, end)) as CheckpointPartition[],
-  };
+  const partitions = readBody(bytes.subarray(HEADER_BYTES, end));
+  if (partitions === null) return null;
+  return { generation: bytes.readBigUInt64LE(8), sequence: bytes.readDoubleLE(16), clean: bytes.readUInt32LE(24) === 1, partitions };
+}
+
+/** The partitions, or null where the bytes are none in spite of their checksum: then there is the other copy, and recovery's answer to a checkpoint that is corrupt. */
+function readBody(bytes: Buffer): CheckpointPartition[] | null {
+  try {
+    const body: unknown = unpack(bytes);
+    return Array.isArray(body) ? (body as CheckpointPartition[]) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What {@link loadCheckpoint} found in a shard's folder. */

@@ -75,7 +75,8 @@ export function decodeIndexFile(bytes: Buffer, baseOffset: number, endPosition: 
     const before = i - 1;
     const ascends =
       before < 0 || ((offsets[i] as number) > (offsets[before] as number) && (positions[i] as number) > (positions[before] as number));
-    if (!ascends || (positions[i] as number) >= endPosition) return null;
+    const isOffset = Number.isSafeInteger(offsets[i]) && (offsets[i] as number) >= baseOffset;
+    if (!isOffset || !ascends || (positions[i] as number) >= endPosition) return null;
   }
   return { offsets, positions, timestamps, maxTimestamp: bytes.readDoubleLE(32) };
 }

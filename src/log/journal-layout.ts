@@ -168,7 +168,10 @@ export interface JournalGroup {
   readonly bytes: number;
 }
 
-/** Reads the group at `at` of a journal file's bytes, or null when there is none of this generation that is intact. */
+/**
+ * Reads the group at `at` of a journal file's bytes, or null when there is none of this generation that is intact. Entries that could not have been written make it one that is
+ * not, whatever its checksum says: recovery has an answer to that, and none to an exception or a walk that does not get on.
+ */
 export function readGroup(file: Buffer, at: number, generation: bigint): JournalGroup | null {
   if (at + GROUP_HEADER_BYTES > file.length || file.readUInt32LE(at) !== MAGIC || file.readBigUInt64LE(at + 8) !== generation) return null;
   const entriesBytes = file.readUInt32LE(at + 36);
@@ -178,7 +181,13 @@ export function readGroup(file: Buffer, at: number, generation: bigint): Journal
   if (crc32cAt(file, at + 8, entriesAt + entriesBytes - at - 8) !== file.readUInt32LE(at + 4)) return null;
   const entries: JournalEntry[] = [];
   const end = entriesAt + entriesBytes;
-  for (let entry = entriesAt; entry < end; entry += file.readUInt32LE(entry + 4)) entries.push(readEntry(file, entry));
+  for (let entry = entriesAt; entry < end;) {
+    const bytes = end - entry < CONTROL_HEADER_BYTES ? 0 : file.readUInt32LE(entry + 4);
+    const read = bytes < CONTROL_HEADER_BYTES || bytes > end - entry ? null : readEntry(file, entry, bytes);
+    if (read === null) return null;
+    entries.push(read);
+    entry += bytes;
+  }
   return {
     sequence: file.readDoubleLE(at + 16),
     syncedThrough: file.readDoubleLE(at + 24),
@@ -188,13 +197,16 @@ export function readGroup(file: Buffer, at: number, generation: bigint): Journal
   };
 }
 
-function readEntry(file: Buffer, at: number): JournalEntry {
+/** The entry of `bytes` bytes at `at`, or null when it is none. */
+function readEntry(file: Buffer, at: number, bytes: number): JournalEntry | null {
   const handle = file.readUInt32LE(at + 8);
   if (file[at] !== EntryType.append) {
     const bodyBytes = file.readUInt32LE(at + 12);
-    const body = unpack(file.subarray(at + CONTROL_HEADER_BYTES, at + CONTROL_HEADER_BYTES + bodyBytes)) as ControlEntry;
-    return { type: 'control', handle, body };
+    if (bodyBytes > bytes - CONTROL_HEADER_BYTES) return null;
+    const body = readBody(file.subarray(at + CONTROL_HEADER_BYTES, at + CONTROL_HEADER_BYTES + bodyBytes), file[at] as number);
+    return body === null ? null : { type: 'control', handle, body };
   }
+  if (bytes !== APPEND_ENTRY_BYTES) return null;
   return {
     type: EntryType.append,
     inline: ((file[at + 1] as number) & INLINE_FLAG) !== 0,
@@ -209,4 +221,15 @@ function readEntry(file: Buffer, at: number): JournalEntry {
     maxTimestamp: file.readDoubleLE(at + 48),
     leaderEpoch: file.readInt32LE(at + 68),
   };
+}
+
+/** The meaning of a control entry of this type, or null where the bytes have none. */
+function readBody(bytes: Buffer, type: number): ControlEntry | null {
+  let body: unknown;
+  try {
+    body = unpack(bytes);
+  } catch {
+    return null;
+  }
+  return typeof body === 'object' && body !== null && (body as { type?: unknown }).type === type ? (body as ControlEntry) : null;
 }

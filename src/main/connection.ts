@@ -12,6 +12,7 @@
  */
 import type { Socket } from 'node:net';
 import { assert } from '../lib/assert.ts';
+import { foreignProtocol } from './foreign-protocol.ts';
 import { FrameReader, type FrameSink } from './framing.ts';
 import type { Landing, LandingSink } from './landing.ts';
 import { PendingProduce, type PendingTable, type ProduceOwner } from './produce.ts';
@@ -42,6 +43,8 @@ export interface ConnectionHost {
   /** Bytes were read: rings are published and looked at soon. */
   onLanded(): void;
   onClosed(connection: Connection, reason: string): void;
+  /** The connection is about to be closed for what its client sent. `line`: the log's, if it is one of its own. */
+  onRefused(connection: Connection, reason: string, line: string | null): void;
 }
 
 /** See the file header. */
@@ -138,7 +141,10 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   }
 
   onBadSize(bytes: number): void {
-    this.close(`frame of ${bytes} bytes announced`);
+    this.refuse(
+      `a frame of ${bytes} bytes was announced, and 1 to ${this.host.requestBytesMax} may come (socket.request.max.bytes)`,
+      foreignProtocol(bytes),
+    );
   }
 
   onGranted(): void {
@@ -209,6 +215,13 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     if (this.reading || !this.mayRead()) return;
     this.reading = true;
     (this.socket as Socket).resume();
+  }
+
+  /** Closes the connection for what its client sent, and says so in the log: nothing else tells whoever has to repair the client. */
+  refuse(reason: string, line: string | null = null): void {
+    if (!this.open) return;
+    this.host.onRefused(this, reason, line);
+    this.close(reason);
   }
 
   close(reason: string): void {
@@ -317,6 +330,6 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
 }
 
 /** IPv4 addresses look like themselves, also on a socket of both families. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }

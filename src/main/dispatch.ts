@@ -48,7 +48,7 @@ export class Dispatcher {
     const reason = this.refusal(status);
     if (reason !== null) {
       if (grant !== null) this.regions.release(grant);
-      connection.close(reason);
+      connection.refuse(reason);
       return;
     }
     const clientId = status === HeaderStatus.OK ? clientIdOf(bytes, header) : null;
@@ -107,7 +107,7 @@ export class Dispatcher {
     if (error instanceof MalformedError) request.abort(`malformed request of api ${request.apiKey}: ${error.message}`);
     else {
       this.logger.error({ apiKey: request.apiKey, apiVersion: request.apiVersion, err: error }, 'handler failed');
-      request.abort(`handler of api ${request.apiKey} failed`);
+      if (!request.done) request.connection.close(`handler of api ${request.apiKey} failed`);
     }
     request.becomeSettled();
   }

@@ -113,4 +113,8 @@ export class Ingress implements ConnectionHost {
   onClosed(connection: Connection, reason: string): void {
     this.listener.onClosed(connection, reason);
   }
+
+  onRefused(connection: Connection, reason: string, line: string | null): void {
+    this.listener.onRefused(connection, reason, line);
+  }
 }

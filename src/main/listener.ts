@@ -5,7 +5,8 @@
  */
 import net from 'node:net';
 import type { Logger } from '../telemetry/logger.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { RepeatedLines } from '../telemetry/repeated-lines.ts';
+import { Connection, plainAddress, type ConnectionHost } from './connection.ts';
 import { openLandingSocket } from './landing.ts';
 
 /** Answers that a client may leave unread before its requests are not read any more. */
@@ -18,11 +19,17 @@ const NO_DESCRIPTOR_PAUSE_MS = 200;
 const CONTENDED_BYTES_MIN = 4096;
 /** … in each period of this length. */
 const CONTENDED_STALL_MS = 1000;
+/** Lines of the log that clients cause are limited per period of this length. */
+const LINES_PERIOD_MS = 10_000;
+/** `max.connections.per.ip` of this is no limit, and nobody is counted. */
+const PER_ADDRESS_UNLIMITED = 2 ** 31 - 1;
 
 export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly connectionsMax: number;
+  /** Of one remote address. */
+  readonly connectionsPerAddressMax: number;
   readonly connectionIdleMsMax: number;
   readonly grantStallMs: number;
 }
@@ -34,6 +41,7 @@ export class ConnectionCounters {
   closed = 0;
   closedIdle = 0;
   closedStalled = 0;
+  closedBad = 0;
   acceptErrors = 0;
 }
 
@@ -43,12 +51,17 @@ export class Listener {
   private readonly settings: ListenerSettings;
   private readonly host: ConnectionHost;
   private readonly logger: Logger;
+  private readonly lines: RepeatedLines;
   private readonly connections = new Set<Connection>();
+  /** How many each remote address has, and the address of each connection; empty while there is no limit. */
+  private readonly addressCounts = new Map<string, number>();
+  private readonly addresses = new Map<Connection, string>();
   private server: net.Server | null = null;
   private bound: { host: string; port: number } | null = null;
   private timer: NodeJS.Timeout | null = null;
   private pause: NodeJS.Timeout | null = null;
   private readonly tickMs: number;
+  private ticks = 0;
   private nextId = 1;
   private stopping = false;
 
@@ -56,6 +69,7 @@ export class Listener {
     this.settings = settings;
     this.host = host;
     this.logger = logger;
+    this.lines = new RepeatedLines(logger);
     const shortest = Math.min(settings.connectionIdleMsMax, settings.grantStallMs, CONTENDED_STALL_MS);
     this.tickMs = Math.max(10, Math.min(TICK_MS_MAX, Math.floor(shortest / 4)));
   }
@@ -99,7 +113,18 @@ export class Listener {
   onClosed(connection: Connection, reason: string): void {
     if (!this.connections.delete(connection)) return;
     this.counters.closed++;
+    this.forgetAddress(connection);
     this.logger.debug({ connection: connection.id, reason }, 'connection closed');
+  }
+
+  /** Called by the host before a connection is closed for what its client sent. */
+  onRefused(connection: Connection, reason: string, line: string | null): void {
+    this.counters.closedBad++;
+    const fields = { connection: connection.id, remote: connection.remoteAddress, reason };
+    this.lines.warn(
+      fields,
+      line ?? 'connection closed: the client sent what is no request of the Kafka protocol, or of a version not served',
+    );
   }
 
   private async listen(port: number): Promise<void> {
@@ -119,7 +144,8 @@ export class Listener {
   }
 
   private accept(accepted: net.Socket): void {
-    if (this.stopping || this.connections.size >= this.settings.connectionsMax) {
+    const address = this.settings.connectionsPerAddressMax < PER_ADDRESS_UNLIMITED ? plainAddress(accepted.remoteAddress ?? '') : null;
+    if (!this.hasRoomFor(address, accepted)) {
       this.counters.refused++;
       accepted.on('error', () => {});
       accepted.destroy();
@@ -130,7 +156,38 @@ export class Listener {
     if (socket === null) return;
     this.counters.accepted++;
     this.connections.add(connection);
+    if (address !== null) {
+      this.addresses.set(connection, address);
+      this.addressCounts.set(address, (this.addressCounts.get(address) ?? 0) + 1);
+    }
     connection.begin(socket);
+  }
+
+  private hasRoomFor(address: string | null, accepted: net.Socket): boolean {
+    if (this.stopping) return false;
+    const { connectionsMax, connectionsPerAddressMax } = this.settings;
+    if (this.connections.size >= connectionsMax) {
+      const fields = { remote: plainAddress(accepted.remoteAddress ?? ''), open: this.connections.size, max: connectionsMax };
+      this.lines.warn(fields, 'connection refused: as many are open as max.connections or the limit of open files allows');
+      return false;
+    }
+    if (address !== null && (this.addressCounts.get(address) ?? 0) >= connectionsPerAddressMax) {
+      this.lines.warn(
+        { remote: address, max: connectionsPerAddressMax },
+        'connection refused: its address has as many as max.connections.per.ip',
+      );
+      return false;
+    }
+    return true;
+  }
+
+  private forgetAddress(connection: Connection): void {
+    const address = this.addresses.get(connection);
+    if (address === undefined) return;
+    this.addresses.delete(connection);
+    const left = (this.addressCounts.get(address) as number) - 1;
+    if (left === 0) this.addressCounts.delete(address);
+    else this.addressCounts.set(address, left);
   }
 
   /** Out of descriptors: the kernel keeps those who wait, and asking again at once would only burn the processor. */
@@ -138,7 +195,10 @@ export class Listener {
     this.counters.acceptErrors++;
     const server = this.server;
     if (server === null || this.pause !== null) return;
-    this.logger.warn({ code: error.code }, 'cannot accept connections');
+    this.lines.warn(
+      { code: error.code, open: this.connections.size, retryMs: NO_DESCRIPTOR_PAUSE_MS },
+      'cannot accept connections for now; those that are open go on',
+    );
     this.server = null;
     server.close();
     this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
@@ -150,12 +210,16 @@ export class Listener {
     try {
       await this.listen(this.address.port);
     } catch (error) {
-      this.logger.warn({ code: (error as NodeJS.ErrnoException).code }, 'cannot listen');
+      this.lines.warn({ code: (error as NodeJS.ErrnoException).code, retryMs: NO_DESCRIPTOR_PAUSE_MS }, 'cannot listen for now');
       this.pause = setTimeout(() => void this.listenAgain(), NO_DESCRIPTOR_PAUSE_MS);
     }
   }
 
   private tick(): void {
+    if (++this.ticks * this.tickMs >= LINES_PERIOD_MS) {
+      this.ticks = 0;
+      this.lines.endPeriod();
+    }
     const contended = this.host.regions.waiting > 0;
     for (const connection of this.connections) {
       this.checkOwed(connection, contended);
@@ -181,11 +245,8 @@ export class Listener {
     connection.owedTicks++;
     if (connection.owedTicks * this.tickMs < stallMs) return;
     this.counters.closedStalled++;
-    this.logger.warn(
-      {
-        connection: connection.id,
-        remote: connection.remoteAddress,
-      },
+    this.lines.warn(
+      { connection: connection.id, remote: connection.remoteAddress },
       'connection closed: its request stopped in the middle',
     );
     connection.close('request stopped in the middle');

@@ -22,7 +22,8 @@ export const PENDING_PRODUCES_MAX = 8192;
 /** What a pending Produce needs of its connection. */
 export interface ProduceOwner {
   readonly open: boolean;
-  close(reason: string): void;
+  /** Closes the connection for what the client sent. */
+  refuse(reason: string): void;
   /** What its last request waited for has happened: it is tried again soon. */
   wake(): void;
   /** An answer is ready. */

@@ -23,6 +23,8 @@ export interface RequestConnection {
   closeListener: CloseListener | null;
   /** Closes the connection, whatever it still owes. */
   close(reason: string): void;
+  /** The same for what the client sent, which is said in the log. */
+  refuse(reason: string): void;
 }
 
 /** What a handler of any API but Produce gets. */
@@ -41,7 +43,7 @@ export interface Request {
    * The request's own bytes are freed.
    */
   respond(pieces: Buffer[], onDrained?: () => void): void;
-  /** Closes the connection without an answer. */
+  /** Closes the connection without an answer, for what the client sent. */
   abort(reason: string): void;
   /** Called when another request queues behind this one; at once (in a microtask) if that is so already. */
   onQueued: (() => void) | null;
@@ -151,7 +153,7 @@ export class ApiRequest implements Request {
 
   abort(reason: string): void {
     if (this.done) return;
-    this.connection.close(reason);
+    this.connection.refuse(reason);
   }
 
   /** Another request queued behind this one. */

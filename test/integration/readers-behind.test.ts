@@ -49,6 +49,9 @@ class Scene {
   /** Records read and found right; fetches whose offset had left meanwhile. */
   right = 0;
   overtaken = 0;
+  /** The same, read by name over the lives of a topic. */
+  rightByName = 0;
+  reconfigured = 0;
   readonly broker: BrokerProcess;
 
   constructor(broker: BrokerProcess) {
@@ -139,12 +142,53 @@ class Scene {
     client.close();
   }
 
+  /** Other segments from now on, or another durability: then the log moves to another shard, which has files of its own. */
+  async reconfigure(client: KafkaClient, log: Log): Promise<void> {
+    const movable = log.name !== 'memory';
+    const configs =
+      movable && this.prng.chance(0.5)
+        ? { 'ringlog.durability': this.prng.pick(['fsync', 'page-cache']) }
+        : { 'segment.bytes': String(MIB + this.prng.below(2 * MIB)) };
+    expect(await client.alterTopic(log.name, configs)).toBe(0);
+    this.reconfigured++;
+  }
+
+  /**
+   * Reads a topic by its name, whichever life it is in: what one answer holds is of one life, and right for that. A record of the life before, or of another topic, at
+   * an offset of this one would show.
+   */
+  async followName(name: string, lives: ReadonlyMap<string, Log>): Promise<void> {
+    const client = await this.broker.connect();
+    for (let offset = 0; !this.isOver;) {
+      const answer = await client.fetch(name, 0, offset, { partitionMaxBytes: 300_000, maxBytes: 300_000 });
+      if (answer.errorCode !== 0) {
+        // Gone, not yet there again, or shorter than the life before.
+        const { OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER } = ErrorCode;
+        expect([OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER]).toContain(answer.errorCode);
+        offset = Math.max(0, (await client.listOffset(name, 0, -2)).offset);
+        await delay(5);
+        continue;
+      }
+      const records = batchesOf(answer.records).flatMap(recordsOf);
+      const life = lives.get(records[0]?.value.split(' ', 1)[0] ?? '');
+      for (const { offset: found, value } of records) {
+        if (found !== offset || life === undefined || value !== life.valueOf(found))
+          throw new Error(`${name}: at ${offset} stands offset ${found} with ${JSON.stringify(value.slice(0, 60))}`);
+        offset = found + 1;
+        this.rightByName++;
+      }
+      await delay(this.prng.below(10));
+    }
+    client.close();
+  }
+
   /** Deletes records on request, and changes what retention keeps. */
   async govern(logs: readonly Log[]): Promise<void> {
     const client = await this.broker.connect();
     while (!this.isOver) {
       const log = this.prng.pick(logs);
-      if (this.prng.chance(0.7)) {
+      if (this.prng.chance(0.15)) await this.reconfigure(client, log);
+      else if (this.prng.chance(0.7)) {
         const { offset } = await client.listOffset(log.name, 0, -2);
         const asked = Math.min(offset + this.prng.below(50), log.end);
         const { errorCode, logStartOffset } = await client.deleteRecords(log.name, 0, asked);
@@ -164,9 +208,11 @@ class Scene {
   /** A topic that is deleted and made again, with readers of each life. */
   async churn(): Promise<void> {
     const client = await this.broker.connect();
-    const readers: Promise<void>[] = [];
+    const lives = new Map<string, Log>();
+    const readers = [this.followName('churn', lives), this.followName('churn', lives)];
     for (let life = 0; !this.isOver; life++) {
       const log = await this.create(client, 'churn', MODES[life % 3] as string);
+      lives.set(log.id, log);
       readers.push(this.follow(log, 20), this.jump(log));
       await this.write(client, log, 150 + this.prng.below(200));
       // A request that is under way may be answered by either.
@@ -203,8 +249,11 @@ it(
     await Promise.all(others);
     expect(scene.right).toBeGreaterThan(RECORDS);
     expect(scene.overtaken).toBeGreaterThan(3);
+    expect(scene.rightByName).toBeGreaterThan(100);
+    expect(scene.reconfigured).toBeGreaterThan(3);
     expect(broker.log.filter(({ level }) => level !== 'info' && level !== 'debug')).toEqual([]);
-    console.log(`${scene.right} records were right, ${scene.overtaken} fetches overtaken`);
+    const { right, rightByName, overtaken, reconfigured } = scene;
+    console.log(`${right} records were right, ${rightByName} by name, ${overtaken} fetches overtaken, ${reconfigured} changes of settings`);
 
     await broker.kill();
     const next = await startBroker({ dataDir, settings: SETTINGS });

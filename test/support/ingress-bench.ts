@@ -49,6 +49,7 @@ export class IngressBench {
         host: '127.0.0.1',
         port: 0,
         connectionsMax: 5000,
+        connectionsPerAddressMax: 2 ** 31 - 1,
         connectionIdleMsMax: 600_000,
         grantStallMs: 10_000,
         receiveMemoryBytes: 64 * 1024 * 1024,

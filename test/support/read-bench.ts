@@ -50,6 +50,10 @@ export class FakeConnection implements RequestConnection {
     this.closeListener?.onConnectionClosed(this);
     this.closeListener = null;
   }
+
+  refuse(reason: string): void {
+    this.close(reason);
+  }
 }
 
 /** A request whose answer a test looks at. */

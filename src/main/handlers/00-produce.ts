@@ -69,7 +69,7 @@ export class ProduceHandler {
     if (!pending.parsed) {
       const status = pending.view.parse(this.bytes, pending.bodyStart, pending.bodyEnd, pending.apiVersion);
       if (status !== ViewStatus.OK) {
-        pending.owner?.close(status === ViewStatus.TOO_MANY ? 'produce request with too many partitions' : 'malformed produce request');
+        pending.owner?.refuse(status === ViewStatus.TOO_MANY ? 'produce request with too many partitions' : 'malformed produce request');
         return StartOutcome.closed;
       }
       pending.parsed = true;

@@ -19,6 +19,10 @@ class Wire implements RequestConnection {
   readonly open = true;
   closeListener: CloseListener | null = null;
 
+  refuse(): void {
+    throw new Error('nothing here is refused');
+  }
+
   close(): void {
     this.closeListener?.onConnectionClosed(this);
     this.closeListener = null;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
 import { encodeRequestFrame } from '../../../src/protocol/frame.ts';
@@ -25,6 +27,59 @@ describe('listener', () => {
     const fifth = await bench.connect();
     fifth.write(frame);
     expect((await fifth.nextProduce()).correlationId).toBe(1);
+  });
+
+  it('refuses an address more than its share, tells it apart from the others, and gives back what it closed', async () => {
+    bench = await IngressBench.start({ host: '0.0.0.0', connectionsPerAddressMax: 2 });
+    bench.router.addTopic('t', [bench.shard.link]);
+    bench.runShard();
+    const from = async (localAddress: string): Promise<net.Socket> => {
+      const socket = net.connect({ host: '127.0.0.1', port: bench.port, localAddress });
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    };
+    const greedy = [await from('127.0.0.2'), await from('127.0.0.2')];
+    await until(() => bench.ingress.listener.size === 2, 'two');
+    await once(await from('127.0.0.2'), 'close');
+    expect(bench.ingress.listener.counters.refused).toBe(1);
+    expect(bench.logger.lines).toMatchObject([{ level: 'warn', fields: { remote: '127.0.0.2', max: 2 } }]);
+    const other = await from('127.0.0.3');
+    other.write(frame);
+    await once(other, 'data');
+    greedy[0]!.destroy();
+    await until(() => bench.ingress.listener.size === 2, 'one gone');
+    const next = await from('127.0.0.2');
+    next.write(frame);
+    await once(next, 'data');
+    for (const socket of [other, next, ...greedy]) socket.destroy();
+  });
+
+  it('takes nobody from where nobody may come', async () => {
+    bench = await IngressBench.start({ connectionsPerAddressMax: 0 });
+    await (await bench.connect()).waitClosed();
+    expect(bench.ingress.listener.counters).toMatchObject({ accepted: 0, refused: 1 });
+  });
+
+  it('says once for each what a client that speaks something else was taken for', async () => {
+    bench = await IngressBench.start();
+    const cases: [string, Buffer | string][] = [
+      ['looks like TLS', Buffer.from('16030102000100', 'hex')],
+      ['looks like HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+      ['looks like HTTP', 'PRI * HTTP/2.0\r\n'],
+      ['looks like SSH', 'SSH-2.0-OpenSSH_9.2\r\n'],
+      ['no request of the Kafka protocol', Buffer.from('ffffffff', 'hex')],
+    ];
+    for (const [expected, bytes] of cases) {
+      bench.logger.lines.length = 0;
+      const client = await bench.connect();
+      client.socket.write(bytes);
+      await client.waitClosed();
+      const warned = bench.logger.lines.filter(({ level }) => level === 'warn');
+      expect(warned).toHaveLength(1);
+      expect(warned[0]).toMatchObject({ message: expect.stringContaining(expected), fields: { remote: '127.0.0.1' } });
+    }
+    expect(bench.ingress.listener.counters.closedBad).toBe(cases.length);
   });
 
   it('ends connections that are idle, and none that wait for an answer', async () => {
