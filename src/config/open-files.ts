@@ -17,3 +17,11 @@ export function openFilesMax(read: (path: string) => string = (path) => readFile
 export function connectionsWithin(connectionsMax: number, filesMax: number): number {
   return Math.max(1, Math.min(connectionsMax, Math.floor(filesMax / 2)));
 }
+
+/** A process that may open hardly any files still gets this many segments a shard. */
+const SEGMENTS_FLOOR = 16;
+
+/** Segments that each of so many shards may keep open: with half of the descriptors for connections, an eighth is left for readers, journals and the rest. */
+export function segmentsWithin(segmentsMax: number, filesMax: number, shards: number): number {
+  return Math.min(segmentsMax, Math.max(SEGMENTS_FLOOR, Math.floor((filesMax * 3) / 8 / shards)));
+}
