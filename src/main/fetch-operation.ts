@@ -14,7 +14,7 @@ import type { Timer } from '../lib/timer-wheel.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { FetchView } from '../protocol/fetch-view.ts';
 import { ViewStatus } from '../protocol/view.ts';
-import type { FetchEngine } from './fetch.ts';
+import type { FetchHost } from './fetch-host.ts';
 import { judgePartition } from './fetch-judge.ts';
 import { FetchReading } from './fetch-reading.ts';
 import type { FetchSession, SessionPartition, SessionWaiter } from './fetch-session.ts';
@@ -30,18 +30,26 @@ const MEMORY_WAIT_MS_MIN = 500;
 /** Operations that had room for more partitions are not kept for reuse. */
 const PARTITIONS_KEPT_MAX = 4096;
 
-/** See the file header. Used only by {@link FetchEngine}. */
+/** What becomes of an operation at its end. */
+export interface FetchOwner extends FetchHost {
+  /** It has read what it wants. */
+  answer(operation: FetchOperation): void;
+  /** Its connection is gone. */
+  abandon(operation: FetchOperation): void;
+}
+
+/** See the file header. */
 export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper {
   /** The parsed request; positions point into `request.bytes`. */
   readonly view = new FetchView();
-  readonly targets = new FetchTargets();
+  readonly targets = new FetchTargets<SessionPartition>();
   readonly reading: FetchReading;
   request: Request | null = null;
   /** The session whose partitions are asked for; null: those of the request are. */
   session: FetchSession | null = null;
   /** Error of the request as a whole: nothing is read. */
   error: number = ErrorCode.NONE;
-  private readonly engine: FetchEngine;
+  private readonly engine: FetchOwner;
   /** Epoch of the session since this request: another one means that another request goes on with it. */
   private sessionEpoch = 0;
   private deadlineMs = 0;
@@ -58,7 +66,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   private readonly onClosed = (): void => this.close();
   private readonly onTimer = (): void => this.timeIsUp();
 
-  constructor(engine: FetchEngine) {
+  constructor(engine: FetchOwner) {
     this.engine = engine;
     this.reading = new FetchReading(
       engine,
@@ -203,7 +211,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   private wait(): void {
     const { views, members, offset, count } = this.targets;
     for (let i = 0; i < count; i++) {
-      const member = members[i] as SessionPartition | null;
+      const member = members[i] ?? null;
       // A session's partitions that rest are watched already.
       if (member !== null) member.watch();
       else if (!this.waiting) {

@@ -9,7 +9,7 @@
 import { assert } from '../lib/assert.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { BATCH_HEADER_BYTES } from '../protocol/record-batch.ts';
-import type { FetchEngine } from './fetch.ts';
+import type { FetchHost } from './fetch-host.ts';
 import { SMALL_BYTES, type MemoryWaiter, type Region } from './fetch-memory.ts';
 import type { FetchTargets } from './fetch-targets.ts';
 import type { FetchWindow } from './fetch-windows.ts';
@@ -35,7 +35,7 @@ export class FetchReading implements MemoryWaiter {
   pending = false;
   /** The step under way is a wait for memory. */
   waitingForMemory = false;
-  private readonly engine: FetchEngine;
+  private readonly host: FetchHost;
   /** The owner fills it, errors included, before `begin`. */
   private readonly targets: FetchTargets;
   private readonly onDone: () => void;
@@ -57,8 +57,8 @@ export class FetchReading implements MemoryWaiter {
   private readonly onPlace = (place: Place): void => this.placed(place);
 
   /** @param onMemoryWait it begins to wait for memory; `giveUpMemory` ends that */
-  constructor(engine: FetchEngine, targets: FetchTargets, onDone: () => void, onMemoryWait: () => void) {
-    this.engine = engine;
+  constructor(host: FetchHost, targets: FetchTargets, onDone: () => void, onMemoryWait: () => void) {
+    this.host = host;
     this.onMemoryWait = onMemoryWait;
     this.targets = targets;
     this.onDone = onDone;
@@ -70,7 +70,7 @@ export class FetchReading implements MemoryWaiter {
     this.abandoned = false;
     this.bytesRead = 0;
     this.shortened = false;
-    this.bytesLeft = Math.min(bytesMax, this.engine.responseBytesMax);
+    this.bytesLeft = Math.min(bytesMax, this.host.responseBytesMax);
     this.failed = this.hasErrors();
     this.current = 0;
     this.beginPartition();
@@ -87,7 +87,7 @@ export class FetchReading implements MemoryWaiter {
   /** Gives up waiting for memory: ends with what there is, which is nothing. */
   giveUpMemory(): void {
     if (!this.waitingForMemory) return;
-    this.engine.memory.cancel(this);
+    this.host.memory.cancel(this);
     this.waitingForMemory = false;
     this.current = this.targets.count;
     this.resume();
@@ -104,7 +104,7 @@ export class FetchReading implements MemoryWaiter {
     const { windows } = this.targets;
     for (let i = 0; i < windows.length; i++) {
       const window = windows[i];
-      if (window != null) this.engine.windows.release(window);
+      if (window != null) this.host.windows.release(window);
       windows[i] = null;
     }
     this.recordsTotal = 0;
@@ -132,7 +132,7 @@ export class FetchReading implements MemoryWaiter {
     this.advancing = false;
     if (this.pending) return;
     this.beginPartition();
-    if (this.region !== null) this.engine.memory.free(this.region);
+    if (this.region !== null) this.host.memory.free(this.region);
     this.region = null;
     this.onDone();
   }
@@ -163,7 +163,7 @@ export class FetchReading implements MemoryWaiter {
   }
 
   private beginPartition(): void {
-    if (this.window !== null) this.engine.windows.release(this.window);
+    if (this.window !== null) this.host.windows.release(this.window);
     this.window = null;
     this.segment = null;
     this.located = false;
@@ -177,7 +177,7 @@ export class FetchReading implements MemoryWaiter {
   }
 
   private locate(view: PartitionView, offset: number): Progress {
-    const locator = this.engine.locator;
+    const locator = this.host.locator;
     if (locator.tryLocate(view, offset)) {
       this.located = true;
       this.segment = locator.segment;
@@ -203,7 +203,7 @@ export class FetchReading implements MemoryWaiter {
   }
 
   private openWindow(view: PartitionView, segment: SegmentView, length: number): Progress {
-    const { windows, memory } = this.engine;
+    const { windows, memory } = this.host;
     this.window = windows.share(segment, this.position, length);
     if (this.window === null) {
       const region = this.takeRegion(length);
@@ -232,7 +232,7 @@ export class FetchReading implements MemoryWaiter {
 
   /** A region for `length` bytes, or for less while memory is short (a small answer now beats a large one later); null: there is none. */
   private takeRegion(length: number): Region | null {
-    const { memory } = this.engine;
+    const { memory } = this.host;
     const granted = this.region;
     this.region = null;
     if (granted !== null) {
@@ -252,7 +252,7 @@ export class FetchReading implements MemoryWaiter {
   private judgeWindow(view: PartitionView, window: FetchWindow): Progress {
     assert(window.ready, 'only a ready window is judged');
     if (window.error !== null) {
-      this.engine.onReadError(view, window.segment, window.error);
+      this.host.onReadError(view, window.segment, window.error);
       return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     }
     if (window.stale) return this.next();
@@ -262,7 +262,7 @@ export class FetchReading implements MemoryWaiter {
     }
     this.window = null;
     const { segment, position, damaged, firstBatchBytes, length } = window;
-    this.engine.windows.release(window);
+    this.host.windows.release(window);
     if (!damaged) {
       // It reaches into a range that is refused already.
       if (firstBatchBytes <= length) return this.fail(ErrorCode.CORRUPT_MESSAGE);
@@ -274,7 +274,7 @@ export class FetchReading implements MemoryWaiter {
     // Recorded as damage; the transition after that finds the offset refused. Or the place was wrong: it is looked up again.
     this.located = false;
     this.pending = true;
-    this.engine.damage.resolve(view, segment, position, this.base, this.onStep);
+    this.host.damage.resolve(view, segment, position, this.base, this.onStep);
     return 'pending';
   }
 

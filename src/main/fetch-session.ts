@@ -216,7 +216,7 @@ export class FetchSession implements CloseListener, Linked<FetchSession> {
   }
 
   /** Takes over the partitions of a full request, as the session's first: they become the members of `targets`. */
-  adopt(targets: FetchTargets): void {
+  adopt(targets: FetchTargets<SessionPartition>): void {
     for (let i = 0; i < targets.count; i++) {
       const t = targets.topicOf[i] as number;
       const topic = this.topicOf(targets.names[t] as Buffer, targets.namePosition[t] as number, targets.nameLength[t] as number);
@@ -233,7 +233,7 @@ export class FetchSession implements CloseListener, Linked<FetchSession> {
   }
 
   /** Fills in the due partitions, in the order of their line. */
-  collect(targets: FetchTargets, topics: TopicFinder): void {
+  collect(targets: FetchTargets<SessionPartition>, topics: TopicFinder): void {
     let topic: SessionTopic | null = null;
     for (let member = this.line.first; member !== null; member = member.next) {
       const found = member.topic.resolve(topics);

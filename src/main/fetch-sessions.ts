@@ -10,7 +10,7 @@
 import { LinkedList } from '../lib/linked-list.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import type { FetchView } from '../protocol/fetch-view.ts';
-import { FetchSession, type SessionKeeper } from './fetch-session.ts';
+import { FetchSession, type SessionKeeper, type SessionPartition } from './fetch-session.ts';
 import { TOPIC_ID_VERSION, type FetchTargets } from './fetch-targets.ts';
 
 /** Without use for longer a session may go; in use for longer it may make place for a larger one. */
@@ -104,7 +104,7 @@ export class FetchSessions implements SessionKeeper {
   }
 
   /** A session for the partitions of a full request that asked for one; null: there is no place. */
-  open(request: FetchView, targets: FetchTargets, nowMs: number): FetchSession | null {
+  open(request: FetchView, targets: FetchTargets<SessionPartition>, nowMs: number): FetchSession | null {
     if (request.sessionEpoch !== EPOCH_INITIAL || !this.makeSlot(targets.count, nowMs)) return null;
     const session = new FetchSession(this.freeId(), request.version >= TOPIC_ID_VERSION, nowMs, this);
     session.adopt(targets);

@@ -3,7 +3,6 @@
  * something to tell. Arrays that are made once and filled again; partitions of the same topic that follow each other share an entry of the topic arrays.
  */
 import type { FetchView } from '../protocol/fetch-view.ts';
-import type { SessionPartition } from './fetch-session.ts';
 import type { FetchWindow } from './fetch-windows.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { Router, Topic } from './router.ts';
@@ -13,8 +12,8 @@ const CAPACITY_INITIAL = 16;
 /** First version that names topics by id. */
 export const TOPIC_ID_VERSION = 13;
 
-/** See the file header. */
-export class FetchTargets {
+/** See the file header. `Member`: what a session knows of a partition. */
+export class FetchTargets<Member = unknown> {
   /** Partitions. */
   count = 0;
   capacity = CAPACITY_INITIAL;
@@ -32,7 +31,7 @@ export class FetchTargets {
   /** What is read for the answer; null: nothing. */
   readonly windows: (FetchWindow | null)[] = [];
   /** The partition of the session; null without session. */
-  readonly members: (SessionPartition | null)[] = [];
+  readonly members: (Member | null)[] = [];
   /** Per topic entry: undefined when there is no such topic. */
   readonly topics: (Topic | undefined)[] = [];
   /** Per topic entry: where its name, or its 16-byte id, stands. */
@@ -90,7 +89,7 @@ export class FetchTargets {
     offset: number,
     bytesMax: number,
     leaderEpoch: number,
-    member: SessionPartition | null,
+    member: Member | null,
   ): void {
     if (this.count === this.capacity) this.grow();
     const i = this.count++;

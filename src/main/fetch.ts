@@ -19,7 +19,7 @@ import { MalformedError } from '../protocol/protocol-errors.ts';
 import type { DamageFinder } from './damage-finder.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { FetchMemory } from './fetch-memory.ts';
-import { FetchOperation } from './fetch-operation.ts';
+import { FetchOperation, type FetchOwner } from './fetch-operation.ts';
 import { FetchSession, type SessionPartition } from './fetch-session.ts';
 import { FetchSessions, SESSION_EVICTION_MS } from './fetch-sessions.ts';
 import type { FetchTargets } from './fetch-targets.ts';
@@ -64,7 +64,7 @@ export interface FetchEngineParts {
 }
 
 /** See the file header. */
-export class FetchEngine {
+export class FetchEngine implements FetchOwner {
   readonly router: Router;
   readonly memory: FetchMemory;
   readonly windows: FetchWindows;
@@ -239,7 +239,7 @@ export class FetchEngine {
     this.runCount = 0;
     let first = -1;
     for (let i = 0; i < targets.count; i++) {
-      const member = targets.members[i] as SessionPartition | null;
+      const member = targets.members[i] ?? null;
       const quiet =
         session !== null && member !== null && targets.errors[i] === ErrorCode.NONE && targets.windows[i] === null && !member.isChanged;
       runLength[i] = 0;
@@ -256,7 +256,7 @@ export class FetchEngine {
   }
 
   /** What was told is remembered, and what has nothing to tell any more rests. */
-  private settle(targets: FetchTargets): void {
+  private settle(targets: FetchTargets<SessionPartition>): void {
     for (let i = 0; i < targets.count; i++) targets.members[i]?.onAnswered(targets.errors[i] as number, targets.windows[i] !== null);
   }
 

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FetchSessions } from '../../../src/main/fetch-sessions.ts';
+import type { SessionPartition } from '../../../src/main/fetch-session.ts';
 import { FetchTargets } from '../../../src/main/fetch-targets.ts';
 import type { CloseListener, RequestConnection } from '../../../src/main/requests.ts';
 import { Router } from '../../../src/main/router.ts';
@@ -114,7 +115,7 @@ test('slots, eviction, epochs and ends agree with the model', () => {
             [],
           );
           expect(sessions.enter(view, bytes, now)).toBe(ErrorCode.NONE);
-          const targets = new FetchTargets();
+          const targets = new FetchTargets<SessionPartition>();
           targets.addRequest(view, bytes, router);
           while (models.some(({ id }) => id === (lastId % 5) + 1)) lastId++;
           const leaves = models.length < slotsMax ? undefined : leaver(models, size, now);
@@ -178,7 +179,7 @@ test('sessions cost no more memory than their budget, whatever clients put into 
       [],
     );
     sessions.enter(view, bytes, now);
-    const targets = new FetchTargets();
+    const targets = new FetchTargets<SessionPartition>();
     targets.addRequest(view, bytes, router);
     const session = sessions.open(view, targets, now);
     expect(sessions.bytes).toBeLessThanOrEqual(bytesMax);
