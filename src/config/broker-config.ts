@@ -70,6 +70,10 @@ export interface BrokerConfig {
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
   readonly retentionCheckIntervalMs: number;
+  readonly producerExpirationMs: number;
+  readonly producerCheckIntervalMs: number;
+  readonly partitionProducersMax: number;
+  readonly producersMax: number;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -179,6 +183,10 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    producerExpirationMs: number('producer.id.expiration.ms'),
+    producerCheckIntervalMs: number('producer.id.expiration.check.interval.ms'),
+    partitionProducersMax: number('ringlog.partition.producers.max'),
+    producersMax: number('ringlog.producers.max'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

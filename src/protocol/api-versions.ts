@@ -29,6 +29,7 @@ export const ApiKey = {
   CREATE_TOPICS: 19,
   DELETE_TOPICS: 20,
   DELETE_RECORDS: 21,
+  INIT_PRODUCER_ID: 22,
   DESCRIBE_CONFIGS: 32,
   INCREMENTAL_ALTER_CONFIGS: 44,
 } as const;
@@ -46,6 +47,7 @@ export const SERVED_APIS: readonly ServedApi[] = [
   { key: 19, name: 'CreateTopics', min: 2, max: 7, flexible: 5 },
   { key: 20, name: 'DeleteTopics', min: 1, max: 6, flexible: 4 },
   { key: 21, name: 'DeleteRecords', min: 0, max: 2, flexible: 2 },
+  { key: 22, name: 'InitProducerId', min: 0, max: 5, flexible: 2 },
   { key: 32, name: 'DescribeConfigs', min: 1, max: 4, flexible: 4 },
   { key: 44, name: 'IncrementalAlterConfigs', min: 0, max: 1, flexible: 1 },
 ];

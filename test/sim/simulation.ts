@@ -6,7 +6,7 @@ import { JobStatus, type FromShard, type KeeperWork, type ToShard } from '../../
 import { runKeeperWork } from '../../src/log/keeper.ts';
 import { Journal } from '../../src/log/journal.ts';
 import { beginShard, generationNumber, switchGeneration } from '../../src/log/generation.ts';
-import { emptyPartition, type Durability, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
+import { emptyPartition, type Durability, type LogState, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
 import { recover, type Recovered } from '../../src/log/recovery.ts';
 import { retireLeftovers, retireSegments, retireTopic, tidyPool, type PoolLimits } from '../../src/log/retire.ts';
 import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments.ts';
@@ -185,6 +185,10 @@ export class Simulation {
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
       retentionCheckIntervalMs: 300,
+      producerExpirationMs: 86_400_000,
+      producerCheckIntervalMs: 600_000,
+      partitionProducersMax: 50,
+      producersMax: 1000,
       spinUs: 0,
     };
   }
@@ -826,7 +830,7 @@ export class Simulation {
       topic.configuring = 0;
     }
     for (const { shard } of this.shards) {
-      const states = [...shard.movedOut.values()];
+      const states: LogState[] = [...shard.movedOut.values()];
       for (const partition of shard.partitions) if (partition !== undefined) states.push(partition.state);
       for (const { topicId, logStartOffset } of states) {
         const topic = this.topics.get(topicId);

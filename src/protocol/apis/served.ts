@@ -9,6 +9,7 @@ import { apiVersions } from './18-api-versions.ts';
 import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { deleteRecords } from './21-delete-records.ts';
+import { initProducerId } from './22-init-producer-id.ts';
 import { describeConfigs } from './32-describe-configs.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
 
@@ -22,6 +23,7 @@ export const SERVED_TABLES: readonly Api[] = [
   createTopics,
   deleteTopics,
   deleteRecords,
+  initProducerId,
   describeConfigs,
   incrementalAlterConfigs,
 ];

@@ -25,7 +25,8 @@ const GENERATION = 0x1122334455667788n;
 function group(sequence: number, syncedThrough: number): Buffer {
   const batch = buildBatch({ records: [{ value: `value ${sequence}` }, { value: 'second' }], baseTimestamp: 1700 });
   stampBatch(batch, 0, 100 + sequence, 7);
-  const control = encodeControlEntry(5, { type: EntryType.truncate, endOffset: 42, segmentBase: 40, endPosition: 4096 });
+  const cut = { endOffset: 42, segmentBase: 40, endPosition: 4096, producers: new Uint8Array([1, 2, 3]) };
+  const control = encodeControlEntry(5, { type: EntryType.truncate, ...cut });
   const out = Buffer.alloc(GROUP_HEADER_BYTES + control.length + APPEND_ENTRY_BYTES);
   control.copy(out, GROUP_HEADER_BYTES);
   writeAppendEntry(out, GROUP_HEADER_BYTES + control.length, true, 9, 100 + sequence, 1, 64, 2048, batch, 0, batch.length, 0, 1700, 7);
