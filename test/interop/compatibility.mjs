@@ -11,9 +11,8 @@ const COLUMNS = ['kcat', 'python', 'java', 'console'];
 
 const NOTES = `## What to know
 
-- **Java producers** ask for an idempotent producer by default (\`enable.idempotence=true\`), which is not served yet: they fail at the first \`send\` with
-  \`UnsupportedVersionException: The node does not support INIT_PRODUCER_ID\`. Set \`enable.idempotence=false\`; for the console producer
-  \`--command-property enable.idempotence=false\`. librdkafka (kcat, Python) has it off by default.
+- **Idempotent producers** are Java's and franz-go's default. librdkafka (kcat, Python) has it off by default: set \`enable.idempotence=true\`, and a batch that the network
+  repeats, or that is sent again because its answer was lost, is in the log once.
 - **Consumer groups** are not served yet. Use \`assign\` (Java, Python) or \`--partition\` (console consumer). Python's Consumer wants a \`group.id\` even then, and
   does not use it; switch \`enable.auto.commit\` off.
 - **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0, which comes with groups. Until

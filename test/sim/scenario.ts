@@ -12,6 +12,9 @@ export interface RunSummary {
   readonly operations: number;
   readonly retirements: number;
   readonly recycled: number;
+  /** Batches answered as appended before, and producers that a recovery knew as it should. */
+  readonly duplicates: number;
+  readonly confirmed: number;
 }
 
 /** Runs one seed and throws a Violation if a promise breaks. */
@@ -38,7 +41,8 @@ export function runSeed(options: SimOptions): RunSummary {
   sim.giveAwayLeftovers();
   sim.expectNoLeftovers();
   const { acks, refusals, starts, retirements, recycled } = sim;
-  return { acks, refusals, starts, operations: disk.operations, retirements, recycled };
+  const { duplicates, confirmed } = sim.producers;
+  return { acks, refusals, starts, operations: disk.operations, retirements, recycled, duplicates, confirmed };
 }
 
 const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'power', 'kill'] as const;
@@ -122,6 +126,7 @@ function produceSome(sim: Simulation): void {
   const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
   if (online.length === 0) return;
   const topic = prng.pick(online);
+  if (prng.chance(0.4)) return sim.producers.step(topic);
   const bulk = prng.chance(0.3);
   for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
 }

@@ -12,7 +12,7 @@ import { retireLeftovers, retireSegments, retireTopic, tidyPool, type PoolLimits
 import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments.ts';
 import { partitionFolder, segmentOffset, segmentPath } from '../../src/log/layout.ts';
 import { Prng } from '../../src/lib/prng.ts';
-import { buildBatch } from '../../src/protocol/record.ts';
+import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
 import { Completion, CompletionFlag, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
 import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
 import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.ts';
@@ -22,6 +22,7 @@ import { Shard } from '../../src/shard/shard.ts';
 import type { ShardSettings } from '../../src/shard/settings.ts';
 import { DiskError, type Disk } from '../../src/log/disk.ts';
 import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
+import { SimProducers, type Attempt } from './producers.ts';
 
 export const DATA = '/data';
 
@@ -117,6 +118,17 @@ export function check(condition: boolean, text: string): void {
   if (!condition) throw new Violation(text);
 }
 
+/** A batch on its way. */
+interface Pending {
+  readonly topic: SimTopic;
+  readonly record: SimRecord;
+  readonly region: number;
+  readonly bytes: number;
+  /** An idempotent producer sent it. */
+  readonly attempt: Attempt | null;
+  answered: boolean;
+}
+
 /** Knobs of a scenario. */
 export interface SimOptions {
   readonly seed: number;
@@ -144,6 +156,7 @@ export class Simulation {
   starts = 0;
   acks = 0;
   refusals = 0;
+  readonly producers = new SimProducers(this);
   /** Segments that left their logs because records were deleted, and files among them that the pool got. */
   retirements = 0;
   /** Segments that began in a file that was somebody's before. */
@@ -151,7 +164,7 @@ export class Simulation {
   private readonly options: SimOptions;
   private readonly slabMemory = createSlab(4 << 20);
   private slab = new SlabAllocator(this.slabMemory);
-  private readonly pending = new Map<number, { topic: SimTopic; record: SimRecord; region: number; bytes: number }>();
+  private readonly pending = new Map<number, Pending>();
   private readers: SlowReader[] = [];
   private retiring: SimTopic[] = [];
   private retired: RetiredFile[] = [];
@@ -163,6 +176,8 @@ export class Simulation {
   private nextTopic = 1;
   private unclean = 0;
   private truncations = 0;
+  /** A truncation was under way when the broker died. */
+  truncationsAsked = false;
 
   constructor(options: SimOptions) {
     this.options = options;
@@ -275,12 +290,24 @@ export class Simulation {
 
   /** Sends one batch; false when ring or slab have no room. */
   produce(topic: SimTopic, payloadBytes: number): boolean {
-    const slot = this.shards[topic.shard] as ShardSlot;
+    const { id, batch } = this.makeBatch(topic, 1 + this.prng.below(3), payloadBytes, {});
+    return this.send(topic, id, batch, null);
+  }
+
+  /** Builds a batch that is like no other. */
+  makeBatch(topic: SimTopic, count: number, payloadBytes: number, producer: Partial<BatchInput>): { id: number; batch: Buffer } {
     const id = this.nextId++;
     const value = Buffer.alloc(8 + payloadBytes, id & 0xff);
     value.writeDoubleBE(id, 0);
-    const records = Array.from({ length: 1 + this.prng.below(3) }, () => ({ value }));
-    const batch = buildBatch({ records, baseTimestamp: this.nowMs });
+    const records = Array.from({ length: count }, () => ({ value }));
+    const batch = buildBatch({ records, baseTimestamp: this.nowMs, ...producer });
+    topic.sent.set(id, batch);
+    return { id, batch };
+  }
+
+  /** Sends a batch, perhaps not for the first time; false when ring or slab have no room. */
+  send(topic: SimTopic, id: number, batch: Buffer, attempt: Attempt | null): boolean {
+    const slot = this.shards[topic.shard] as ShardSlot;
     const region = this.slab.allocate(batch.length);
     if (region < 0 || slot.submissions.free(1) < 1) {
       if (region >= 0) this.slab.free(region, batch.length);
@@ -298,10 +325,9 @@ export class Simulation {
       acked: false,
       shown: false,
       survives: 0,
-      timestamp: this.nowMs,
+      timestamp: Number(batch.readBigInt64BE(35)),
     };
-    topic.sent.set(id, batch);
-    this.pending.set(request, { topic, record, region, bytes: batch.length });
+    this.pending.set(request, { topic, record, region, bytes: batch.length, attempt, answered: false });
     offerAppend(slot.submissions, region, batch.length, request, 0, topic.handle, 0);
     slot.submissions.publish();
     return true;
@@ -444,6 +470,7 @@ export class Simulation {
       }
       const survivors = new Map<number, SimRecord>();
       if (state !== undefined) this.walk(topic, state, survivors);
+      this.producers.verifyRecovered(topic, state, survivors);
       topic.records = survivors;
       topic.truncatingTo = Infinity;
       topic.logStart = topic.maybeStart = topic.securedStart = state?.logStartOffset ?? 0;
@@ -464,7 +491,7 @@ export class Simulation {
   private walk(topic: SimTopic, state: PartitionState, survivors: Map<number, SimRecord>): void {
     const seen = new Set<number>();
     let expected = state.segments[0]?.baseOffset ?? state.endOffset;
-    let lastId = 0;
+    const lastIds = new Map<number, number>();
     check(
       skipDamage(state, state.logStartOffset, expected) >= expected && state.logStartOffset <= state.endOffset,
       `${topic.id}: the log starts at ${state.logStartOffset}, its first segment at ${expected}, it ends at ${state.endOffset}`,
@@ -496,13 +523,16 @@ export class Simulation {
         );
         check(!topic.cut.has(id), `${topic.id}: batch ${id} at offset ${baseOffset} was cut by a truncation and is back`);
         check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
-        check(id > lastId, `${topic.id}: batch ${id} stands behind ${lastId}`);
+        // Of one producer; all that have no producer id count as one.
+        const producer = Number(batch.readBigInt64BE(43));
+        const before = lastIds.get(producer) ?? 0;
+        check(id > before, `${topic.id}: batch ${id} stands behind ${before}`);
         seen.add(id);
-        lastId = id;
+        lastIds.set(producer, id);
         const lastOffset = baseOffset + header.readInt32BE(23);
-        const before = topic.records.get(baseOffset);
-        if (before !== undefined && before.acked && before.survives >= Survives.power)
-          check(before.id === id, `${topic.id}: offset ${baseOffset} was batch ${before.id} and is batch ${id} now`);
+        const known = topic.records.get(baseOffset);
+        if (known !== undefined && known.acked && known.survives >= Survives.power)
+          check(known.id === id, `${topic.id}: offset ${baseOffset} was batch ${known.id} and is batch ${id} now`);
         // What is served from now on may not vanish any more: recovery synced it.
         survivors.set(baseOffset, {
           id,
@@ -511,7 +541,7 @@ export class Simulation {
           lastOffset,
           segmentBase: segment.baseOffset,
           position,
-          acked: before?.acked ?? true,
+          acked: known?.acked ?? true,
           shown: true,
           survives: Survives.power,
           timestamp: Number(header.readBigInt64BE(35)),
@@ -631,9 +661,12 @@ export class Simulation {
     const flags = words[at + Completion.flags] as number;
     const error = words[at + Completion.errorCode] as number;
     const memory = topic.durability === 'memory' && slot.class === 'buffered';
-    if (error !== 0) {
+    const isAnswer = (flags & CompletionFlag.answer) !== 0;
+    const isDuplicate = error === 0 && isAnswer && (flags & CompletionFlag.released) !== 0 && (flags & CompletionFlag.readable) === 0;
+    if (isDuplicate) this.onDuplicate(entry, getLong(words, at + Completion.baseOffset), slot.class === 'sync' ? Survives.power : Survives.stop);
+    else if (error !== 0) {
       this.refusals++;
-      if (record.acked) {
+      if (entry.answered) {
         // A `memory` batch that could not be written after its answer: its offsets are burnt.
         check(slot.class === 'buffered', `${topic.id}: an acknowledged batch was refused`);
         record.acked = false;
@@ -643,7 +676,7 @@ export class Simulation {
     } else {
       record.baseOffset = getLong(words, at + Completion.baseOffset);
       record.lastOffset = record.baseOffset + (words[at + Completion.lastOffsetDelta] as number);
-      if ((flags & CompletionFlag.answer) !== 0) {
+      if (isAnswer) {
         this.acks++;
         this.trace?.(`${slot.name} ack ${topic.id} batch ${record.id} at ${record.baseOffset}..${record.lastOffset}`);
         record.acked = true;
@@ -651,6 +684,7 @@ export class Simulation {
       }
       if ((flags & CompletionFlag.readable) !== 0 && !topic.deleted) {
         record.shown = true;
+        this.producers.onAppended(topic, record.batch, record.baseOffset);
         this.remember(topic, record, slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process);
         record.segmentBase = topic.segmentBase;
         record.position = words[at + Completion.position] as number;
@@ -659,9 +693,24 @@ export class Simulation {
         this.disk.close(fd);
       }
     }
+    if (isAnswer) {
+      entry.answered = true;
+      if (entry.attempt !== null) this.producers.onAnswer(entry.attempt, error, getLong(words, at + Completion.baseOffset), isDuplicate);
+    }
     if ((flags & CompletionFlag.released) === 0) return;
     this.pending.delete(words[at + Completion.request] as number);
     this.slab.free(entry.region, entry.bytes);
+  }
+
+  /** A batch was answered as appended before: it has to be there, and from now on it counts as acknowledged. */
+  private onDuplicate({ topic, record }: Pending, baseOffset: number, survives: number): void {
+    this.acks++;
+    const known = topic.records.get(baseOffset);
+    if (topic.deleted || topic.damagedAllowed || baseOffset < topic.maybeStart) return;
+    check(known?.id === record.id, `${topic.id}: batch ${record.id} was answered as appended before at ${baseOffset}, where it is not`);
+    if (known === undefined) return;
+    known.acked = true;
+    known.survives = Math.max(known.survives, survives);
   }
 
   private remember(topic: SimTopic, record: SimRecord, survives: number): void {
@@ -755,6 +804,7 @@ export class Simulation {
           if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
         }
         topic.segmentBase = message.state.segments[message.state.segments.length - 1]?.baseOffset ?? -1;
+        this.producers.onTruncated(topic, message.state);
         return;
     }
   }
@@ -823,6 +873,7 @@ export class Simulation {
     this.readers = [];
     this.retiring = [];
     this.retired = [];
+    this.truncationsAsked = this.truncations > 0;
     this.truncations = 0;
     this.pending.clear();
     for (const topic of this.topics.values()) {

@@ -51,8 +51,6 @@ class Console {
       'ConsoleProducer',
       '--topic',
       topic,
-      '--command-property',
-      'enable.idempotence=false',
       ...args,
     )({ stdin });
     assert.ok(ended.code === 0 && !TROUBLE.test(ended.stderr), explain(ended));
@@ -227,7 +225,11 @@ export async function run(context) {
   await checkTopics(console);
   await checkRecords(console);
   await checkDeletion(console);
-  await console.notServed('idempotence', ['ConsoleProducer', '--topic', 'console-lines'], { stdin: 'x\n' });
+  await console.check('idempotence', 'kafka-console-producer as it is, and each line is there once', async () => {
+    const topic = 'console-idempotent';
+    await console.produce(topic, lines(1000), '--command-property', 'enable.idempotence=true');
+    assert.equal(await console.consume(topic, 1000, '--offset', 'earliest'), lines(1000));
+  });
   await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
   const { report } = context;
   const cannot = (why, ...features) => features.forEach((feature) => report.cannot('console', feature, why));
