@@ -100,11 +100,12 @@ export class SimProducers {
     const { producer, batch, epoch } = attempt;
     const { topic } = producer;
     const what = `${topic.id}: batch ${batch.id} of producer ${producer.id}`;
+    // Since it was sent the log was cut, or the client has begun anew for another reason.
+    if (epoch !== producer.epoch) return;
     if (attempt.wrong) {
       check(error !== ErrorCode.NONE, `${what} leaves a gap or is of an old epoch and was accepted at ${baseOffset}`);
       return;
     }
-    if (epoch !== producer.epoch) return;
     if (error === ErrorCode.NONE) {
       if (isDuplicate) this.duplicates++;
       check(batch.offset < 0 || batch.offset === baseOffset, `${what} was acknowledged at ${batch.offset} and now at ${baseOffset}`);
@@ -235,6 +236,9 @@ export class SimProducers {
   }
 
   private send(producer: SimProducer, batch: SimBatch, wrong: boolean): boolean {
+    this.sim.trace?.(
+      `${producer.topic.id} <- batch ${batch.id} of producer ${producer.id} epoch ${producerEpoch(batch.batch, 0)} sequence ${baseSequence(batch.batch, 0)}${wrong ? ' (wrong)' : ''}`,
+    );
     return this.sim.send(producer.topic, batch.id, batch.batch, { producer, epoch: producer.epoch, batch, wrong });
   }
 

@@ -703,10 +703,11 @@ export class Simulation {
   }
 
   /** A batch was answered as appended before: it has to be there, and from now on it counts as acknowledged. */
-  private onDuplicate({ topic, record }: Pending, baseOffset: number, survives: number): void {
+  private onDuplicate({ topic, record, attempt }: Pending, baseOffset: number, survives: number): void {
     this.acks++;
     const known = topic.records.get(baseOffset);
-    if (topic.deleted || topic.damagedAllowed || baseOffset < topic.maybeStart) return;
+    // A client that began anew while this was on its way (the log was cut) does not care any more.
+    if (attempt?.epoch !== attempt?.producer.epoch || topic.deleted || topic.damagedAllowed || baseOffset < topic.maybeStart) return;
     check(known?.id === record.id, `${topic.id}: batch ${record.id} was answered as appended before at ${baseOffset}, where it is not`);
     if (known === undefined) return;
     known.acked = true;
@@ -799,7 +800,8 @@ export class Simulation {
         if (message.state === null || message.error !== null) return;
         for (const [offset, record] of topic.records) {
           const isCut = record.lastOffset >= message.state.endOffset;
-          if (isCut) topic.cut.add(record.id);
+          // What an idempotent producer sends again at this moment may be appended behind the cut.
+          if (isCut && !this.isOnItsWay(record.id)) topic.cut.add(record.id);
           // A cut down to the log start takes the deleted records before it along.
           if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
         }
@@ -807,6 +809,11 @@ export class Simulation {
         this.producers.onTruncated(topic, message.state);
         return;
     }
+  }
+
+  private isOnItsWay(id: number): boolean {
+    for (const { record } of this.pending.values()) if (record.id === id) return true;
+    return false;
   }
 
   private retireWaiting(): void {

@@ -115,7 +115,8 @@ test('a missing group that a later one vouches for is corruption; one nobody vou
 });
 
 test('a checkpoint survives any one flipped bit, and two flips in the same place of both copies are noticed', () => {
-  const state = { ...emptyPartition('AAAAAAAAAAAAAAAAAAAAAA', 3), endOffset: 77, logStartOffset: 5 };
+  const producers = Buffer.from([1, 2, 3]);
+  const state = { ...emptyPartition('AAAAAAAAAAAAAAAAAAAAAA', 3), endOffset: 77, logStartOffset: 5, producers };
   const bytes = encodeCheckpoint({
     generation: GENERATION,
     sequence: 12,
