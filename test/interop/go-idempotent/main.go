@@ -22,9 +22,9 @@ func main() {
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		// Idempotence is the default; small batches make many requests.
-		kgo.ProducerBatchMaxBytes(200),
+		kgo.ProducerBatchMaxBytes(512),
+		kgo.MaxBufferedRecords(300),
 		kgo.ProducerLinger(time.Millisecond),
-		kgo.MaxProduceRequestsInflightPerBroker(5),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }),
 		kgo.AllowAutoTopicCreation(),
 	)
