@@ -24,6 +24,8 @@ func main() {
 		// Idempotence is the default; small batches make many requests.
 		kgo.ProducerBatchMaxBytes(512),
 		kgo.MaxBufferedRecords(300),
+		// What is stored is read without a codec.
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }),
 		kgo.AllowAutoTopicCreation(),

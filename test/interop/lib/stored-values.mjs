@@ -21,6 +21,7 @@ export async function storedValues({ port, topic, partition }) {
 }
 
 function readBatch(batch, values) {
+  if ((batch.readInt16BE(21) & 7) !== 0) throw new Error('the batch is compressed');
   const baseOffset = Number(batch.readBigInt64BE(0));
   let at = BATCH_HEADER_BYTES;
   const varint = () => {
