@@ -55,7 +55,13 @@ export type ControlEntry =
   | { readonly type: typeof EntryType.open; readonly state: PartitionState }
   | { readonly type: typeof EntryType.close }
   | { readonly type: typeof EntryType.movedOut; readonly state: PartitionState }
-  | { readonly type: typeof EntryType.truncate; readonly endOffset: number; readonly segmentBase: number; readonly endPosition: number; readonly producers: Uint8Array }
+  | {
+      readonly type: typeof EntryType.truncate;
+      readonly endOffset: number;
+      readonly segmentBase: number;
+      readonly endPosition: number;
+      readonly producers: Uint8Array;
+    }
   /** `firstSegment`: base offset of the first segment that stays, or NO_SEGMENT. */
   | { readonly type: typeof EntryType.logStart; readonly offset: number; readonly firstSegment: number }
   | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };

@@ -51,7 +51,17 @@ export type LogState = Omit<PartitionState, 'producers'>;
 
 /** The state of a partition that never had a record. */
 export function emptyPartition(topicId: string, partition: number): PartitionState {
-  return { topicId, partition, moveNumber: 0, logStartOffset: 0, endOffset: 0, segments: [], epochs: [], damaged: [], producers: NO_PRODUCERS };
+  return {
+    topicId,
+    partition,
+    moveNumber: 0,
+    logStartOffset: 0,
+    endOffset: 0,
+    segments: [],
+    epochs: [],
+    damaged: [],
+    producers: NO_PRODUCERS,
+  };
 }
 
 /** What names a partition in maps and messages. */

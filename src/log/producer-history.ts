@@ -23,8 +23,7 @@ export class ProducerHistory {
 
   /** A batch was appended at `atMs`. */
   append(entry: AppendEntry, atMs: number): void {
-    if (entry.producerId >= 0)
-      this.events.push({ kind: 'append', endOffset: entry.baseOffset + entry.lastOffsetDelta + 1, entry, atMs });
+    if (entry.producerId >= 0) this.events.push({ kind: 'append', endOffset: entry.baseOffset + entry.lastOffsetDelta + 1, entry, atMs });
   }
 
   /** The log was truncated, and `producers` is the snapshot of what was known then. */

@@ -116,15 +116,7 @@ export class ProducerTable {
   }
 
   /** Notes a batch that was given its offsets. Not judged: a log that is replayed or copied has the right of it. */
-  note(
-    id: number,
-    epoch: number,
-    firstSequence: number,
-    lastSequence: number,
-    baseOffset: number,
-    timestamp: number,
-    nowMs: number,
-  ): void {
+  note(id: number, epoch: number, firstSequence: number, lastSequence: number, baseOffset: number, timestamp: number, nowMs: number): void {
     let at = this.find(id);
     if (at < 0) {
       at = this.add(id, baseOffset);

@@ -19,13 +19,7 @@ type FoundBatch = RememberedBatch & { readonly epoch: number };
  * The table as it is when the log of `state` ends before every batch that reaches to `endOffset` or beyond; `state` is the log after the cut. Does not touch
  * `producers`. Throws DiskError.
  */
-export function cutProducers(
-  disk: Disk,
-  dataFolder: string,
-  state: LogState,
-  endOffset: number,
-  producers: ProducerTable,
-): ProducerTable {
+export function cutProducers(disk: Disk, dataFolder: string, state: LogState, endOffset: number, producers: ProducerTable): ProducerTable {
   const table = new ProducerTable(producers.toBytes());
   const wanted = new Map(table.cut(endOffset).map((producer) => [producer.id, { producer, found: [] as FoundBatch[] }]));
   const missing = new Set(wanted.keys());

@@ -172,7 +172,8 @@ export class ShardControl {
     if (partition === undefined || this.refusal() !== null) return refuse(this.refusal() ?? `no partition with handle ${handle}`);
     const { state } = partition;
     if (endOffset < state.logStartOffset) return refuse(`cannot truncate to ${endOffset}: the log starts at ${state.logStartOffset}`);
-    if (endOffset >= state.endOffset) return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
+    if (endOffset >= state.endOffset)
+      return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
     let plan;
     let producers;
     try {

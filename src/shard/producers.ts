@@ -5,7 +5,7 @@
  * At a limit, producers that appended nothing for a while (longer than clients usually try) are forgotten early, and if there are none, batches of unknown
  * producers are refused with an error that clients answer by trying again. Those that are known go on, and no promise is broken.
  */
-import { PRODUCER_ROW_BYTES, ProducerTable, sequenceAfter } from '../log/producer-table.ts';
+import { PRODUCER_ROW_BYTES, sequenceAfter, type ProducerTable } from '../log/producer-table.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { baseSequence, isTransactional, lastOffsetDelta, producerEpoch, producerId } from '../protocol/record-batch.ts';
 import { controlBytesMax } from './journal-writer.ts';
@@ -141,6 +141,7 @@ export class Producers {
 
   private forgetAll(nowMs: number, idleMs: number): void {
     if (nowMs < this.heldUntilMs) return;
-    for (const partition of this.shard.partitions) if (partition !== undefined) this.total -= partition.producers.forgetIdle(nowMs - idleMs);
+    for (const partition of this.shard.partitions)
+      if (partition !== undefined) this.total -= partition.producers.forgetIdle(nowMs - idleMs);
   }
 }

@@ -13,7 +13,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MODES = ['fsync', 'page-cache', 'memory'] as const;
 
-const start = (dataDir = join(temporaryFolder(), 'data'), settings: Record<string, string | number> = {}) => startBroker({ dataDir, settings });
+const start = (dataDir = join(temporaryFolder(), 'data'), settings: Record<string, string | number> = {}) =>
+  startBroker({ dataDir, settings });
 
 function batch(producerId: number, baseSequence: number, more: Partial<BatchInput> = {}): Buffer {
   return buildBatch({ records: [{ value: `${baseSequence}` }], baseTimestamp: 1, producerId, producerEpoch: 0, baseSequence, ...more });
@@ -72,7 +73,9 @@ test.for(MODES)('%s: what comes twice is there once, also after a clean stop, an
   await broker.stop();
   broker = await start(dataDir);
   client = await broker.connect();
-  expect([await send(client, 't', batch(id, 4)), await send(client, 't', batch(id, 0)), await send(client, 't', batch(id, 5))]).toEqual([4, 0, 5]);
+  expect([await send(client, 't', batch(id, 4)), await send(client, 't', batch(id, 0)), await send(client, 't', batch(id, 5))]).toEqual([
+    4, 0, 5,
+  ]);
   expect(await send(client, 't', batch(id, 9))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
   expect((await client.readAll('t', 0)).map(({ value }) => Number(value))).toEqual([0, 1, 2, 3, 4, 5]);
 });

@@ -53,9 +53,10 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'a batch that was refused is remembered',
-    plant: () => replace(ProducerTable, 'rollback', function (this: any) {
-      this.commit();
-    }),
+    plant: () =>
+      replace(ProducerTable, 'rollback', function (this: any) {
+        this.commit();
+      }),
     says: /answered as appended before at \d+, where it is not|was given out twice|batches are remembered|remembered is|have nothing in the log|is gone/,
   },
   {
@@ -88,8 +89,7 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'a replayed truncation leaves what is known of producers as it was',
-    plant: () =>
-      replace(ProducerHistory, 'truncate', () => undefined),
+    plant: () => replace(ProducerHistory, 'truncate', () => undefined),
     says: STATE,
   },
   {
@@ -107,8 +107,12 @@ const BUGS: readonly Planted[] = [
     plant: () =>
       replace(ProducerTable, 'judge', function (this: any, original, ...args) {
         const code = original(...args);
-        const newest = this.all().find(({ id }: { id: number }) => id === args[0])?.batches.at(-1)?.baseOffset;
-        return code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER && this.duplicateOffset !== newest ? ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER : code;
+        const newest = this.all()
+          .find(({ id }: { id: number }) => id === args[0])
+          ?.batches.at(-1)?.baseOffset;
+        return code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER && this.duplicateOffset !== newest
+          ? ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+          : code;
       }),
     says: /is not known any more/,
   },

@@ -7,7 +7,9 @@ import type { PartitionState } from '../../src/log/partition-state.ts';
 import { ProducerTable } from '../../src/log/producer-table.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { baseSequence, lastOffsetDelta, producerEpoch, producerId } from '../../src/protocol/record-batch.ts';
-import { check, type SimRecord, type SimTopic, type Simulation } from './simulation.ts';
+import type { Prng } from '../../src/lib/prng.ts';
+import type { BatchInput } from '../../src/protocol/record.ts';
+import { check } from './violation.ts';
 
 const WINDOW = 5;
 const PER_TOPIC = 3;
@@ -24,8 +26,24 @@ interface SimBatch {
   offset: number;
 }
 
-interface SimProducer {
-  readonly topic: SimTopic;
+/** What is looked at of a topic. */
+interface Topic {
+  readonly id: string;
+  readonly damagedAllowed: boolean;
+}
+
+/** What producers need of the simulation. */
+interface Host<T extends Topic> {
+  readonly prng: Prng;
+  readonly trace: ((line: string) => void) | null;
+  /** A truncation was under way when the broker died. */
+  readonly truncationsAsked: boolean;
+  makeBatch(topic: T, count: number, payloadBytes: number, producer: Partial<BatchInput>): { id: number; batch: Buffer };
+  send(topic: T, id: number, batch: Buffer, attempt: Attempt<T>): boolean;
+}
+
+interface SimProducer<T extends Topic> {
+  readonly topic: T;
   readonly id: number;
   epoch: number;
   next: number;
@@ -39,8 +57,8 @@ interface SimProducer {
 }
 
 /** What a batch was sent for. */
-export interface Attempt {
-  readonly producer: SimProducer;
+export interface Attempt<T extends Topic> {
+  readonly producer: SimProducer<T>;
   readonly epoch: number;
   readonly batch: SimBatch;
   /** It must not be appended. */
@@ -65,22 +83,22 @@ interface Model {
 }
 
 /** See the file header. */
-export class SimProducers {
+export class SimProducers<T extends Topic> {
   /** Batches that were answered as appended before, for the summary. */
   duplicates = 0;
   /** Producers found as the model says after a recovery. */
   confirmed = 0;
-  private readonly sim: Simulation;
-  private readonly producers = new Map<SimTopic, SimProducer[]>();
-  private readonly models = new Map<SimTopic, Model>();
+  private readonly sim: Host<T>;
+  private readonly producers = new Map<T, SimProducer<T>[]>();
+  private readonly models = new Map<T, Model>();
   private nextProducer = 0;
 
-  constructor(sim: Simulation) {
+  constructor(sim: Host<T>) {
     this.sim = sim;
   }
 
   /** One of the topic's producers does something. */
-  step(topic: SimTopic): void {
+  step(topic: T): void {
     const { prng } = this.sim;
     const producers = this.producers.get(topic) ?? [];
     this.producers.set(topic, producers);
@@ -96,7 +114,7 @@ export class SimProducers {
   }
 
   /** The broker answered. `isDuplicate`: it says that it had the batch. */
-  onAnswer(attempt: Attempt, error: number, baseOffset: number, isDuplicate: boolean): void {
+  onAnswer(attempt: Attempt<T>, error: number, baseOffset: number, isDuplicate: boolean): void {
     const { producer, batch, epoch } = attempt;
     const { topic } = producer;
     const what = `${topic.id}: batch ${batch.id} of producer ${producer.id}`;
@@ -127,17 +145,20 @@ export class SimProducers {
   }
 
   /** A batch became part of a log. */
-  onAppended(topic: SimTopic, batch: Buffer, baseOffset: number): void {
+  onAppended(topic: T, batch: Buffer, baseOffset: number): void {
     const id = producerId(batch, 0);
     if (id < 0) return;
     const lastOffset = baseOffset + lastOffsetDelta(batch, 0);
     const first = baseSequence(batch, 0);
-    const last = first > SEQUENCE_MAX - (lastOffset - baseOffset) ? first + (lastOffset - baseOffset) - SEQUENCE_MAX - 1 : first + lastOffset - baseOffset;
+    const last =
+      first > SEQUENCE_MAX - (lastOffset - baseOffset)
+        ? first + (lastOffset - baseOffset) - SEQUENCE_MAX - 1
+        : first + lastOffset - baseOffset;
     this.modelOf(topic).appended.set(baseOffset, { id, epoch: producerEpoch(batch, 0), first, last, baseOffset, lastOffset });
   }
 
   /** The log was cut. */
-  onTruncated(topic: SimTopic, state: PartitionState): void {
+  onTruncated(topic: T, state: PartitionState): void {
     const model = this.modelOf(topic);
     for (const [offset, { lastOffset }] of model.appended) if (lastOffset >= state.endOffset) model.appended.delete(offset);
     model.forgivenBelow = Math.max(model.forgivenBelow, state.segments[0]?.baseOffset ?? state.endOffset);
@@ -147,7 +168,11 @@ export class SimProducers {
   }
 
   /** Holds what recovery knows of the producers against the log it found: `records` is all of it, the oldest part may be deleted. */
-  verifyRecovered(topic: SimTopic, state: PartitionState | undefined, records: ReadonlyMap<number, SimRecord>): void {
+  verifyRecovered(
+    topic: T,
+    state: PartitionState | undefined,
+    records: ReadonlyMap<number, { readonly baseOffset: number; readonly batch: Buffer }>,
+  ): void {
     if (topic.damagedAllowed) {
       this.producers.delete(topic);
       return;
@@ -162,7 +187,7 @@ export class SimProducers {
     for (const producer of this.producers.get(topic) ?? []) this.goOn(producer, model);
   }
 
-  private expectState(topic: SimTopic, state: PartitionState | undefined, model: Model): void {
+  private expectState(topic: T, state: PartitionState | undefined, model: Model): void {
     const found = new Map(new ProducerTable(state?.producers).all().map((producer) => [producer.id, producer]));
     for (const [id, expected] of fold(model)) {
       const what = `${topic.id}: producer ${id}`;
@@ -188,13 +213,13 @@ export class SimProducers {
   }
 
   /** After a crash: what was not answered may be in the log or not; where something acknowledged is gone (as its mode allows) the client begins anew. */
-  private goOn(producer: SimProducer, model: Model): void {
+  private goOn(producer: SimProducer<T>, model: Model): void {
     producer.known = false;
     const inLog = new Set([...model.appended.values()].filter(({ id }) => id === producer.id).map(({ baseOffset }) => baseOffset));
     if (producer.acked.some(({ offset }) => !inLog.has(offset))) this.begin(producer);
   }
 
-  private newProducer(topic: SimTopic): SimProducer {
+  private newProducer(topic: T): SimProducer<T> {
     const producer = { topic, id: this.nextProducer++, epoch: -1, next: 0, sent: 0, open: [], acked: [], known: false };
     this.begin(producer);
     // Nobody knows it: it may begin with any sequence.
@@ -202,7 +227,7 @@ export class SimProducers {
     return producer;
   }
 
-  private begin(producer: SimProducer): void {
+  private begin(producer: SimProducer<T>): void {
     producer.epoch++;
     producer.next = producer.sent = 0;
     producer.open = [];
@@ -210,7 +235,7 @@ export class SimProducers {
     producer.known = false;
   }
 
-  private sendNew(producer: SimProducer): void {
+  private sendNew(producer: SimProducer<T>): void {
     const records = 1 + this.sim.prng.below(3);
     const { id, batch } = this.sim.makeBatch(producer.topic, records, this.sim.prng.below(400), {
       producerId: producer.id,
@@ -225,7 +250,7 @@ export class SimProducers {
   }
 
   /** A batch that no broker may take: of an epoch that is over, or one with a gap before it. */
-  private sendWrong(producer: SimProducer): void {
+  private sendWrong(producer: SimProducer<T>): void {
     const isOld = producer.epoch > 0 && this.sim.prng.chance(0.5);
     const { id, batch } = this.sim.makeBatch(producer.topic, 1, 20, {
       producerId: producer.id,
@@ -235,14 +260,14 @@ export class SimProducers {
     this.send(producer, { id, batch, n: -1, offset: -1 }, true);
   }
 
-  private send(producer: SimProducer, batch: SimBatch, wrong: boolean): boolean {
+  private send(producer: SimProducer<T>, batch: SimBatch, wrong: boolean): boolean {
     this.sim.trace?.(
       `${producer.topic.id} <- batch ${batch.id} of producer ${producer.id} epoch ${producerEpoch(batch.batch, 0)} sequence ${baseSequence(batch.batch, 0)}${wrong ? ' (wrong)' : ''}`,
     );
     return this.sim.send(producer.topic, batch.id, batch.batch, { producer, epoch: producer.epoch, batch, wrong });
   }
 
-  private modelOf(topic: SimTopic): Model {
+  private modelOf(topic: T): Model {
     let model = this.models.get(topic);
     if (model === undefined) this.models.set(topic, (model = { appended: new Map(), forgivenBelow: -1 }));
     return model;

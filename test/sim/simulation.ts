@@ -6,7 +6,13 @@ import { JobStatus, type FromShard, type KeeperWork, type ToShard } from '../../
 import { runKeeperWork } from '../../src/log/keeper.ts';
 import { Journal } from '../../src/log/journal.ts';
 import { beginShard, generationNumber, switchGeneration } from '../../src/log/generation.ts';
-import { emptyPartition, type Durability, type LogState, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
+import {
+  emptyPartition,
+  type Durability,
+  type LogState,
+  type PartitionConfig,
+  type PartitionState,
+} from '../../src/log/partition-state.ts';
 import { recover, type Recovered } from '../../src/log/recovery.ts';
 import { retireLeftovers, retireSegments, retireTopic, tidyPool, type PoolLimits } from '../../src/log/retire.ts';
 import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments.ts';
@@ -23,6 +29,7 @@ import type { ShardSettings } from '../../src/shard/settings.ts';
 import { DiskError, type Disk } from '../../src/log/disk.ts';
 import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
 import { SimProducers, type Attempt } from './producers.ts';
+import { check, Violation } from './violation.ts';
 
 export const DATA = '/data';
 
@@ -110,14 +117,6 @@ export interface ShardSlot {
   stopped: boolean | null;
 }
 
-export class Violation extends Error {
-  override name = 'Violation';
-}
-
-export function check(condition: boolean, text: string): void {
-  if (!condition) throw new Violation(text);
-}
-
 /** A batch on its way. */
 interface Pending {
   readonly topic: SimTopic;
@@ -125,7 +124,7 @@ interface Pending {
   readonly region: number;
   readonly bytes: number;
   /** An idempotent producer sent it. */
-  readonly attempt: Attempt | null;
+  readonly attempt: Attempt<SimTopic> | null;
   answered: boolean;
 }
 
@@ -156,7 +155,7 @@ export class Simulation {
   starts = 0;
   acks = 0;
   refusals = 0;
-  readonly producers = new SimProducers(this);
+  readonly producers: SimProducers<SimTopic> = new SimProducers(this);
   /** Segments that left their logs because records were deleted, and files among them that the pool got. */
   retirements = 0;
   /** Segments that began in a file that was somebody's before. */
@@ -306,7 +305,7 @@ export class Simulation {
   }
 
   /** Sends a batch, perhaps not for the first time; false when ring or slab have no room. */
-  send(topic: SimTopic, id: number, batch: Buffer, attempt: Attempt | null): boolean {
+  send(topic: SimTopic, id: number, batch: Buffer, attempt: Attempt<SimTopic> | null): boolean {
     const slot = this.shards[topic.shard] as ShardSlot;
     const region = this.slab.allocate(batch.length);
     if (region < 0 || slot.submissions.free(1) < 1) {
@@ -663,7 +662,8 @@ export class Simulation {
     const memory = topic.durability === 'memory' && slot.class === 'buffered';
     const isAnswer = (flags & CompletionFlag.answer) !== 0;
     const isDuplicate = error === 0 && isAnswer && (flags & CompletionFlag.released) !== 0 && (flags & CompletionFlag.readable) === 0;
-    if (isDuplicate) this.onDuplicate(entry, getLong(words, at + Completion.baseOffset), slot.class === 'sync' ? Survives.power : Survives.stop);
+    if (isDuplicate)
+      this.onDuplicate(entry, getLong(words, at + Completion.baseOffset), slot.class === 'sync' ? Survives.power : Survives.stop);
     else if (error !== 0) {
       this.refusals++;
       if (entry.answered) {
@@ -898,7 +898,7 @@ export class Simulation {
   }
 }
 
-export { SimulatedCrash, SURVIVES };
+export { check, SimulatedCrash, SURVIVES, Violation };
 
 /** The offset that has to come next, given that damaged ranges up to `found` are not there. */
 function skipDamage(state: PartitionState, expected: number, found: number): number {

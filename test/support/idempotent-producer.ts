@@ -17,8 +17,16 @@ interface Batch {
 }
 
 /** Asks for a producer id; the promise resolves with id and error code. */
-export async function askProducerId(client: KafkaClient, transactionalId: string | null = null): Promise<{ errorCode: number; id: number; epoch: number }> {
-  const answer = await client.request(initProducerId, VERSION, { transactionalId, transactionTimeoutMs: 1000, producerId: -1n, producerEpoch: -1 });
+export async function askProducerId(
+  client: KafkaClient,
+  transactionalId: string | null = null,
+): Promise<{ errorCode: number; id: number; epoch: number }> {
+  const answer = await client.request(initProducerId, VERSION, {
+    transactionalId,
+    transactionTimeoutMs: 1000,
+    producerId: -1n,
+    producerEpoch: -1,
+  });
   return { errorCode: answer.errorCode, id: Number(answer.producerId), epoch: answer.producerEpoch };
 }
 

@@ -11,10 +11,7 @@ import type { ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 
 /** See the file header. `onProblem`: no id can be given out. */
-export function initProducerIdHandler(
-  ids: { take(): Promise<number> },
-  onProblem: (text: string, error: unknown) => void,
-): Handler {
+export function initProducerIdHandler(ids: { take(): Promise<number> }, onProblem: (text: string, error: unknown) => void): Handler {
   return async (request) => {
     const { transactionalId } = decodeRequest(initProducerId, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const respond = (answer: Pick<ResponseInput<typeof initProducerId>, 'errorCode' | 'producerId' | 'producerEpoch'>): void =>

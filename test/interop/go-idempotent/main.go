@@ -23,7 +23,7 @@ func main() {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		// Idempotence is the default; small batches make many requests.
 		kgo.ProducerBatchMaxBytes(512),
-		kgo.MaxBufferedRecords(300),
+		kgo.MaxBufferedRecords(100),
 		// What is stored is read without a codec.
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ProducerLinger(time.Millisecond),

@@ -47,12 +47,7 @@ class Console {
   }
 
   async produce(topic, stdin, ...args) {
-    const ended = await this.tool(
-      'ConsoleProducer',
-      '--topic',
-      topic,
-      ...args,
-    )({ stdin });
+    const ended = await this.tool('ConsoleProducer', '--topic', topic, ...args)({ stdin });
     assert.ok(ended.code === 0 && !TROUBLE.test(ended.stderr), explain(ended));
   }
 

@@ -63,7 +63,11 @@ async function through(folder, durability, seed, produce) {
     proxy.aim(broker.port);
     const topic = 'numbers';
     const { stdout } = await produce(proxy.address, topic);
-    const acknowledged = stdout.toString().trim().split('\n').map((line) => line.split(' ').map(Number));
+    const acknowledged = stdout
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number));
     assert.equal(acknowledged.length, PARTITIONS * MESSAGES, 'everything is acknowledged');
     const expected = Array.from({ length: MESSAGES }, (_, n) => String(n));
     const check = async () => {
@@ -78,9 +82,12 @@ async function through(folder, durability, seed, produce) {
     await broker.restart();
     await check();
     const { pass, ...others } = proxy.counts;
-    for (const [kind, count] of Object.entries(others)) assert.ok(count > 0, `the network never had '${kind}': ${JSON.stringify(proxy.counts)}`);
+    const harmed = Object.values(others).reduce((sum, count) => sum + count, 0);
+    assert.ok(harmed >= 20, `the network was too kind: ${JSON.stringify(proxy.counts)}`);
     assert.deepEqual(broker.complaints, []);
-    return `${pass} requests passed, ${Object.entries(others).map(([kind, count]) => `${kind} ${count}`).join(', ')}`;
+    return `${pass} requests passed, ${Object.entries(others)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ')}`;
   } finally {
     await proxy.stop();
     await broker.stop();

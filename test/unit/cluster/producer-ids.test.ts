@@ -37,10 +37,10 @@ test('many at once share the reservation', async () => {
 test('while the store fails nobody gets an id, and then nobody gets one of a block whose fate is unknown', async () => {
   const store = new MemoryMetadataStore();
   const ids = new ProducerIds(store);
-  const { put } = store;
+  const put = store.put.bind(store);
   // The reservation happens, and nobody hears of it.
   vi.spyOn(store, 'put').mockImplementationOnce(async (...args) => {
-    await put.apply(store, args);
+    await put(...args);
     throw new MetadataStoreError('broken', { outcomeUnknown: true });
   });
   await expect(ids.take()).rejects.toThrow('broken');

@@ -108,7 +108,12 @@ describe('forgetting', () => {
     for (let id = 0; id < 10; id++) table.note(id, 0, 0, 9, id * 10, 0, id);
     table.commit();
     expect(table.forgetIdle(7)).toBe(7);
-    expect(table.all().map(({ id }) => id).sort()).toEqual([7, 8, 9]);
+    expect(
+      table
+        .all()
+        .map(({ id }) => id)
+        .sort((a, b) => a - b),
+    ).toEqual([7, 8, 9]);
     for (const id of [7, 8, 9]) {
       expect(table.judge(id, 0, 0, 9)).toBe(DUPLICATE_SEQUENCE_NUMBER);
       expect(table.duplicateOffset).toBe(id * 10);

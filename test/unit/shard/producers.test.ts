@@ -19,7 +19,11 @@ const {
 const PARTITION = 1;
 const MINUTE_MS = 60_000;
 
-function open(kind: 'sync' | 'buffered' = 'sync', config: Partial<PartitionConfig> = {}, settings: Partial<ShardSettings> = {}): ShardBench {
+function open(
+  kind: 'sync' | 'buffered' = 'sync',
+  config: Partial<PartitionConfig> = {},
+  settings: Partial<ShardSettings> = {},
+): ShardBench {
   const bench = new ShardBench(kind, settings);
   bench.open(PARTITION, { durability: kind === 'sync' ? 'fsync' : 'page-cache', segmentBytes: 100_000, ...config });
   return bench;
