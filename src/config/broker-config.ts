@@ -74,6 +74,7 @@ export interface BrokerConfig {
   readonly producerCheckIntervalMs: number;
   readonly partitionProducersMax: number;
   readonly producersMax: number;
+  readonly openSegmentsMax: number;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -187,6 +188,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     producerCheckIntervalMs: number('producer.id.expiration.check.interval.ms'),
     partitionProducersMax: number('ringlog.partition.producers.max'),
     producersMax: number('ringlog.producers.max'),
+    openSegmentsMax: number('ringlog.open.segments.max'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

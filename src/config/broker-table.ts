@@ -195,6 +195,16 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'Size of one journal file.',
   },
   {
+    name: 'ringlog.open.segments.max',
+    type: 'INT',
+    default: '16384',
+    min: 16,
+    max: 1_000_000,
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Segments that a shard keeps open for appends; those of quiet partitions are closed first. At most half of the files that the process may open.',
+  },
+  {
     name: 'ringlog.checkpoint.interval.bytes',
     type: 'LONG',
     default: String(256 * MIB),

@@ -60,6 +60,8 @@ export class FetchWindows {
   private readonly reader: SegmentReader;
   private readonly verify: FetchVerify;
   private readonly walk = new BatchWalk();
+  /** Windows that fetches may share, by segment; no entry: none. */
+  private readonly shared = new Map<SegmentView, FetchWindow[]>();
 
   constructor(memory: FetchMemory, reader: SegmentReader, verify: FetchVerify) {
     this.memory = memory;
@@ -69,8 +71,9 @@ export class FetchWindows {
 
   /** A live window of exactly this stretch, now held by the caller too; or null. */
   share(segment: SegmentView, position: number, length: number): FetchWindow | null {
-    if (segment.windows === null) return null;
-    for (const window of segment.windows) {
+    const windows = this.shared.get(segment);
+    if (windows === undefined) return null;
+    for (const window of windows) {
       if (window.position !== position || window.length !== length || window.error !== null) continue;
       window.references++;
       this.sharedReads++;
@@ -94,7 +97,9 @@ export class FetchWindows {
   ): FetchWindow {
     assert(length <= region.length && position + length <= segment.endPosition, 'a window lies within its region and its segment');
     const window = new FetchWindow(view, segment, position, length, region);
-    (segment.windows ??= []).push(window);
+    const windows = this.shared.get(segment);
+    if (windows === undefined) this.shared.set(segment, [window]);
+    else windows.push(window);
     this.reads++;
     const isTail = segment === view.active && length <= TAIL_READ_BYTES_MAX && segment.endPosition - position <= TAIL_READ_BYTES_MAX;
     if (isTail) {
@@ -131,8 +136,7 @@ export class FetchWindows {
 
   /** Bytes at and behind `endPosition` of `segment` are no longer part of the log. */
   onCut(segment: SegmentView, endPosition: number): void {
-    if (segment.windows === null) return;
-    for (const window of segment.windows.slice()) {
+    for (const window of this.shared.get(segment)?.slice() ?? []) {
       if (window.position + window.length <= endPosition) continue;
       window.stale = true;
       this.unshare(window);
@@ -167,10 +171,10 @@ export class FetchWindows {
   }
 
   private unshare(window: FetchWindow): void {
-    const windows = window.segment.windows;
-    if (windows === null) return;
+    const windows = this.shared.get(window.segment);
+    if (windows === undefined) return;
     const at = windows.indexOf(window);
     if (at !== -1) windows.splice(at, 1);
-    if (windows.length === 0) window.segment.windows = null;
+    if (windows.length === 0) this.shared.delete(window.segment);
   }
 }

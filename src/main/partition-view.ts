@@ -5,11 +5,11 @@
  * Always: segments ascend, are adjacent in offsets, and the last is the active one; `highWatermark` is the end offset of the last readable batch,
  * which ends at `endPosition` of its segment; bytes behind that position are never served, whatever the file holds there.
  */
+import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import type { EpochStart, PartitionState } from '../log/partition-state.ts';
 import { DamageList } from './damage.ts';
 import { PositionHints } from './position-hints.ts';
-import type { Topic } from './router.ts';
 import { SegmentView } from './segment-view.ts';
 import type { ShardLink } from './shard-link.ts';
 import { SparseIndex } from './sparse-index.ts';
@@ -32,12 +32,22 @@ export interface ViewHost {
   onCut(view: PartitionView, segment: SegmentView, endPosition: number): void;
 }
 
+/** What a partition knows of its topic. */
+export interface TopicOfPartition {
+  readonly name: string;
+  /** 22 characters, base64url. */
+  readonly id: string;
+  readonly config: TopicConfig;
+  /** Set when the topic left the router: who still holds it answers as for an unknown one. */
+  readonly deleted: boolean;
+}
+
 /** See the file header. */
 export class PartitionView {
   /** Unique for the life of the process. */
   readonly handle: number;
   readonly partition: number;
-  readonly topic: Topic;
+  readonly topic: TopicOfPartition;
   /** The shard that owns the partition; changes when it moves. */
   link: ShardLink;
   leaderEpoch: number;
@@ -62,7 +72,7 @@ export class PartitionView {
   constructor(
     handle: number,
     partition: number,
-    topic: Topic,
+    topic: TopicOfPartition,
     link: ShardLink,
     leaderEpoch: number,
     indexIntervalBytes: number,

@@ -3,17 +3,11 @@ import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import { TopicNameCache } from '../protocol/topic-name-cache.ts';
 import { TOPIC_ID_BYTES } from '../protocol/view.ts';
-import type { PartitionView } from './partition-view.ts';
+import type { PartitionView, TopicOfPartition } from './partition-view.ts';
 
 /** A topic as main sees it. */
-export interface Topic {
-  readonly name: string;
-  /** 22 characters, base64url. */
-  readonly id: string;
-  readonly config: TopicConfig;
+export interface Topic extends TopicOfPartition {
   readonly partitions: readonly (PartitionView | undefined)[];
-  /** Set when the topic left the router: who still holds it answers as for an unknown one. */
-  readonly deleted: boolean;
 }
 
 /** The same, for its one writer, the topic lifecycle. */

@@ -9,19 +9,7 @@ import { closeSync, openSync, read as readAsync, readFile, readSync } from 'node
 import { assert } from '../lib/assert.ts';
 import { offsetName, partitionFolder } from '../log/layout.ts';
 import type { PartitionView } from './partition-view.ts';
-import type { SegmentView } from './segment-view.ts';
-
-/** One open file; a node of the LRU list. */
-export interface Descriptor {
-  readonly fd: number;
-  readonly segment: SegmentView;
-  /** Reads that have begun and not ended. */
-  inFlight: number;
-  /** Closed as soon as no read is in flight; its callbacks run then. */
-  closing: (() => void)[] | null;
-  newer: Descriptor | null;
-  older: Descriptor | null;
-}
+import type { Descriptor, SegmentView } from './segment-view.ts';
 
 /** Outcome of a read: bytes read (fewer than asked for only at the end of the file), or an error. */
 export type ReadCallback = (error: Error | null, bytesRead: number) => void;

@@ -1,11 +1,21 @@
 /** One segment as main sees it: its extent, what is known about its bytes, and its index while that is in memory. */
 import type { SegmentState } from '../log/partition-state.ts';
-import type { FetchWindow } from './fetch-windows.ts';
-import type { Descriptor } from './segment-reader.ts';
 import type { SparseIndex } from './sparse-index.ts';
 
 /** Most verified stretches remembered per segment; more readers than that in one segment verify some bytes twice. */
 const VERIFIED_MAX = 8;
+
+/** A segment's file that is open for reads; a node of segment-reader's LRU list. */
+export interface Descriptor {
+  readonly fd: number;
+  readonly segment: SegmentView;
+  /** Reads that have begun and not ended. */
+  inFlight: number;
+  /** Closed as soon as no read is in flight; its callbacks run then. */
+  closing: (() => void)[] | null;
+  newer: Descriptor | null;
+  older: Descriptor | null;
+}
 
 /**
  * Always: baseOffset ≤ endOffset; bytes [0, endPosition) hold exactly the offsets [baseOffset, endOffset), readable ones only.
@@ -28,8 +38,6 @@ export class SegmentView {
   indexTrusted = true;
   /** Main's open descriptor, if any; owned by segment-reader. */
   descriptor: Descriptor | null = null;
-  /** Reads of this segment that fetches may share; null while none. Owned by fetch-windows. */
-  windows: FetchWindow[] | null = null;
   /** Bytes from here on were appended in this life of the process while the segment is active, hence checked already; Infinity: none. */
   trustedFrom: number;
   /** Position that `rolled` said the segment ends at; −1 while it is active. It is sealed once everything up to there is readable. */

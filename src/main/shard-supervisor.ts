@@ -4,6 +4,7 @@
  * Shards of class `sync` run from the start, those of class `buffered` from the first partition that needs them.
  */
 import type { BrokerConfig } from '../config/broker-config.ts';
+import { openFilesMax } from '../config/open-files.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
 import { RESERVE_BYTES } from '../log/keeper.ts';
@@ -22,6 +23,9 @@ const SYNC_STEP_BYTES = 8 << 20;
 const BUFFERED_GROUP_BYTES_MAX = 256 * 1024;
 /** The journal of a buffered shard holds no bytes of batches, so its checkpoints need not come as often; each makes the disk busy for a while. */
 const BUFFERED_CHECKPOINT_FACTOR = 4;
+
+/** A process that may open hardly any files still gets this many segments a shard. */
+const OPEN_SEGMENTS_FLOOR = 16;
 
 /** Where the process dies in a crash test. */
 export interface CrashPoint {
@@ -147,6 +151,7 @@ export class ShardSupervisor {
           checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
+          openSegmentsMax: Math.min(config.openSegmentsMax, Math.max(OPEN_SEGMENTS_FLOOR, Math.floor(openFilesMax() / 2))),
           retentionCheckIntervalMs: config.retentionCheckIntervalMs,
           producerExpirationMs: config.producerExpirationMs,
           producerCheckIntervalMs: config.producerCheckIntervalMs,

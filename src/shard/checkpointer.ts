@@ -190,6 +190,8 @@ export class Checkpointer {
     if (underWay.second !== null) {
       // Everything it names is durable, and no sync of this shard has failed: it may be written.
       this.shard.segments.takeBack();
+      // Now most files are clean, and closing those of quiet partitions costs nothing.
+      this.shard.segments.closeIdle(this.shard.settings.openSegmentsMax / 4, false);
       underWay.job = ++this.jobs;
       this.shard.reply({ kind: 'job', job: underWay.job, work: underWay.second });
       underWay.second = null;

@@ -11,8 +11,7 @@ import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
-import { ShardPartition } from './partition.ts';
-import { UNKNOWN_AGE } from './segment-age.ts';
+import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
 import type { Shard } from './shard.ts';
 
 /** See the file header. */

@@ -1,7 +1,9 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
 import type { LogState, PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
 import { ProducerTable } from '../log/producer-table.ts';
-import { UNKNOWN_AGE } from './segment-age.ts';
+
+/** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
+export const UNKNOWN_AGE = -Infinity;
 
 /** The file of a segment that still takes bytes or still has bytes the disk may not have. */
 export interface OpenSegment {
@@ -16,6 +18,8 @@ export interface OpenSegment {
   lent: boolean;
   /** The file's name is durable: the journal may refer to bytes that are only here. */
   nameSynced: boolean;
+  /** It was written to since somebody last looked for files to close. */
+  used: boolean;
 }
 
 /**
@@ -48,6 +52,8 @@ export class ShardPartition {
   stopped = false;
   /** The journal says with an append which partition the handle means. */
   bound = false;
+  /** The active segment's file was closed for being idle, with a durable name. */
+  nameIsDurable = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */
   folderReady = false;
   /** The active segment takes no batch with a later timestamp, ms, and none after that time (segment-age.ts). */

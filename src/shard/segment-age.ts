@@ -5,11 +5,8 @@
 import { readBatchHead } from '../log/batch-reader.ts';
 import { DiskError, type Disk } from '../log/disk.ts';
 import { Prng } from '../lib/prng.ts';
-import type { ShardPartition } from './partition.ts';
+import { UNKNOWN_AGE, type ShardPartition } from './partition.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-
-/** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
-export const UNKNOWN_AGE = -Infinity;
 
 /** See the file header. */
 export class SegmentAge {

@@ -25,6 +25,7 @@ export class SegmentWriter {
   private readonly disk: Disk;
   private readonly dataFolder: string;
   private readonly pool: SegmentPool;
+  /** Whose active segment is open. */
   private readonly partitions: Set<ShardPartition> = new Set();
   private retiring: Retiring[] = [];
   /** Folders with names the disk may not have. */
@@ -50,12 +51,54 @@ export class SegmentWriter {
 
   /** The active segment's file, opened or created if need be. */
   active(partition: ShardPartition): OpenSegment {
-    if (partition.active !== null) return partition.active;
+    const { active } = partition;
+    if (active !== null) {
+      active.used = true;
+      return active;
+    }
     const segment = partition.activeSegment();
     assert(segment !== undefined, 'active segment asked for before the first roll');
-    partition.active = this.openFile(partition, segment.baseOffset, false);
+    partition.active = this.openFile(partition, segment.baseOffset, partition.nameIsDurable);
     this.partitions.add(partition);
     return partition.active;
+  }
+
+  /** Active segments whose files are open. */
+  get openCount(): number {
+    return this.partitions.size;
+  }
+
+  /**
+   * Closes files of active segments until at most `openMax` are open, those first that were not written to since the last look. Only files whose bytes and names are
+   * durable, unless `mayWait`: then others too, after a sync. They open again at their next write. Between groups only. Throws DiskError when a sync fails.
+   */
+  closeIdle(openMax: number, mayWait: boolean): void {
+    if (this.lending && !mayWait) return;
+    const idle = this.idlePartitions(openMax, mayWait);
+    const unsynced = idle.map(({ active }) => active as OpenSegment).filter(({ dirty, lent }) => dirty || lent);
+    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ fd }) => fd));
+    for (const partition of idle) {
+      // Otherwise it is durable already: its folder does not wait for a sync.
+      if (mayWait) this.secureName(partition);
+      this.disk.close((partition.active as OpenSegment).fd);
+      partition.active = null;
+      partition.nameIsDurable = true;
+      this.partitions.delete(partition);
+    }
+  }
+
+  /** Second chance: the first round forgets that a file was used, the second one takes it all the same. */
+  private idlePartitions(openMax: number, mayWait: boolean): ShardPartition[] {
+    const idle = new Set<ShardPartition>();
+    for (let round = 0; round < 2; round++) {
+      for (const partition of this.partitions) {
+        if (this.partitions.size - idle.size <= openMax) return [...idle];
+        const { dirty, folder, used } = partition.active as OpenSegment;
+        (partition.active as OpenSegment).used = false;
+        if (!used && (mayWait || (!dirty && !this.unsyncedFolders.has(folder)))) idle.add(partition);
+      }
+    }
+    return [...idle];
   }
 
   /** Begins a new active segment for at least `bytes` at the partition's end; from the pool if `fromPool` and it has one. Returns its description. */
@@ -117,7 +160,7 @@ export class SegmentWriter {
       segment.dirtyBytes = 0;
       segment.lent = true;
     };
-    for (const partition of this.partitions) if (partition.active !== null) lend(partition.active);
+    for (const partition of this.partitions) lend(partition.active as OpenSegment);
     for (const { segment } of this.retiring) lend(segment);
     // What retired and is neither dirty nor lent any more closes when the keeper is done.
     this.lentRetiring = this.retiring.filter(({ segment }) => !segment.dirty);
@@ -134,7 +177,7 @@ export class SegmentWriter {
   takeBack(): void {
     this.lending = false;
     this.lentFolders = [];
-    for (const partition of this.partitions) if (partition.active !== null) partition.active.lent = false;
+    for (const partition of this.partitions) (partition.active as OpenSegment).lent = false;
     for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
     this.lentRetiring = [];
     for (const { segment } of this.retiring) segment.lent = false;
@@ -155,6 +198,8 @@ export class SegmentWriter {
   dropActive(partition: ShardPartition): void {
     if (partition.active !== null) this.retire(partition, partition.active);
     partition.active = null;
+    partition.nameIsDurable = false;
+    this.partitions.delete(partition);
   }
 
   /**
@@ -188,7 +233,7 @@ export class SegmentWriter {
     this.ensureFolder(partition);
     const fd = this.disk.open(path, 'write');
     if (!nameSynced) this.unsyncedFolders.add(folder);
-    return { fd, path, folder, dirty: false, dirtyBytes: 0, lent: false, nameSynced };
+    return { fd, path, folder, dirty: false, dirtyBytes: 0, lent: false, nameSynced, used: true };
   }
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */

@@ -25,6 +25,8 @@ export interface ShardSettings {
   readonly checkpointIntervalMs: number;
   /** Room set aside on the disk so that a checkpoint can finish when it is full. */
   readonly reserveBytes: number;
+  /** Most active segments whose files stay open from group to group. */
+  readonly openSegmentsMax: number;
   /** Partitions are looked through for records to delete this often. */
   readonly retentionCheckIntervalMs: number;
   /** A producer that appended nothing to a partition for this long is forgotten there … */

@@ -343,6 +343,17 @@ export class Shard {
     this.publishGroup();
     if (this.failure === null) this.control.removeFiles();
     this.group.clear();
+    if (this.segments.openCount > this.settings.openSegmentsMax && this.failure === null) this.closeIdle();
+  }
+
+  /** Too many files are open. Half of them at a time, so that their syncs wait for the disk together and the next ones are far. */
+  private closeIdle(): void {
+    try {
+      this.segments.closeIdle(this.settings.openSegmentsMax / 2, true);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.fail(`${error.message} while segments of quiet partitions were closed`);
+    }
   }
 
   /** Step 1 for one partition. */

@@ -61,6 +61,11 @@ export class FakeDisk implements Disk {
 
   private readonly prng: Prng;
 
+  /** Paths under which descriptors were opened that are still open. */
+  get openPaths(): string[] {
+    return [...this.open_.values()].map(({ path }) => path);
+  }
+
   constructor(prng: Prng) {
     this.prng = prng;
   }

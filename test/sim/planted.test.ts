@@ -168,6 +168,15 @@ const BUGS: readonly Planted[] = [
     says: /is still there/,
   },
   {
+    bug: 'the file of a quiet partition closes with bytes that the disk does not have',
+    plant: () =>
+      replace(SegmentWriter, 'closeIdle', function (this: any, original, openMax, mayWait) {
+        for (const { active } of this.partitions) active.dirty = active.lent = false;
+        original(openMax, mayWait);
+      }),
+    says: /is gone|stands offset|damage reported|cut by a truncation and is back/,
+  },
+  {
     bug: 'acknowledged before the sync: the journal is not synced with the appends it holds',
     plant: () =>
       replace(Shard, 'writeJournal', function (this: any, original, nowMs) {

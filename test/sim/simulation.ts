@@ -198,6 +198,7 @@ export class Simulation {
       checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
       checkpointIntervalMs: 500,
       reserveBytes: 8 << 10,
+      openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
       retentionCheckIntervalMs: 300,
       producerExpirationMs: 86_400_000,
       producerCheckIntervalMs: 600_000,

@@ -1,0 +1,82 @@
+/** A shard keeps a limited number of segments open, and a file that it closes has nothing left that the disk might not have. */
+import { expect, test } from 'vitest';
+import { ShardBench } from '../../support/shard-bench.ts';
+
+const PARTITIONS = 40;
+
+function benchWith(openSegmentsMax: number, kind: 'sync' | 'buffered' = 'sync'): ShardBench {
+  const bench = new ShardBench(kind, { openSegmentsMax });
+  for (let handle = 0; handle < PARTITIONS; handle++) bench.open(handle, { segmentBytes: 100_000 });
+  return bench;
+}
+
+const openSegments = (bench: ShardBench): string[] => bench.disk.openPaths.filter((path) => path.endsWith('.log'));
+const isOpen = (bench: ShardBench, handle: number): boolean => openSegments(bench).some((path) => path.includes(`/topic-${handle}/`));
+
+test.each(['sync', 'buffered'] as const)('(%s) more than the limit are never open between groups', (kind) => {
+  const bench = benchWith(16, kind);
+  for (let round = 0; round < 3; round++) {
+    for (let handle = 0; handle < PARTITIONS; handle++) {
+      bench.append(handle);
+      expect(openSegments(bench).length).toBeLessThanOrEqual(16);
+    }
+  }
+  expect(bench.codes).toEqual(Array(3 * PARTITIONS).fill(0));
+  for (let handle = 0; handle < PARTITIONS; handle++) expect(bench.shard.partitions[handle]?.state.endOffset).toBe(3);
+});
+
+test('those close first that were not written to since the last look', () => {
+  const bench = benchWith(32);
+  for (let handle = 0; handle < 10; handle++) bench.append(handle);
+  bench.shard.segments.closeIdle(9, true);
+  for (const handle of [5, 7, 9]) bench.append(handle);
+  bench.shard.segments.closeIdle(3, true);
+  expect([5, 7, 9].every((handle) => isOpen(bench, handle))).toBe(true);
+  expect(openSegments(bench).length).toBe(3);
+});
+
+test('a checkpoint leaves a quarter of the limit open, without a sync in the shard', () => {
+  const bench = benchWith(32);
+  for (let handle = 0; handle < 32; handle++) bench.append(handle);
+  expect(openSegments(bench).length).toBe(32);
+  const work = bench.work.bind(bench);
+  bench.work = () => {
+    // The keeper may sync, the shard not.
+    bench.disk.failSync = () => true;
+    work();
+    bench.disk.failSync = null;
+  };
+  bench.checkpoint();
+  expect(bench.shard.failure).toBeNull();
+  expect(openSegments(bench).length).toBe(8);
+});
+
+test('a file whose bytes or name the disk may not have stays open when nothing may be waited for', () => {
+  const bench = benchWith(32);
+  for (let handle = 0; handle < 32; handle++) bench.append(handle);
+  bench.shard.segments.closeIdle(0, false);
+  expect(openSegments(bench).length).toBe(32);
+});
+
+test.each(['sync', 'buffered'] as const)('(%s) closed files are durable with their names', (kind) => {
+  const bench = benchWith(16, kind);
+  for (let handle = 0; handle < PARTITIONS; handle++) bench.append(handle);
+  const closed = Array.from({ length: PARTITIONS }, (_, handle) => handle).filter((handle) => !isOpen(bench, handle));
+  expect(closed.length).toBeGreaterThanOrEqual(PARTITIONS - 16);
+  const sizes = closed.map((handle) => bench.shard.partitions[handle]?.state.segments[0]?.endPosition);
+  bench.disk.losePower(0);
+  for (const [i, handle] of closed.entries()) {
+    const fd = bench.disk.open(`/data/topics/topic-${handle}/0/${'0'.repeat(20)}.log`, 'read');
+    const bytes = Buffer.alloc(10_000);
+    expect(bench.disk.read(fd, bytes, 0, bytes.length, 0)).toBe(sizes[i]);
+    expect(bytes.subarray(0, sizes[i]).includes(Buffer.alloc(800, handle))).toBe(true);
+  }
+});
+
+test('a sync that fails while files are closed ends all acknowledgements', () => {
+  const bench = benchWith(16);
+  for (let handle = 0; handle < 16; handle++) bench.append(handle);
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  bench.append(16);
+  expect(bench.shard.failure).toMatch(/EIO.*quiet partitions/);
+});
