@@ -113,7 +113,8 @@ const BUGS: readonly Planted[] = [
       replace(Replay, 'control', (original, handle, body, sequence) =>
         body.type === EntryType.truncate ? undefined : original(handle, body, sequence),
       ),
-    says: /is gone|is back|stands|was batch|damage reported/,
+    // What is known of producers goes back with the log.
+    says: /is gone|is back|stands|was batch|damage reported|batches are remembered|remembered is/,
   },
   {
     bug: 'unsynced bytes are served after recovery: what reads back is not rewritten',
@@ -243,7 +244,8 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'a shard goes on after a failed sync',
     plant: () => replace(Shard, 'fail', () => undefined),
-    says: /is gone|stands offset|damage reported|never sent|ends at|that was answered/,
+    // A truncation is as lost as an append.
+    says: /is gone|is back|stands offset|damage reported|never sent|ends at|that was answered/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',

@@ -175,6 +175,8 @@ export class Simulation {
   private nextTopic = 1;
   private unclean = 0;
   private truncations = 0;
+  /** What truncations took from logs. */
+  private readonly cutRecords = new WeakSet<SimRecord>();
   /** A truncation was under way when the broker died. */
   truncationsAsked = false;
 
@@ -412,7 +414,7 @@ export class Simulation {
   finishSlowReads(): void {
     for (const reader of this.readers) {
       // A truncation may have cut the record while the reader held it; what is deleted, alone or with its topic, is still its own as long as somebody reads it.
-      if (!reader.topic.cut.has(reader.record.id)) this.expectRecord(reader.fd, reader.record, 'a slow reader');
+      if (!this.cutRecords.has(reader.record)) this.expectRecord(reader.fd, reader.record, 'a slow reader');
       this.disk.close(reader.fd);
     }
     this.readers = [];
@@ -803,6 +805,7 @@ export class Simulation {
           const isCut = record.lastOffset >= message.state.endOffset;
           // What an idempotent producer sends again at this moment may be appended behind the cut.
           if (isCut && !this.isOnItsWay(record.id)) topic.cut.add(record.id);
+          if (isCut) this.cutRecords.add(record);
           // A cut down to the log start takes the deleted records before it along.
           if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
         }
