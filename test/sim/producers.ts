@@ -61,6 +61,8 @@ export interface Attempt<T extends Topic> {
   readonly producer: SimProducer<T>;
   readonly epoch: number;
   readonly batch: SimBatch;
+  /** It was acknowledged when it was sent. */
+  readonly wasAcked: boolean;
   /** It must not be appended. */
   readonly wrong: boolean;
 }
@@ -137,7 +139,7 @@ export class SimProducers<T extends Topic> {
     if (error !== ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && error !== ErrorCode.INVALID_PRODUCER_EPOCH) return;
     const isRecent = producer.sent - batch.n <= WINDOW;
     check(
-      batch.offset < 0 || !isRecent || topic.damagedAllowed,
+      !attempt.wasAcked || !isRecent || topic.damagedAllowed,
       `${what} was acknowledged at ${batch.offset} and is not known any more (error ${error})`,
     );
     // The first one that is not answered does not fit what the broker knows: the client cannot go on with these sequences.
@@ -264,7 +266,13 @@ export class SimProducers<T extends Topic> {
     this.sim.trace?.(
       `${producer.topic.id} <- batch ${batch.id} of producer ${producer.id} epoch ${producerEpoch(batch.batch, 0)} sequence ${baseSequence(batch.batch, 0)}${wrong ? ' (wrong)' : ''}`,
     );
-    return this.sim.send(producer.topic, batch.id, batch.batch, { producer, epoch: producer.epoch, batch, wrong });
+    return this.sim.send(producer.topic, batch.id, batch.batch, {
+      producer,
+      epoch: producer.epoch,
+      batch,
+      wasAcked: batch.offset >= 0,
+      wrong,
+    });
   }
 
   private modelOf(topic: T): Model {
