@@ -68,7 +68,7 @@ const { values } = parseArgs({
 const partitionCount = Number(values.partitions);
 const names = new TopicNameCache();
 names.set('kload', 0);
-const topic = { config: { maxMessageBytes: 2 ** 30, minInsyncReplicas: 1 }, partitions: [] };
+const topic = { config: { maxMessageBytes: 2 ** 30, recordValidation: 'uncompressed' }, partitions: [] };
 const router = {
   topicByNameBytes: (bytes, position, length) => (names.find(bytes, position, length) === 0 ? topic : undefined),
   topicByIdBytes: () => undefined,
@@ -84,7 +84,7 @@ const settings = {
   receiveMemoryBytes: 256 * 2 ** 20,
   socketRequestBytesMax: 100 * 2 ** 20,
 };
-const ingress = new Ingress(settings, router, logger, () => {});
+const ingress = new Ingress(settings, router, logger, null, () => {});
 let link;
 if (values.worker) {
   const data = { doorbell: ingress.doorbell };

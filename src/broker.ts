@@ -9,7 +9,7 @@ import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
 import { ProducerIds } from './cluster/producer-ids.ts';
 import { TopicCatalog } from './cluster/topic-catalog.ts';
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
-import { openDataFolder, type DataFolder } from './config/data-folder.ts';
+import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
 import { formatAddress } from './config/listeners.ts';
 import { resolveTopicConfig } from './config/topic-config.ts';
 import { TimerWheel } from './lib/timer-wheel.ts';
@@ -28,9 +28,18 @@ import { createTopicsHandler } from './main/handlers/19-create-topics.ts';
 import { deleteTopicsHandler } from './main/handlers/20-delete-topics.ts';
 import { deleteRecordsHandler } from './main/handlers/21-delete-records.ts';
 import { initProducerIdHandler } from './main/handlers/22-init-producer-id.ts';
+import { offsetForLeaderEpochHandler } from './main/handlers/23-offset-for-leader-epoch.ts';
 import { describeConfigsHandler } from './main/handlers/32-describe-configs.ts';
+import { alterConfigsHandler } from './main/handlers/33-alter-configs.ts';
+import { describeLogDirsHandler } from './main/handlers/35-describe-log-dirs.ts';
+import { createPartitionsHandler } from './main/handlers/37-create-partitions.ts';
 import { incrementalAlterConfigsHandler } from './main/handlers/44-incremental-alter-configs.ts';
+import { handleListPartitionReassignments } from './main/handlers/46-list-partition-reassignments.ts';
+import { describeClusterHandler } from './main/handlers/60-describe-cluster.ts';
+import { listConfigResourcesHandler } from './main/handlers/74-list-config-resources.ts';
+import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
+import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
@@ -65,6 +74,7 @@ export class Broker {
   private readonly ingress: Ingress;
   private readonly supervisor: ShardSupervisor;
   private readonly jobs: KeeperPool;
+  private readonly opener: BatchOpener;
   private readonly catalog: TopicCatalog;
   private readonly store: EmbeddedMetadataStore;
   private readonly folder: DataFolder;
@@ -142,6 +152,7 @@ export class Broker {
       () => startPiscina({ crashPoint: parts.crashPoint }),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
     );
+    this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
     this.wheel = setInterval(() => timers.advance(performance.now()), TICK_MS);
     this.wheel.unref();
@@ -152,11 +163,12 @@ export class Broker {
       verify: config.fetchVerify,
       router,
       jobs: this.jobs,
+      opener: this.opener,
       timers,
       nowMs: () => performance.now(),
       logger,
     });
-    this.ingress = new Ingress(config, router, logger, () => this.reads.waiting.flush());
+    this.ingress = new Ingress(config, router, logger, this.opener, () => this.reads.waiting.flush());
     this.supervisor = new ShardSupervisor({
       config,
       generation,
@@ -196,9 +208,10 @@ export class Broker {
 
   private registerHandlers(): void {
     const { ingress, router, lifecycle, catalog, config: broker, reads } = this;
+    const { clusterId, path: dataDir } = this.folder;
     ingress.handle(ApiKey.FETCH, fetchHandler(reads.fetch));
     ingress.handle(ApiKey.LIST_OFFSETS, listOffsetsHandler(router, reads.timestamps));
-    ingress.handle(ApiKey.METADATA, metadataHandler({ router, lifecycle, broker, clusterId: this.folder.clusterId }));
+    ingress.handle(ApiKey.METADATA, metadataHandler({ router, lifecycle, broker, clusterId }));
     ingress.handle(ApiKey.CREATE_TOPICS, createTopicsHandler({ lifecycle, broker }));
     ingress.handle(ApiKey.DELETE_TOPICS, deleteTopicsHandler(lifecycle));
     ingress.handle(ApiKey.DELETE_RECORDS, deleteRecordsHandler({ router, lifecycle }));
@@ -206,8 +219,16 @@ export class Broker {
       ApiKey.INIT_PRODUCER_ID,
       initProducerIdHandler(new ProducerIds(this.store), (text, error) => this.logger.error({ err: error }, text)),
     );
+    ingress.handle(ApiKey.OFFSET_FOR_LEADER_EPOCH, offsetForLeaderEpochHandler(router));
     ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, broker }));
-    ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler(lifecycle));
+    ingress.handle(ApiKey.ALTER_CONFIGS, alterConfigsHandler(lifecycle, broker));
+    ingress.handle(ApiKey.DESCRIBE_LOG_DIRS, describeLogDirsHandler({ router, dataDir, space: () => folderSpace(dataDir) }));
+    ingress.handle(ApiKey.CREATE_PARTITIONS, createPartitionsHandler({ router, lifecycle, nodeId: broker.nodeId }));
+    ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler(lifecycle, broker));
+    ingress.handle(ApiKey.LIST_PARTITION_REASSIGNMENTS, handleListPartitionReassignments);
+    ingress.handle(ApiKey.DESCRIBE_CLUSTER, describeClusterHandler({ broker, clusterId }));
+    ingress.handle(ApiKey.LIST_CONFIG_RESOURCES, listConfigResourcesHandler(router, broker));
+    ingress.handle(ApiKey.DESCRIBE_TOPIC_PARTITIONS, describeTopicPartitionsHandler(router, broker.nodeId));
   }
 
   /** Starts the shards, opens what was recovered, listens. */
@@ -234,7 +255,7 @@ export class Broker {
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
     this.ingress.stop();
-    await this.jobs.close();
+    await Promise.all([this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();
     this.catalog.close();
     await this.store.close();

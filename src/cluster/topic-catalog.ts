@@ -24,6 +24,7 @@ import { newTopicId } from './topic-id.ts';
 import {
   changeConfigs,
   checkConfigs,
+  checkNewCount,
   checkNewTopic,
   refuse,
   storedConfigs,
@@ -215,7 +216,11 @@ export class TopicCatalog {
     changes: readonly ConfigChange[],
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
-    return this.#swapConfigs(name, (current) => changeConfigs(current, changes), options);
+    return this.#swap(
+      name,
+      configsOf(({ configs }) => changeConfigs(configs, changes)),
+      options,
+    );
   }
 
   /** Gives a topic exactly these settings (AlterConfigs). */
@@ -225,25 +230,43 @@ export class TopicCatalog {
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
     const next = (): CatalogResult<Record<string, string>> => checkConfigs(configs) ?? { ok: true, value: storedConfigs(configs) };
-    return this.#swapConfigs(name, next, options);
+    return this.#swap(name, configsOf(next), options);
   }
 
-  async #swapConfigs(
+  /** Gives a topic more partitions, `count` in all. */
+  async createPartitions(name: string, count: number, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+    const added = Math.max(0, count - (this.#image.topicByName(name)?.partitionCount ?? count));
+    const reserved = options.validateOnly === true ? 0 : added;
+    const next = (topic: TopicMetadata): CatalogResult<Partial<StoredTopic>> => {
+      const others = this.#image.partitionTotal + this.#partitionsCreating - reserved;
+      return checkNewCount(topic, count, others) ?? { ok: true, value: { partitionCount: count } };
+    };
+    this.#partitionsCreating += reserved;
+    try {
+      return await this.#swap(name, next, options);
+    } finally {
+      this.#partitionsCreating -= reserved;
+    }
+  }
+
+  /** Changes what is stored of a topic by compare-and-swap; `next` says what is different, or why nothing may be. */
+  async #swap(
     name: string,
-    next: (current: Readonly<Record<string, string>>) => CatalogResult<Record<string, string>>,
+    next: (topic: TopicMetadata) => CatalogResult<Partial<StoredTopic>>,
     { validateOnly = false }: { validateOnly?: boolean },
   ): Promise<CatalogResult<TopicMetadata>> {
     for (let tries = 0; tries < SWAP_TRIES_MAX; tries++) {
       const topic = this.#image.topicByName(name);
       if (topic === undefined) return refuse('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.');
-      const changed = next(topic.configs);
+      const changed = next(topic);
       if (!changed.ok) return changed;
-      if (validateOnly) return { ok: true, value: { ...topic, configs: changed.value } };
-      const value: StoredTopic = { topicId: topic.topicId, partitionCount: topic.partitionCount, configs: changed.value };
+      if (validateOnly) return { ok: true, value: { ...topic, ...changed.value } };
+      const { topicId, partitionCount, configs } = topic;
+      const value: StoredTopic = { topicId, partitionCount, configs, ...changed.value };
       const result = await this.#store.put(TOPIC_PREFIX + name, value, { ifRevision: topic.revision });
       await this.#untilRevision(result.revision);
       if (!result.committed) continue;
-      return { ok: true, value: this.#image.topicByName(name) ?? { ...topic, configs: changed.value, revision: result.revision } };
+      return { ok: true, value: this.#image.topicByName(name) ?? { ...topic, ...changed.value, revision: result.revision } };
     }
     throw tooManyTries();
   }
@@ -289,6 +312,13 @@ export class TopicCatalog {
       });
     }
   }
+}
+
+function configsOf(next: (topic: TopicMetadata) => CatalogResult<Record<string, string>>) {
+  return (topic: TopicMetadata): CatalogResult<Partial<StoredTopic>> => {
+    const configs = next(topic);
+    return configs.ok ? { ok: true, value: { configs: configs.value } } : configs;
+  };
 }
 
 function tooManyTries(): MetadataStoreError {

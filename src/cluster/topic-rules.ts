@@ -2,7 +2,7 @@
 
 import { TOPIC_CONFIG_BY_NAME } from '../config/table.ts';
 import { validateTopicConfig, validateTopicConfigs } from '../config/topic-config.ts';
-import { collisionForm, type MetadataImage } from './metadata-image.ts';
+import { collisionForm, type MetadataImage, type TopicMetadata } from './metadata-image.ts';
 
 /** Names from Kafka's error table; the protocol layer knows their numbers. */
 export type CatalogErrorName =
@@ -72,14 +72,29 @@ export function checkNewTopic(
   if (collision !== undefined)
     return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${topic.name}' collides with existing topic: ${collision}.`);
   if (partitions < 1) return refuse('INVALID_PARTITIONS', 'Number of partitions must be larger than 0.');
-  if (partitionTotal + partitions > PARTITIONS_TOTAL_MAX) {
-    return refuse('INVALID_PARTITIONS', `${partitions} partitions more would be over the limit of ${PARTITIONS_TOTAL_MAX} on this broker.`);
-  }
+  const tooMany = checkTotal(partitions, partitionTotal);
+  if (tooMany !== undefined) return tooMany;
   if (topic.replicationFactor !== 1 && topic.replicationFactor !== -1) {
     const message = `Replication factor: ${topic.replicationFactor} is not possible with 1 broker available.`;
     return refuse('INVALID_REPLICATION_FACTOR', message);
   }
   return checkConfigs(topic.configs);
+}
+
+/** Whether a topic may grow to `count` partitions; `partitionTotal` is what exists or is on its way on this broker. */
+export function checkNewCount(topic: TopicMetadata, count: number, partitionTotal: number): CatalogRefusal | undefined {
+  const { name, partitionCount } = topic;
+  if (count === partitionCount) return refuse('INVALID_PARTITIONS', `Topic already has ${count} partition(s).`);
+  if (count < partitionCount) {
+    const message = `The topic ${name} currently has ${partitionCount} partition(s); ${count} would not be an increase.`;
+    return refuse('INVALID_PARTITIONS', message);
+  }
+  return checkTotal(count - partitionCount, partitionTotal);
+}
+
+function checkTotal(partitions: number, partitionTotal: number): CatalogRefusal | undefined {
+  if (partitionTotal + partitions <= PARTITIONS_TOTAL_MAX) return undefined;
+  return refuse('INVALID_PARTITIONS', `${partitions} partitions more would be over the limit of ${PARTITIONS_TOTAL_MAX} on this broker.`);
 }
 
 export function checkConfigs(configs: Readonly<Record<string, string | null>>): CatalogRefusal | undefined {

@@ -5,7 +5,7 @@
 
 import { resolve as resolvePath } from 'node:path';
 import { COARSE_SETTINGS, HOUR_MS, type CoarseSetting } from './broker-table.ts';
-import { shown, type ConfigDefinition } from './definition.ts';
+import { LONG_MAX_TEXT, shown, type ConfigDefinition } from './definition.ts';
 import { ConfigError } from './errors.ts';
 import { parseListener, type ListenerAddress } from './listeners.ts';
 import { PROFILES, type Profile } from './profiles.ts';
@@ -225,16 +225,17 @@ function dataDirectory(text: string): string {
   return resolvePath(text);
 }
 
-/** Kafka's `log.flush.interval.messages=1` means fsync, unless `ringlog.durability` was set by itself. */
+/** Kafka's `log.flush.interval.*` mean fsync, whatever they say but never, unless `ringlog.durability` was set by itself. */
 function brokerDurability(values: ReadonlyMap<string, ConfiguredValue>): Durability {
   const own = values.get('ringlog.durability')!;
-  const flushesEach = values.get('log.flush.interval.messages')!.value === 1n;
-  if (own.origin === 'default' && flushesEach) return 'fsync';
-  if (own.value !== 'fsync' && flushesEach) {
-    throw new ConfigError(`log.flush.interval.messages=1 asks for fsync but ringlog.durability is ${own.text}; set one of them.`);
-  }
-  return own.value as Durability;
+  const flush = ['log.flush.interval.messages', 'log.flush.interval.ms'].find((name) => (values.get(name)!.value as bigint) < NEVER);
+  if (flush === undefined) return own.value as Durability;
+  if (own.value === 'fsync' || own.origin === 'default') return 'fsync';
+  throw new ConfigError(`${flush}=${values.get(flush)!.text} asks for fsync but ringlog.durability is ${own.text}; set one of them.`);
 }
+
+/** 2^63-1. */
+const NEVER = BigInt(LONG_MAX_TEXT);
 
 /** An append's entry in the journal; a group has one for each batch. */
 const JOURNAL_ENTRY_BYTES = 72;

@@ -8,6 +8,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DataFolderError } from './errors.ts';
 import { LOCK_SOCKET_NAME, lockFolder, type FolderLock } from './lock.ts';
@@ -74,6 +75,16 @@ export async function openDataFolder(path: string, options: DataFolderOptions): 
   } catch (error) {
     await lock.release();
     throw accessError(path, error);
+  }
+}
+
+/** Bytes of the disk that `path` lies on, and those of them that are free; null when it does not tell. */
+export async function folderSpace(path: string): Promise<{ totalBytes: number; usableBytes: number } | null> {
+  try {
+    const { bsize, blocks, bavail } = await statfs(path);
+    return { totalBytes: bsize * blocks, usableBytes: bsize * bavail };
+  } catch {
+    return null;
   }
 }
 

@@ -3,11 +3,12 @@
 import type { BrokerConfig, ConfiguredValue } from './broker-config.ts';
 import type { ConfigDefinition, ConfigType, TopicConfigDefinition } from './definition.ts';
 import { BROKER_CONFIG_BY_NAME } from './table.ts';
+import { CLIENT_METRICS_CONFIGS, GROUP_CONFIGS } from './resource-table.ts';
 import { effectiveDurability, type TopicConfigOverrides } from './topic-config.ts';
 import { TOPIC_CONFIGS } from './topic-table.ts';
 
 /** Kafka's numbers of where a value comes from. */
-export const CONFIG_SOURCE = { topic: 1, staticBroker: 4, default: 5 } as const;
+export const CONFIG_SOURCE = { topic: 1, staticBroker: 4, default: 5, brokerLogger: 6 } as const;
 
 /** Kafka's numbers of the types. */
 export const CONFIG_TYPE_CODE: Readonly<Record<ConfigType, number>> = { BOOLEAN: 1, STRING: 2, INT: 3, LONG: 5, DOUBLE: 6, LIST: 7 };
@@ -58,6 +59,29 @@ export function describeBrokerConfigs(broker: BrokerConfig): ConfigEntry[] {
       readOnly: true,
     };
   });
+}
+
+/** The one logger of the broker, under the name of Kafka's outermost one. */
+export function describeLogger({ logLevel }: Pick<BrokerConfig, 'logLevel'>): ConfigEntry[] {
+  const value = logLevel === 'silent' ? 'OFF' : logLevel.toUpperCase();
+  const { brokerLogger: source } = CONFIG_SOURCE;
+  return [{ name: 'root', value, source, type: 0, readOnly: true, sensitive: false, doc: 'ringlog.log.level', synonyms: [] }];
+}
+
+/** Settings of a group that nobody has set: the defaults. */
+export function describeGroupConfigs(): ConfigEntry[] {
+  return GROUP_CONFIGS.map(describeDefault);
+}
+
+/** Settings of a subscription to client metrics that nobody has set: the defaults. */
+export function describeClientMetricsConfigs(): ConfigEntry[] {
+  return CLIENT_METRICS_CONFIGS.map(describeDefault);
+}
+
+function describeDefault(definition: ConfigDefinition): ConfigEntry {
+  const { name, default: value } = definition;
+  const { default: source } = CONFIG_SOURCE;
+  return { name, value, source, synonyms: [{ name, value, source }], ...common(definition) };
 }
 
 function topicSynonyms(definition: TopicConfigDefinition, overrides: TopicConfigOverrides, broker: BrokerConfig): ConfigSynonym[] {

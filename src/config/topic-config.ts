@@ -1,9 +1,13 @@
 /** A topic's settings: validation of what a client sets, and the typed object that the engine works with. */
 
 import type { BrokerConfig, Durability } from './broker-config.ts';
+import { LONG_MAX_TEXT } from './definition.ts';
 import { TOPIC_CONFIGS } from './topic-table.ts';
 import { TOPIC_CONFIG_BY_NAME, unknownSetting } from './table.ts';
 import { longToNumber, parseValue, type ParsedValue } from './values.ts';
+
+/** 2^63-1. */
+const NEVER = BigInt(LONG_MAX_TEXT);
 
 /** What a client set on a topic: name to text. Only names that differ from the defaults are there. */
 export type TopicConfigOverrides = Readonly<Record<string, string>>;
@@ -20,6 +24,8 @@ export interface TopicConfig {
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
   readonly messageTimestampBeforeMsMax: number;
   readonly messageTimestampAfterMsMax: number;
+  /** `full`: compressed batches are opened, too. */
+  readonly recordValidation: 'uncompressed' | 'full';
   /** `Infinity`: forever. */
   readonly retentionMs: number;
   /** `Infinity`: unlimited. */
@@ -44,9 +50,9 @@ export function validateTopicConfigs(overrides: TopicConfigOverrides): string | 
     if (reason !== undefined) return reason;
   }
   const durability = overrides['ringlog.durability']?.trim();
-  if (flushesEachMessage(overrides) && durability !== undefined && durability !== 'fsync') {
-    return `flush.messages=1 asks for fsync but ringlog.durability is ${durability}; set one of them.`;
-  }
+  const flush = FLUSH_SETTINGS.find((name) => asksForFlush(overrides[name]));
+  if (flush !== undefined && durability !== undefined && durability !== 'fsync')
+    return `${flush}=${overrides[flush]?.trim()} asks for fsync but ringlog.durability is ${durability}; set one of them.`;
   return undefined;
 }
 
@@ -73,6 +79,7 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
     messageTimestampType: valueOf('message.timestamp.type') as TopicConfig['messageTimestampType'],
     messageTimestampBeforeMsMax: long('message.timestamp.before.max.ms'),
     messageTimestampAfterMsMax: long('message.timestamp.after.max.ms'),
+    recordValidation: valueOf('ringlog.record.validation') as TopicConfig['recordValidation'],
     retentionMs: unlimitedBelowZero(long('retention.ms')),
     retentionBytes: unlimitedBelowZero(long('retention.bytes')),
     cleanupDelete: cleanup.includes('delete'),
@@ -81,16 +88,19 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
   });
 }
 
-/** The durability a topic really has: its own `ringlog.durability`, else its `flush.messages=1`, else the broker's. */
+/** The durability a topic really has: its own `ringlog.durability`, else fsync where it asks for flushes, else the broker's. */
 export function effectiveDurability(overrides: TopicConfigOverrides, broker: Pick<BrokerConfig, 'durability'>): Durability {
   const own = overrides['ringlog.durability'];
   if (own !== undefined && validateTopicConfig('ringlog.durability', own) === undefined) return own.trim() as Durability;
-  return flushesEachMessage(overrides) ? 'fsync' : broker.durability;
+  return FLUSH_SETTINGS.some((name) => asksForFlush(overrides[name])) ? 'fsync' : broker.durability;
 }
 
-function flushesEachMessage(overrides: TopicConfigOverrides): boolean {
-  const text = overrides['flush.messages'];
-  return text !== undefined && /^\+?0*1$/.test(text.trim());
+/** Kafka's ways to say that records must be on disk after so many of them, or after some time. */
+const FLUSH_SETTINGS = ['flush.messages', 'flush.ms'] as const;
+
+/** Whether a value of theirs asks for anything: the largest one, which is the default, stands for never. */
+function asksForFlush(text: string | undefined): boolean {
+  return text !== undefined && /^\+?[0-9]{1,20}$/.test(text.trim()) && BigInt(text.trim().replace('+', '')) < NEVER;
 }
 
 function effectiveValue(name: string, overrides: TopicConfigOverrides, broker: BrokerConfig): ParsedValue {

@@ -91,8 +91,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'messages',
     dynamic: true,
     brokerName: 'log.flush.interval.messages',
-    state: notYet('a count between one and "never" is not there yet; 1 stands for ringlog.durability=fsync', ['1']),
-    doc: 'Sync after this many messages. 1 is the same as ringlog.durability=fsync.',
+    state: APPLIED,
+    doc: 'Sync after this many messages at the latest: any number asks for ringlog.durability=fsync, which syncs before each acknowledgement.',
   },
   {
     name: 'flush.ms',
@@ -102,8 +102,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.flush.interval.ms',
-    state: notYet('syncing by a timer is not there yet; ringlog.durability says when a batch is on disk'),
-    doc: 'Sync at the latest after this time.',
+    state: APPLIED,
+    doc: 'Sync after this time at the latest: any time asks for ringlog.durability=fsync, which syncs before each acknowledgement.',
   },
   {
     name: 'follower.replication.throttled.replicas',
@@ -179,13 +179,13 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
   {
     name: 'message.timestamp.after.max.ms',
     type: 'LONG',
-    default: LONG_MAX_TEXT,
+    default: '3600000',
     min: 0,
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.message.timestamp.after.max.ms',
-    state: notYet('timestamps of records are not checked yet'),
-    doc: 'How far a record timestamp may lie after the clock of the broker.',
+    state: APPLIED,
+    doc: 'How far the timestamp of a record may lie after the clock of the broker, where producers give timestamps.',
   },
   {
     name: 'message.timestamp.before.max.ms',
@@ -195,8 +195,8 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.message.timestamp.before.max.ms',
-    state: notYet('timestamps of records are not checked yet'),
-    doc: 'How far a record timestamp may lie before the clock of the broker.',
+    state: APPLIED,
+    doc: 'How far the timestamp of a record may lie before the clock of the broker, where producers give timestamps.',
   },
   {
     name: 'message.timestamp.type',
@@ -240,7 +240,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     dynamic: true,
     brokerName: 'min.insync.replicas',
     state: APPLIED,
-    doc: 'With acks=all a batch is refused while fewer replicas than this are in sync.',
+    doc: 'With acks=all a batch is refused while fewer replicas than this are in sync. More than a topic has replicas counts as all of them.',
   },
   {
     name: 'preallocate',
@@ -305,6 +305,18 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     brokerName: 'ringlog.durability',
     state: APPLIED,
     doc: 'When a batch is acknowledged: once it has offsets (memory), is written (page-cache), or is synced to disk (fsync).',
+  },
+  {
+    name: 'ringlog.record.validation',
+    type: 'STRING',
+    default: 'uncompressed',
+    validValues: ['uncompressed', 'full'],
+    dynamic: true,
+    brokerName: 'ringlog.record.validation',
+    state: APPLIED,
+    doc:
+      'Whose records are held against the header of their batch before it is taken: those of uncompressed batches, or (full) of compressed ones, too, ' +
+      'which are opened for that in a thread of its own.',
   },
   {
     name: 'segment.bytes',

@@ -56,3 +56,23 @@ export interface KeeperWorkerData {
   /** Counts disk operations over all threads and kills the process at one of them; tests only. */
   readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
 }
+
+/** Work inside of a batch that is compressed. Such jobs have a pool of their own: a client waits for them, and the keeper's may wait for a disk. */
+export type BatchJob =
+  /** The first record at or behind `fromOffset` with a timestamp of `timestamp` (ms) or later. */
+  | { readonly kind: 'find'; readonly batch: Uint8Array; readonly timestamp: number; readonly fromOffset: number }
+  /** Whether the records of a produced batch, where it lies in the receive slab, are what its header says, and between those times. */
+  | {
+      readonly kind: 'validate';
+      readonly slab: SharedArrayBuffer;
+      readonly position: number;
+      readonly length: number;
+      /** ms; Infinity where times of producers may be any, or do not count. */
+      readonly timestampMin: number;
+      readonly timestampMax: number;
+    };
+
+/** What came of it. `unopened`: more comes out of the batch than may be in memory. `failed`: the job came to no end. */
+export type BatchFinding =
+  | { readonly kind: 'found'; readonly offset: number; readonly timestamp: bigint }
+  | { readonly kind: 'none' | 'valid' | 'malformed' | 'timestamps' | 'unopened' | 'failed' };

@@ -87,4 +87,8 @@ export interface PartitionConfig {
   /** Largest record batch as stored, bytes. */
   maxMessageBytes: number;
   timestampType: 'CreateTime' | 'LogAppendTime';
+  /** Timestamps of producers may lie so far before the clock … */
+  timestampBeforeMsMax: number;
+  /** … and so far after it. */
+  timestampAfterMsMax: number;
 }

@@ -10,7 +10,7 @@ export function judgeLeader(topic: Topic | undefined, view: PartitionView | unde
   // Retriable, after a refresh of metadata.
   if (view.state === 'opening') return ErrorCode.NOT_LEADER_OR_FOLLOWER;
   if (view.state === 'offline') return ErrorCode.KAFKA_STORAGE_ERROR;
-  if (leaderEpoch >= 0 && leaderEpoch < view.leaderEpoch) return ErrorCode.FENCED_LEADER_EPOCH;
+  if (leaderEpoch !== -1 && leaderEpoch < view.leaderEpoch) return ErrorCode.FENCED_LEADER_EPOCH;
   if (leaderEpoch > view.leaderEpoch) return ErrorCode.UNKNOWN_LEADER_EPOCH;
   return ErrorCode.NONE;
 }

@@ -6,6 +6,7 @@
  *                     └───────── cycle ◄── completions ◄─────────────────────┘
  */
 import { createDoorbell, DoorbellListener } from '../ring/doorbell.ts';
+import type { BatchOpener } from './batch-opener.ts';
 import { Completions, type ReadableView } from './completions.ts';
 import type { Connection, ConnectionHost } from './connection.ts';
 import { Cycle } from './cycle.ts';
@@ -48,8 +49,8 @@ export class Ingress implements ConnectionHost {
   private readonly dispatcher: Dispatcher;
   private readonly bell: DoorbellListener;
 
-  /** @param onDrained called after completions were drained, in the middle of main's turn: waiting fetches are woken there */
-  constructor(settings: IngressSettings, router: IngressRouter, logger: Logger, onDrained: () => void) {
+  /** @param opener opens compressed batches @param onDrained called after completions were drained, in the middle of main's turn: waiting fetches are woken there */
+  constructor(settings: IngressSettings, router: IngressRouter, logger: Logger, opener: BatchOpener, onDrained: () => void) {
     this.requestBytesMax = Math.min(settings.socketRequestBytesMax, REQUEST_BYTES_MAX);
     this.regions = new ReceiveRegions({
       budgetBytes: settings.receiveMemoryBytes,
@@ -60,7 +61,7 @@ export class Ingress implements ConnectionHost {
     this.pending = new PendingTable(this.regions);
     const completions = new Completions(this.links, this.pending, router, onDrained);
     this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
-    const produce = new ProduceHandler(router, this.links, this.regions.bytes);
+    const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
     this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
     this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);

@@ -7,6 +7,7 @@
  */
 import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
+import { endOffsetForEpoch, type EpochEnd } from '../log/epochs.ts';
 import type { EpochStart, PartitionState } from '../log/partition-state.ts';
 import { DamageList } from './damage.ts';
 import { PositionHints } from './position-hints.ts';
@@ -63,8 +64,9 @@ export class PartitionView {
   waiters: Set<ReadableListener> | null = null;
   readonly damage = new LazyDamage();
   readonly hints = new PositionHints();
+  /** Between two entries of an index; segments that have none yet take it over. */
+  indexIntervalBytes: number;
   private readonly host: ViewHost;
-  private readonly indexIntervalBytes: number;
   private segmentList: SegmentView[] = [];
   private epochList: EpochStart[] = [];
   private onlineCallbacks: (() => void)[] | null = null;
@@ -198,6 +200,23 @@ export class PartitionView {
       epoch = start.epoch;
     }
     return epoch;
+  }
+
+  /** End of the largest leader epoch at most `epoch`, as OffsetForLeaderEpoch answers it; both −1 for an epoch that is unknown. */
+  epochEnd(epoch: number): EpochEnd {
+    // The leader's own epoch begins at the watermark until it has appended something.
+    if (epoch === this.leaderEpoch) return { epoch, endOffset: this.highWatermark };
+    if (epoch > this.leaderEpoch || epoch === -1) return { epoch: -1, endOffset: -1 };
+    const found = endOffsetForEpoch({ epochs: this.epochList, endOffset: this.highWatermark }, epoch);
+    // An epoch before all that are known ends where the first one of them begins.
+    return found.epoch === -1 ? { epoch, endOffset: this.epochList[0]?.startOffset ?? this.highWatermark } : found;
+  }
+
+  /** Bytes of all segments together. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.segmentList) bytes += segment.endPosition;
+    return bytes;
   }
 
   /** Runs `callback` once the view is neither opening nor moving: at once if that is so now. It then looks at `state` itself. */

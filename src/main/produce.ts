@@ -60,6 +60,8 @@ export class PendingProduce {
   done = false;
   /** Its turn came and could not be used: it stands in the line of a link, or waits for a partition that is moving. */
   waiting = false;
+  /** What became of its compressed batches where the topic wants them opened, by slot; null until all were. */
+  verdicts: Int16Array | null = null;
   /** The link in whose line it stands while waiting, if that is why. */
   waitsFor: ShardLink | null = null;
 
@@ -129,6 +131,7 @@ export class PendingTable {
     pending.done = false;
     pending.waiting = false;
     pending.waitsFor = null;
+    pending.verdicts = null;
     return pending;
   }
 

@@ -1,5 +1,6 @@
 /** Puts together everything that reads: views' host, descriptors, indexes, damage, fetch. One object for the composition root and for tests. Main only. */
 import type { TimerWheel } from '../lib/timer-wheel.ts';
+import type { BatchOpener } from './batch-opener.ts';
 import { DamageFinder } from './damage-finder.ts';
 import { FetchMemory } from './fetch-memory.ts';
 import { FetchWaiting } from './fetch-waiting.ts';
@@ -27,6 +28,8 @@ export interface ReadSideOptions {
   readonly verify: FetchVerify;
   readonly router: Router;
   readonly jobs: KeeperPool;
+  /** Opens compressed batches. */
+  readonly opener: BatchOpener;
   readonly timers: TimerWheel;
   /** Monotonic, ms. */
   readonly nowMs: () => number;
@@ -60,7 +63,7 @@ export class ReadSide implements ViewHost {
     );
     this.memory = new FetchMemory(options.fetchMemoryBytes);
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
-    this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage);
+    this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage, options.opener);
     this.fetch = new FetchEngine({
       router: options.router,
       memory: this.memory,

@@ -28,6 +28,8 @@ export class Router {
   private readonly freeNumbers: number[] = [];
   private readonly numbers = new Map<Topic, number>();
   private readonly views = new Map<number, PartitionView>();
+  /** Names of the visible topics, ascending; null until somebody wants to go through them in order. */
+  private sortedNames: string[] | null = null;
 
   /** The topic named by `length` bytes at `position`. */
   topicByNameBytes(bytes: Buffer, position: number, length: number): Topic | undefined {
@@ -60,6 +62,12 @@ export class Router {
     return this.byName.values();
   }
 
+  /** Names of the visible topics from `from` on, in ascending order (of UTF-16 units). Not to be changed while it is gone through. */
+  *namesFrom(from: string): Generator<string, void, undefined> {
+    const names = (this.sortedNames ??= [...this.byName.keys()].sort());
+    for (let at = placeOf(names, from); at < names.length; at++) yield names[at] as string;
+  }
+
   /** Number of visible topics. */
   get topicCount(): number {
     return this.byName.size;
@@ -83,6 +91,8 @@ export class Router {
     this.numbered[number] = topic;
     this.numbers.set(topic, number);
     this.byName.set(topic.name, topic);
+    const { sortedNames } = this;
+    sortedNames?.splice(placeOf(sortedNames, topic.name), 0, topic.name);
     this.byId.set(topic.id, topic);
     this.names.set(topic.name, number);
     this.ids.set(Buffer.from(topic.id, 'base64url'), number);
@@ -95,9 +105,23 @@ export class Router {
     this.names.delete(topic.name);
     this.ids.delete(Buffer.from(topic.id, 'base64url'));
     this.byName.delete(topic.name);
+    const { sortedNames } = this;
+    sortedNames?.splice(placeOf(sortedNames, topic.name), 1);
     this.byId.delete(topic.id);
     this.numbers.delete(topic);
     this.numbered[number] = undefined;
     this.freeNumbers.push(number);
   }
+}
+
+/** Index of the first of the ascending names that is not below `name`. */
+function placeOf(names: readonly string[], name: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((names[middle] as string) < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

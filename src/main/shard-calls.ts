@@ -85,5 +85,7 @@ export function partitionConfig(config: TopicConfig): PartitionConfig {
     retentionBytes: config.cleanupDelete ? config.retentionBytes : Infinity,
     maxMessageBytes: config.maxMessageBytes,
     timestampType: config.messageTimestampType,
+    timestampBeforeMsMax: config.messageTimestampBeforeMsMax,
+    timestampAfterMsMax: config.messageTimestampAfterMsMax,
   };
 }

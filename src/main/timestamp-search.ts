@@ -1,17 +1,21 @@
 /**
  * Finds records by time: the first one with a timestamp at or after a given one, and the one with the largest. Index and batch headers lead to the batch;
- * it is read, checked and, if it is not compressed, opened. Main only; a bounded number of batches is in memory at a time.
+ * it is read, checked and opened: here, or in a job when it is compressed. Main only; a bounded number of batches is in memory at a time.
  */
 import { isBatchCrcValid } from '../protocol/crc32c.ts';
+import { MalformedError } from '../protocol/protocol-errors.ts';
 import {
   BASE_TIMESTAMP_POSITION,
   BATCH_HEADER_BYTES,
   batchBytes,
   Compression,
   compression,
+  isLogAppendTime,
   lastOffsetDelta,
+  MAX_TIMESTAMP_POSITION,
 } from '../protocol/record-batch.ts';
 import { readRecords } from '../protocol/record.ts';
+import type { BatchOpener } from './batch-opener.ts';
 import type { DamageFinder } from './damage-finder.ts';
 import type { Locator, Place } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -23,7 +27,7 @@ const SEARCHES_MAX = 4;
 /** Damaged batches that one search jumps over, and times that it begins again because the log start moved. */
 const ATTEMPTS_MAX = 64;
 
-/** A record's place in log and time. For a compressed batch: those of its start. */
+/** A record's place in log and time. */
 export interface FoundRecord {
   readonly offset: number;
   /** ms. As Java would add it up: producers may write what they like, and it travels as an int64. */
@@ -40,10 +44,12 @@ export class TimestampSearch {
   private readonly locator: Locator;
   private readonly reader: SegmentReader;
   private readonly damage: DamageFinder;
+  private readonly opener: BatchOpener;
   private running = 0;
   private readonly queue: (() => void)[] = [];
 
-  constructor(locator: Locator, reader: SegmentReader, damage: DamageFinder) {
+  constructor(locator: Locator, reader: SegmentReader, damage: DamageFinder, opener: BatchOpener) {
+    this.opener = opener;
     this.locator = locator;
     this.reader = reader;
     this.damage = damage;
@@ -97,12 +103,32 @@ export class TimestampSearch {
         place = await this.locate(view, timestamp, Math.max(0, view.segments.indexOf(segment)));
         continue;
       }
-      const found = findIn(batch, place.base, timestamp, view.logStartOffset);
+      // A job takes the buffer away.
+      const bytes = batch.length;
+      const next = place.base + lastOffsetDelta(batch, 0) + 1;
+      const found = await this.findIn(batch, place.base, timestamp, view.logStartOffset);
       if (found !== null) return found;
       // Its record of that time lies below the log start.
-      place = await this.locateFrom(view, timestamp, segment, place.position + batch.length, place.base + lastOffsetDelta(batch, 0) + 1);
+      place = await this.locateFrom(view, timestamp, segment, place.position + bytes, next);
     }
     return place.outcome === 'error' || place.outcome === 'gone' ? place.outcome : null;
+  }
+
+  /** The first record of a batch that counts; null when none does. Rejects with MalformedError. */
+  private async findIn(batch: Buffer, base: number, timestamp: number, fromOffset: number): Promise<FoundRecord | null> {
+    if (compression(batch, 0) === Compression.NONE) return findRecord(batch, timestamp, fromOffset);
+    if (base + lastOffsetDelta(batch, 0) < fromOffset) return null;
+    const first = Math.max(base, fromOffset);
+    // All of its records have the time of the append.
+    if (isLogAppendTime(batch, 0)) return { offset: first, timestamp: batch.readBigInt64BE(MAX_TIMESTAMP_POSITION) };
+    const baseTimestamp = batch.readBigInt64BE(BASE_TIMESTAMP_POSITION);
+    const finding = await this.opener.open({ kind: 'find', batch, timestamp, fromOffset });
+    if (finding.kind === 'malformed') throw new MalformedError('batch', 'records', BATCH_HEADER_BYTES, 'they cannot be decompressed');
+    if (finding.kind === 'none') return null;
+    // A batch that could not be opened is answered with its start: a consumer then begins a little early, never late.
+    return finding.kind === 'found'
+      ? { offset: finding.offset, timestamp: finding.timestamp }
+      : { offset: first, timestamp: baseTimestamp };
   }
 
   private locate(view: PartitionView, timestamp: number, fromSegment: number): Promise<Place> {
@@ -135,15 +161,11 @@ export class TimestampSearch {
   }
 }
 
-function findIn(batch: Buffer, base: number, timestamp: number, logStartOffset: number): FoundRecord | null {
-  if (compression(batch, 0) !== Compression.NONE) {
-    const offset = Math.max(base, logStartOffset);
-    return base + lastOffsetDelta(batch, 0) < logStartOffset ? null : { offset, timestamp: batch.readBigInt64BE(BASE_TIMESTAMP_POSITION) };
-  }
+function findRecord(batch: Buffer, timestamp: number, fromOffset: number): FoundRecord | null {
   for (const record of readRecords(batch)) {
     const offset = Number(record.offset);
     const recordTimestamp = BigInt.asIntN(64, record.timestamp);
-    if (offset >= logStartOffset && Number(recordTimestamp) >= timestamp) return { offset, timestamp: recordTimestamp };
+    if (offset >= fromOffset && Number(recordTimestamp) >= timestamp) return { offset, timestamp: recordTimestamp };
   }
   return null;
 }

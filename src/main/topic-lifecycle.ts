@@ -104,14 +104,14 @@ export class TopicLifecycle {
    * visible. The caller then sends `begin` to the shards and calls {@link finishDeletions}.
    */
   async openRecovered(states: ReadonlyMap<string, PartitionState>): Promise<void> {
-    const opened: Promise<void>[] = [];
+    const opened: Promise<unknown>[] = [];
     for (const metadata of this.parts.catalog.topics()) {
       const topic = this.makeTopic(metadata);
       for (let partition = 0; partition < metadata.partitionCount; partition++) {
         const state = states.get(partitionKey(metadata.topicId, partition)) ?? emptyPartition(metadata.topicId, partition);
         const leftovers = RetiredSegments.leftoversOf(state);
         if (leftovers !== undefined) this.leftovers.push(leftovers);
-        opened.push(this.open(topic, partition, state, true));
+        opened.push(this.open(topic, state, true));
       }
       this.parts.router.addTopic(topic);
     }
@@ -160,15 +160,49 @@ export class TopicLifecycle {
     });
   }
 
+  /** Gives a topic more partitions, `count` in all; answered once that is durable and they are open. */
+  createPartitions(name: string, count: number, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+    if (options.validateOnly === true) return this.parts.catalog.createPartitions(name, count, options);
+    return this.inTurn(name, async () => {
+      const result = await this.parts.catalog.createPartitions(name, count);
+      const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
+      if (!result.ok || topic === undefined) return result;
+      // Nobody sees them before all are open: a client that writes by key must not find a count that changes step by step.
+      const views: PartitionView[] = [];
+      for (let partition = topic.partitions.length; partition < result.value.partitionCount; partition++)
+        views.push(this.makeView(topic, emptyPartition(topic.id, partition)));
+      await Promise.all(views.map((view) => this.opening.open(view, emptyPartition(topic.id, view.partition), false)));
+      for (const view of views) topic.partitions.push(view);
+      return result;
+    });
+  }
+
   /** Changes settings of a topic; answered once they are in force, moves between shards included. */
   alterTopicConfigs(
     name: string,
     changes: readonly ConfigChange[],
     options: { validateOnly?: boolean } = {},
   ): Promise<CatalogResult<TopicMetadata>> {
-    if (options.validateOnly === true) return this.parts.catalog.alterTopicConfigs(name, changes, options);
+    return this.alter(name, options, (catalog) => catalog.alterTopicConfigs(name, changes, options));
+  }
+
+  /** Gives a topic exactly these settings; otherwise like {@link alterTopicConfigs}. */
+  replaceTopicConfigs(
+    name: string,
+    configs: Readonly<Record<string, string>>,
+    options: { validateOnly?: boolean } = {},
+  ): Promise<CatalogResult<TopicMetadata>> {
+    return this.alter(name, options, (catalog) => catalog.replaceTopicConfigs(name, configs, options));
+  }
+
+  private alter(
+    name: string,
+    { validateOnly = false }: { validateOnly?: boolean },
+    change: (catalog: TopicCatalog) => Promise<CatalogResult<TopicMetadata>>,
+  ): Promise<CatalogResult<TopicMetadata>> {
+    if (validateOnly) return change(this.parts.catalog);
     return this.inTurn(name, async () => {
-      const result = await this.parts.catalog.alterTopicConfigs(name, changes);
+      const result = await change(this.parts.catalog);
       if (!result.ok) return result;
       const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
       const problem =
@@ -207,24 +241,30 @@ export class TopicLifecycle {
 
   private async openNew(metadata: TopicMetadata): Promise<void> {
     const topic = this.makeTopic(metadata);
-    const opened: Promise<void>[] = [];
+    const opened: Promise<unknown>[] = [];
     for (let partition = 0; partition < metadata.partitionCount; partition++) {
-      opened.push(this.open(topic, partition, emptyPartition(metadata.topicId, partition), false));
+      opened.push(this.open(topic, emptyPartition(metadata.topicId, partition), false));
     }
     await Promise.all(opened);
     this.parts.router.addTopic(topic);
   }
 
-  /** Opens a partition in a shard of its topic's class and makes its view online, or offline when the shard refuses. */
-  private async open(topic: MutableTopic, partition: number, state: PartitionState, recovered: boolean): Promise<void> {
+  /** Opens the next partition of a topic in a shard of its class and makes its view online, or offline when the shard refuses. */
+  private async open(topic: MutableTopic, state: PartitionState, recovered: boolean): Promise<void> {
+    const view = this.makeView(topic, state);
+    topic.partitions.push(view);
+    await this.opening.open(view, state, recovered);
+  }
+
+  private makeView(topic: Topic, state: PartitionState): PartitionView {
     const { router, viewHost, catalog } = this.parts;
+    const { partition } = state;
     const handle = this.nextHandle++;
     const link = this.parts.getLink(shardClassOf(topic.config), topic.id, partition);
     const view = new PartitionView(handle, partition, topic, link, catalog.leaderEpoch, topic.config.indexIntervalBytes, viewHost);
     view.loadState(state);
-    topic.partitions[partition] = view;
     router.addView(view);
-    await this.opening.open(view, state, recovered);
+    return view;
   }
 
   private hide(topic: MutableTopic): void {
@@ -273,6 +313,7 @@ export class TopicLifecycle {
   private async applyConfig(topic: MutableTopic, config: TopicConfig): Promise<string | null> {
     topic.config = config;
     const views = topic.partitions.filter((view) => view !== undefined);
+    for (const view of views) view.indexIntervalBytes = config.indexIntervalBytes;
     const problems = await Promise.all(views.map((view) => this.applyTo(view, config)));
     return problems.find((problem) => problem !== null) ?? null;
   }

@@ -30,8 +30,16 @@ export const ApiKey = {
   DELETE_TOPICS: 20,
   DELETE_RECORDS: 21,
   INIT_PRODUCER_ID: 22,
+  OFFSET_FOR_LEADER_EPOCH: 23,
   DESCRIBE_CONFIGS: 32,
+  ALTER_CONFIGS: 33,
+  DESCRIBE_LOG_DIRS: 35,
+  CREATE_PARTITIONS: 37,
   INCREMENTAL_ALTER_CONFIGS: 44,
+  LIST_PARTITION_REASSIGNMENTS: 46,
+  DESCRIBE_CLUSTER: 60,
+  LIST_CONFIG_RESOURCES: 74,
+  DESCRIBE_TOPIC_PARTITIONS: 75,
 } as const;
 
 /** Produce requests below this version are advertised but refused: they carry message sets of magic 0 and 1. */
@@ -48,8 +56,16 @@ export const SERVED_APIS: readonly ServedApi[] = [
   { key: 20, name: 'DeleteTopics', min: 1, max: 6, flexible: 4 },
   { key: 21, name: 'DeleteRecords', min: 0, max: 2, flexible: 2 },
   { key: 22, name: 'InitProducerId', min: 0, max: 5, flexible: 2 },
+  { key: 23, name: 'OffsetForLeaderEpoch', min: 2, max: 4, flexible: 4 },
   { key: 32, name: 'DescribeConfigs', min: 1, max: 4, flexible: 4 },
+  { key: 33, name: 'AlterConfigs', min: 0, max: 2, flexible: 2 },
+  { key: 35, name: 'DescribeLogDirs', min: 1, max: 4, flexible: 2 },
+  { key: 37, name: 'CreatePartitions', min: 0, max: 3, flexible: 2 },
   { key: 44, name: 'IncrementalAlterConfigs', min: 0, max: 1, flexible: 1 },
+  { key: 46, name: 'ListPartitionReassignments', min: 0, max: 0, flexible: 0 },
+  { key: 60, name: 'DescribeCluster', min: 0, max: 2, flexible: 0 },
+  { key: 74, name: 'ListConfigResources', min: 0, max: 1, flexible: 0 },
+  { key: 75, name: 'DescribeTopicPartitions', min: 0, max: 0, flexible: 0 },
 ];
 
 /** Served APIs by key, so that a lookup is one index; undefined where no API is served. */

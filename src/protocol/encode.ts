@@ -229,13 +229,19 @@ export function encode(plan: MessagePlan, value: object, headroom = 0): Buffer {
 }
 
 /**
- * Encodes elements for the {@link ArrayGap} that stands in the root's array `name`.
+ * Encodes elements for the {@link ArrayGap} that stands in the array at `path`: names from the root down, those above the last being structs or arrays of
+ * structs.
  * @throws EncodeError if the version has no such array or cannot express an element
  */
-export function encodeElements(plan: MessagePlan, name: string, elements: readonly unknown[]): Buffer {
+export function encodeElements(plan: MessagePlan, path: readonly string[], elements: readonly unknown[]): Buffer {
   const writer = new Writer(plan, 0);
-  const field = plan.root.inline.find((candidate) => candidate.name === name && candidate.kind === 'array');
-  if (field === undefined) return writer.fail(`no array ${name}`);
+  let struct: StructPlan | null = plan.root;
+  let field: FieldPlan | undefined;
+  for (const name of path) {
+    field = struct?.inline.find((candidate) => candidate.name === name);
+    struct = field?.struct ?? field?.element?.struct ?? null;
+  }
+  if (field?.kind !== 'array') return writer.fail(`no array ${path.join('.')}`);
   for (const element of elements) {
     writer.field = field.path;
     writeValue(writer, field.element!, element);

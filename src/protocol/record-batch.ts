@@ -148,18 +148,17 @@ export function stampBatch(buffer: Buffer, position: number, offset: number, lea
   writeInt32(buffer, position + PARTITION_LEADER_EPOCH_POSITION, leaderEpoch);
 }
 
-/**
- * Turns the batch into one of LogAppendTime, and computes its CRC anew.
- * @param timestampMs append time
- * @param crcOf CRC-32C of `length` bytes at `start`, e.g. `crc32cAt` of `crc32c.ts`
- */
-export function setLogAppendTime(
-  buffer: Buffer,
-  position: number,
-  timestampMs: number,
-  crcOf: (buffer: Buffer, start: number, length: number) => number,
-): void {
+/** Computes CRC-32C of `length` bytes at `start`, e.g. `crc32cAt` of `crc32c.ts`. */
+type CrcOf = (buffer: Buffer, start: number, length: number) => number;
+
+/** Turns the batch into one of LogAppendTime, appended at `timestampMs`, and computes its CRC anew. */
+export function setLogAppendTime(buffer: Buffer, position: number, timestampMs: number, crcOf: CrcOf): void {
   writeInt16(buffer, position + ATTRIBUTES_POSITION, attributes(buffer, position) | TIMESTAMP_TYPE_BIT);
+  setMaxTimestamp(buffer, position, timestampMs, crcOf);
+}
+
+/** Writes the largest timestamp of the batch, ms, and computes its CRC anew. */
+export function setMaxTimestamp(buffer: Buffer, position: number, timestampMs: number, crcOf: CrcOf): void {
   writeInt64(buffer, position + MAX_TIMESTAMP_POSITION, timestampMs);
   const covered = batchBytes(buffer, position) - ATTRIBUTES_POSITION;
   writeInt32(buffer, position + CRC_POSITION, crcOf(buffer, position + ATTRIBUTES_POSITION, covered));

@@ -42,6 +42,7 @@ import { Group } from './group.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
 import { Producers } from './producers.ts';
+import { RecordChecks } from './record-checks.ts';
 import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -88,6 +89,7 @@ export class Shard {
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly age: SegmentAge;
+  private readonly records = new RecordChecks();
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
   private readonly replies: FromShard[] = [];
@@ -232,6 +234,8 @@ export class Shard {
     const judged = this.producers.judge(partition, slab, at, given, nowMs);
     if (judged === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) this.stageDuplicate(i, partition);
     if (judged !== ErrorCode.NONE) return judged;
+    const unfit = given ? ErrorCode.NONE : this.records.check(slab, at, length, config, nowMs);
+    if (unfit !== ErrorCode.NONE) return unfit;
 
     const first = partition.firstInGroup < 0;
     if (first) {

@@ -4,6 +4,7 @@ import { ALL_APIS } from '../../src/protocol/apis/all.ts';
 import { parseRange } from '../../src/protocol/plan.ts';
 import { ALL_STORED } from '../../src/protocol/stored/all.ts';
 import { ownVectors, type Vector } from '../golden/vectors.ts';
+import { CODECS, javaBatch } from '../support/java-batches.ts';
 import * as targets from './targets.ts';
 
 const withHex = (prefix: readonly number[], hex: string): Buffer => Buffer.concat([Buffer.from(prefix), Buffer.from(hex, 'hex')]);
@@ -21,6 +22,14 @@ const seeds: Record<keyof typeof targets, Buffer[]> = {
   produceView: viewSeeds(0),
   fetchView: viewSeeds(1),
   records: ownVectors.filter(({ kind }) => kind === 'batch').map(({ hex }) => Buffer.from(hex, 'hex')),
+  recordWalk: ownVectors.filter(({ kind }) => kind === 'batch').map(({ hex }) => Buffer.from(hex, 'hex')),
+  compressed: [
+    ...CODECS.map(([codec, number]) => Buffer.concat([Buffer.from([number - 1]), javaBatch(codec).subarray(61)])),
+    // Short ones: snappy with a copy, lz4 with a match, zstd with a repeated byte.
+    ...['010900611e0100', '0204224d186040820a0000001561010050626364656600000000', '0328b52ffd00580b000061'].map((hex) =>
+      Buffer.from(hex, 'hex'),
+    ),
+  ],
 };
 
 function messageSeeds(kind: Vector['kind']): Buffer[] {

@@ -4,8 +4,11 @@
  * taken from the first bytes.
  */
 
+import { decompress } from '../../src/jobs/decompress.ts';
 import { ALL_APIS } from '../../src/protocol/apis/all.ts';
+import { OutputTooLargeError } from '../../src/protocol/bounded-output.ts';
 import { decodeMessage } from '../../src/protocol/codec.ts';
+import { ErrorCode } from '../../src/protocol/errors.ts';
 import { FetchView } from '../../src/protocol/fetch-view.ts';
 import { clientIdOf, HeaderStatus, parseRequestHeader, RequestHeader } from '../../src/protocol/frame.ts';
 import { parseRange } from '../../src/protocol/plan.ts';
@@ -13,11 +16,15 @@ import { ProduceResults, produceResponseBytes, writeProduceResponse } from '../.
 import { ProduceView } from '../../src/protocol/produce-view.ts';
 import { ByteWriter } from '../../src/protocol/byte-writer.ts';
 import { MalformedError } from '../../src/protocol/protocol-errors.ts';
-import { checkBatchHeader } from '../../src/protocol/record-batch.ts';
-import { readRecords } from '../../src/protocol/record.ts';
+import { BATCH_HEADER_BYTES, checkBatchHeader, recordCount } from '../../src/protocol/record-batch.ts';
+import { RecordWalk } from '../../src/protocol/record-walk.ts';
+import { readRecords, readRecordsFrom } from '../../src/protocol/record.ts';
 import type { Message } from '../../src/protocol/schema.ts';
 import { ALL_STORED } from '../../src/protocol/stored/all.ts';
 import { ViewStatus } from '../../src/protocol/view.ts';
+
+/** Most bytes that may come out of compressed ones here. */
+const OPENED_MAX = 1 << 20;
 
 function toleratingMalformed(decode: () => void): void {
   try {
@@ -92,4 +99,22 @@ export function records(bytes: Buffer): void {
   toleratingMalformed(() => {
     for (const record of readRecords(bytes)) if (record.headers.length > bytes.length) throw new Error('more headers than bytes');
   });
+}
+
+/** The records of a batch as a shard walks them: it never sees other records than whoever reads them one by one, nor bytes behind the end. */
+export function recordWalk(bytes: Buffer): void {
+  if (bytes.length < BATCH_HEADER_BYTES) return;
+  const walked = new RecordWalk().walk(bytes, 0, bytes, BATCH_HEADER_BYTES, bytes.length);
+  if (walked !== ErrorCode.NONE) return;
+  const records = [...readRecordsFrom(bytes, 0, bytes, BATCH_HEADER_BYTES, bytes.length)];
+  if (records.length !== recordCount(bytes, 0)) throw new Error('not as many records as were walked');
+}
+
+/** byte 0: codec, then what was compressed. */
+export function compressed(bytes: Buffer): void {
+  try {
+    if (decompress(1 + ((bytes[0] ?? 0) & 3), bytes.subarray(1), OPENED_MAX).length > OPENED_MAX) throw new Error('more than allowed');
+  } catch (error) {
+    if (!(error instanceof MalformedError || error instanceof OutputTooLargeError)) throw error;
+  }
 }

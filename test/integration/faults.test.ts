@@ -1,7 +1,7 @@
 /** A real broker on a disk that is full, fails or is slow. Needs root (a small tmpfs) and strace; says loudly what it could not run. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { eventually, startBroker, startRefused } from '../support/broker-process.ts';
 import { batchOf, ConnectionLost, type KafkaClient } from '../support/kafka-client.ts';
@@ -18,6 +18,16 @@ describe('a full disk', () => {
     'ringlog.checkpoint.interval.bytes': 2 * MIB,
     'ringlog.checkpoint.interval.ms': 200,
   };
+
+  /** A broker on a disk of 64 MiB, and the name of a file there that may fill it. */
+  async function startOnSmallDisk(context: TestContext) {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 64 * MIB);
+    const dataDir = join(mount, 'data');
+    const first = await startBroker({ dataDir, settings: SETTINGS });
+    return { dataDir, filler: join(mount, 'filler'), first, client: await first.connect() };
+  }
 
   /** Produces until the broker refuses with the storage error; keeps what was acknowledged. */
   async function fill(client: KafkaClient, topic: string, acknowledged: string[]): Promise<void> {
@@ -45,13 +55,7 @@ describe('a full disk', () => {
   }
 
   it('refuses appends with the storage error, serves reads, and takes appends again once there is room', async (context) => {
-    const mount = join(temporaryFolder(), 'small');
-    mkdirSync(mount);
-    mountSmall(context, mount, 64 * MIB);
-    const dataDir = join(mount, 'data');
-    const filler = join(mount, 'filler');
-    const first = await startBroker({ dataDir, settings: SETTINGS });
-    const client = await first.connect();
+    const { dataDir, filler, first, client } = await startOnSmallDisk(context);
     const acknowledged: Record<string, string[]> = { fsync: [], 'page-cache': [] };
     for (const mode of MODES) await client.createTopic(mode, 1, { 'ringlog.durability': mode });
     await client.createTopic('spare', 1, { 'ringlog.durability': 'page-cache' });
@@ -85,13 +89,7 @@ describe('a full disk', () => {
   });
 
   it('keeps a broker neither from stopping cleanly nor from starting, nor from recovering', async (context) => {
-    const mount = join(temporaryFolder(), 'small');
-    mkdirSync(mount);
-    mountSmall(context, mount, 64 * MIB);
-    const dataDir = join(mount, 'data');
-    const filler = join(mount, 'filler');
-    const first = await startBroker({ dataDir, settings: SETTINGS });
-    const client = await first.connect();
+    const { dataDir, filler, first, client } = await startOnSmallDisk(context);
     const acknowledged: string[] = [];
     await client.createTopic('t');
     await eventually(async () => {

@@ -211,7 +211,8 @@ export class Simulation {
   }
 
   config(topic: SimTopic): PartitionConfig {
-    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, timestampType: 'CreateTime', ...topic.retention };
+    const anyTime = { timestampType: 'CreateTime', timestampBeforeMsMax: Infinity, timestampAfterMsMax: Infinity } as const;
+    return { durability: topic.durability, segmentBytes: 16384, maxMessageBytes: 8192, ...anyTime, ...topic.retention };
   }
 
   /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */
@@ -493,7 +494,7 @@ export class Simulation {
   private walk(topic: SimTopic, state: PartitionState, survivors: Map<number, SimRecord>): void {
     const seen = new Set<number>();
     let expected = state.segments[0]?.baseOffset ?? state.endOffset;
-    const lastIds = new Map<number, number>();
+    const lastIds = new Map<string, number>();
     check(
       skipDamage(state, state.logStartOffset, expected) >= expected && state.logStartOffset <= state.endOffset,
       `${topic.id}: the log starts at ${state.logStartOffset}, its first segment at ${expected}, it ends at ${state.endOffset}`,
@@ -525,8 +526,8 @@ export class Simulation {
         );
         check(!topic.cut.has(id), `${topic.id}: batch ${id} at offset ${baseOffset} was cut by a truncation and is back`);
         check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
-        // Of one producer; all that have no producer id count as one.
-        const producer = Number(batch.readBigInt64BE(43));
+        // Of one producer and epoch; all that have no producer id count as one.
+        const producer = `${batch.readBigInt64BE(43)} ${batch.readInt16BE(51)}`;
         const before = lastIds.get(producer) ?? 0;
         check(id > before, `${topic.id}: batch ${id} stands behind ${before}`);
         seen.add(id);

@@ -31,7 +31,13 @@ export class FakePartition implements ProducePartition {
 }
 
 export class FakeTopic implements ProduceTopic {
-  readonly config = { maxMessageBytes: 1024 * 1024 * 64, minInsyncReplicas: 1 };
+  readonly config = {
+    maxMessageBytes: 1024 * 1024 * 64,
+    recordValidation: 'uncompressed' as 'uncompressed' | 'full',
+    messageTimestampType: 'CreateTime' as const,
+    messageTimestampBeforeMsMax: Infinity,
+    messageTimestampAfterMsMax: Infinity,
+  };
   readonly partitions: FakePartition[] = [];
 }
 

@@ -3,6 +3,7 @@ import { Ingress, type IngressSettings } from '../../src/main/ingress.ts';
 import type { LogFields, Logger } from '../../src/telemetry/logger.ts';
 import { FakeRouter } from './fake-router.ts';
 import { FakeShard, type FakeShardOptions } from './fake-shard.ts';
+import { openerInPlace } from './opener.ts';
 import { WireClient } from './wire-client.ts';
 
 export class TestLogger implements Logger {
@@ -36,6 +37,9 @@ export class IngressBench {
   readonly logger = new TestLogger();
   readonly shard: FakeShard;
   drains = 0;
+  /** Compressed batches are opened once this has come, if it is there. */
+  openingHeld: Promise<void> | null = null;
+  failedOpenings = 0;
   private stepping: NodeJS.Immediate | null = null;
   private readonly clients: WireClient[] = [];
 
@@ -53,6 +57,11 @@ export class IngressBench {
       },
       this.router,
       this.logger,
+      openerInPlace(
+        1 << 20,
+        () => this.failedOpenings++,
+        () => this.openingHeld,
+      ),
       () => this.drains++,
     );
     this.shard = new FakeShard(this.ingress.memory, shard);

@@ -14,6 +14,7 @@ import type { PartitionConfig, PartitionState } from '../../src/log/partition-st
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { ReadSide } from '../../src/main/read-side.ts';
 import { Router } from '../../src/main/router.ts';
+import { openerInPlace } from './opener.ts';
 import type { ShardClass, ShardLink } from '../../src/main/shard-link.ts';
 import { TopicLifecycle } from '../../src/main/topic-lifecycle.ts';
 
@@ -129,6 +130,7 @@ export class LifecycleBench {
       verify: 'once',
       router: bench.router,
       jobs,
+      opener: openerInPlace(1 << 20, () => bench.problems.push('opening a batch')),
       timers: new TimerWheel(0),
       nowMs: () => 0,
       logger: { debug: log, info: log, warn: log, error: log, child: () => bench } as never,

@@ -25,6 +25,7 @@ import { decodeResponseFrame } from '../../src/protocol/frame.ts';
 import { lastOffsetDelta, maxTimestamp } from '../../src/protocol/record-batch.ts';
 import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
 import type { Api, RequestInput, ResponseOf } from '../../src/protocol/schema.ts';
+import { openerInPlace } from './opener.ts';
 
 /** A batch as the model remembers it. */
 export interface StoredBatch {
@@ -221,6 +222,8 @@ export interface ReadBenchOptions {
   readonly indexIntervalBytes?: number;
   readonly descriptorsMax?: number;
   readonly fetchBytesMax?: number;
+  /** Most bytes that may come out of a compressed batch. */
+  readonly openedBytesMax?: number;
 }
 
 export class ReadBench {
@@ -262,6 +265,9 @@ export class ReadBench {
       verify: options.verify ?? 'once',
       router: this.router,
       jobs: this.jobs,
+      opener: openerInPlace(options.openedBytesMax ?? 1 << 20, (error) =>
+        this.logged.push({ message: 'opening failed', fields: { error } }),
+      ),
       timers: this.timers,
       nowMs: () => this.nowMs,
       logger,

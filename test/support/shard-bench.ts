@@ -30,6 +30,8 @@ const CONFIG: PartitionConfig = {
   retentionBytes: Infinity,
   maxMessageBytes: 4000,
   timestampType: 'CreateTime',
+  timestampBeforeMsMax: Infinity,
+  timestampAfterMsMax: Infinity,
 };
 
 /** See the file header. */
@@ -134,12 +136,17 @@ export class ShardBench {
 
   /** Sends one batch of one record; {@link work} handles it. */
   send(handle: number, bytes: number, timestamp = this.nowMs, more: Partial<BatchInput> = {}): void {
-    const batch = buildBatch({ records: [{ value: Buffer.alloc(bytes, handle) }], baseTimestamp: timestamp, ...more });
+    this.sendBatch(handle, buildBatch({ records: [{ value: Buffer.alloc(bytes, handle) }], baseTimestamp: timestamp, ...more }));
+  }
+
+  /** Sends a batch as it is; {@link work} handles it. Returns it as it lies before the shard, which writes into it. */
+  sendBatch(handle: number, batch: Buffer): Buffer {
     if (this.slabAt + batch.length > this.slabBytes.length) this.slabAt = 0;
     batch.copy(this.slabBytes, this.slabAt);
     offerAppend(this.submissions, this.slabAt, batch.length, 1, 0, handle, 0);
     this.slabAt += batch.length;
     this.submissions.publish();
+    return this.slabBytes.subarray(this.slabAt - batch.length, this.slabAt);
   }
 
   /** Appends one batch of about `bytes` bytes, in a group of its own. */

@@ -3,20 +3,20 @@
  *
  * A partition that is refused here has its error at once; all others of the request go to their shards in one step, once every ring involved has room for
  * them. What no ring could ever take at once is told to try again. Batch contents (CRC, counts, sequences) are the shard's to judge; main reads nothing of a
- * batch but two bytes of attributes.
+ * batch but two bytes of attributes. Where the topic wants compressed batches opened, jobs do that before anything is submitted.
  */
+import type { TopicConfig } from '../../config/topic-config.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
+import { ATTRIBUTES_POSITION, BATCH_HEADER_BYTES, Compression, COMPRESSION_MASK } from '../../protocol/record-batch.ts';
 import { ViewStatus } from '../../protocol/view.ts';
+import type { BatchOpener } from '../batch-opener.ts';
+import { ProduceOpening, type ValidationConfig } from '../produce-opening.ts';
 import type { PendingProduce, ProduceTarget } from '../produce.ts';
 import type { ShardLink } from '../shard-link.ts';
 
 /** From this version on topics are named by id. */
 const TOPIC_ID_VERSION = 13;
 const ZSTD_VERSION = 7;
-const COMPRESSION_ZSTD = 4;
-const COMPRESSION_MASK = 7;
-const ATTRIBUTES_POSITION = 21;
-const BATCH_HEADER_BYTES = 61;
 
 /** A partition as produce sees it; main's PartitionView is one. */
 export interface ProducePartition extends ProduceTarget {
@@ -27,7 +27,7 @@ export interface ProducePartition extends ProduceTarget {
 }
 
 export interface ProduceTopic {
-  readonly config: { readonly maxMessageBytes: number; readonly minInsyncReplicas: number };
+  readonly config: Pick<TopicConfig, 'maxMessageBytes'> & ValidationConfig;
   readonly partitions: readonly (ProducePartition | undefined)[];
 }
 
@@ -52,9 +52,13 @@ export class ProduceHandler {
   private readonly topics: ProduceTopics;
   private readonly bytes: Buffer;
   private readonly links: readonly ShardLink[];
+  private readonly opening: ProduceOpening;
+  /** What {@link judge} found that is to be opened first: of each slot the settings of its topic. */
+  private readonly unopened = new Map<number, ValidationConfig>();
 
   /** @param bytes the receive slab, where every Produce lies */
-  constructor(topics: ProduceTopics, links: readonly ShardLink[], bytes: Buffer) {
+  constructor(topics: ProduceTopics, links: readonly ShardLink[], bytes: Buffer, opener: BatchOpener) {
+    this.opening = new ProduceOpening(opener, bytes);
     this.topics = topics;
     this.links = links;
     this.bytes = bytes;
@@ -84,6 +88,10 @@ export class ProduceHandler {
       });
       return StartOutcome.waiting;
     }
+    if (this.unopened.size > 0) {
+      this.opening.open(pending, this.unopened);
+      return StartOutcome.waiting;
+    }
     const full = this.findFull(inLine);
     if (full === null) {
       this.submit(pending);
@@ -103,6 +111,7 @@ export class ProduceHandler {
   private judge(pending: PendingProduce): ProducePartition | null {
     const { view, results, targets } = pending;
     results.reset(view.partitionCount);
+    if (this.unopened.size > 0) this.unopened.clear();
     const refusal = this.refusal(pending);
     const slots = view.partitionCount;
     let topicSlot = -1;
@@ -116,6 +125,8 @@ export class ProduceHandler {
       let error = refusal;
       const partition = topic?.partitions[view.partitionIndex[slot] as number];
       if (error === ErrorCode.NONE) error = this.check(pending, slot, topic, partition);
+      if (error === ErrorCode.NONE && (topic as ProduceTopic).config.recordValidation === 'full')
+        error = this.checkOpened(pending, slot, topic as ProduceTopic);
       if (error !== ErrorCode.NONE) {
         results.fail(slot, error);
         continue;
@@ -160,12 +171,18 @@ export class ProduceHandler {
     if (length <= 0) return ErrorCode.INVALID_RECORD;
     if (length < BATCH_HEADER_BYTES) return ErrorCode.CORRUPT_MESSAGE;
     if (length > topic.config.maxMessageBytes) return ErrorCode.MESSAGE_TOO_LARGE;
-    // One broker: the in-sync replicas are this one.
-    if (view.acks === -1 && topic.config.minInsyncReplicas > 1) return ErrorCode.NOT_ENOUGH_REPLICAS;
     if (apiVersion < ZSTD_VERSION) {
       const attributes = this.bytes[(view.recordsPosition[slot] as number) + ATTRIBUTES_POSITION + 1] as number;
-      if ((attributes & COMPRESSION_MASK) === COMPRESSION_ZSTD) return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE;
+      if ((attributes & COMPRESSION_MASK) === Compression.ZSTD) return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE;
     }
+    return ErrorCode.NONE;
+  }
+
+  /** What was found in a compressed batch; one that was not opened yet is noted. */
+  private checkOpened(pending: PendingProduce, slot: number, topic: ProduceTopic): number {
+    if (pending.verdicts !== null) return pending.verdicts[slot] as number;
+    const attributes = this.bytes[(pending.view.recordsPosition[slot] as number) + ATTRIBUTES_POSITION + 1] as number;
+    if ((attributes & COMPRESSION_MASK) !== Compression.NONE) this.unopened.set(slot, topic.config);
     return ErrorCode.NONE;
   }
 

@@ -7,7 +7,6 @@ import { MalformedError } from '../../protocol/protocol-errors.ts';
 import { listOffsets } from '../../protocol/apis/02-list-offsets.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import { judgeLeader } from '../fetch-judge.ts';
 import type { PartitionView } from '../partition-view.ts';
@@ -15,7 +14,7 @@ import type { Handler } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { FoundRecord, TimestampSearch } from '../timestamp-search.ts';
 import { duplicates } from './admin.ts';
-import { encodeEach, readEach } from './paced.ts';
+import { readEach, respondEach } from './paced.ts';
 
 type Asked = RequestOf<typeof listOffsets>['topics'][number]['partitions'][number];
 type Answer = ResponseInput<typeof listOffsets>['topics'][number]['partitions'][number];
@@ -56,15 +55,7 @@ export function listOffsetsHandler(router: Router, search: TimestampSearch): Han
     const answers = apiVersion < LEADER_EPOCH_VERSION ? found.map((each) => ({ ...each, leaderEpoch: -1 })) : found;
     let next = 0;
     const topics = body.topics.map(({ name, partitions }) => ({ name, partitions: answers.slice(next, (next += partitions.length)) }));
-    const response = new PartedResponse(listOffsets, apiVersion, 'topics');
-    const isWanted = await encodeEach(
-      request,
-      response,
-      topics,
-      (topic) => topic,
-      ({ partitions }) => partitions.length,
-    );
-    return request.respond(isWanted ? response.finish(request.correlationId, {}) : []);
+    return respondEach(request, listOffsets, 'topics', topics, {}, ({ partitions }) => partitions.length);
   };
 }
 

@@ -7,28 +7,28 @@ import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
-import type { PartitionView } from '../partition-view.ts';
-import type { Handler, RequestConnection } from '../requests.ts';
+import type { Handler } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
 import { attempt, distinct } from './admin.ts';
 import { changeEach, encodeEach } from './paced.ts';
+import {
+  advertisedAddress,
+  CLUSTER_OPERATIONS,
+  isInternal,
+  OPERATIONS_NOT_ASKED_FOR,
+  placementOf,
+  TOPIC_OPERATIONS,
+  type PartitionPlacement,
+} from './topology.ts';
 
 type Asked = NonNullable<RequestOf<typeof metadata>['topics']>[number];
 type TopicAnswer = ResponseInput<typeof metadata>['topics'][number];
-type PartitionAnswer = TopicAnswer['partitions'][number];
 
 /** From this version on a null list means all topics, and an empty one none. */
 const NULL_MEANS_ALL_VERSION = 1;
 /** From this version on a topic may be asked for by its id alone. */
 const BY_ID_VERSION = 12;
-
-/** Nobody may do less than everything while there are no ACLs: one bit per operation that applies. */
-const TOPIC_OPERATIONS = 0b1101_1111_1000;
-const CLUSTER_OPERATIONS = 0b1_1111_1010_0000;
-const OPERATIONS_NOT_ASKED_FOR = -2147483648;
-
-const INTERNAL_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
 
 const NO_REFUSALS: ReadonlyMap<string, number> = new Map();
 
@@ -88,14 +88,7 @@ async function createMissing({ router, lifecycle }: MetadataParts, asked: readon
 
 /** Internal topics have partitions and settings of their own: a client that merely asks for one must not make it. */
 function mayCreate(router: Router, name: string): boolean {
-  return router.topicByName(name) === undefined && topicNameProblem(name) === undefined && !INTERNAL_TOPICS.has(name);
-}
-
-/** Where a client that came in on `connection` is told to find this broker. */
-export function advertisedAddress(broker: BrokerConfig, connection: RequestConnection): { host: string; port: number } {
-  if (broker.advertised !== undefined) return broker.advertised;
-  // An IPv4 client of an IPv6 socket wants to see its own kind of address.
-  return { host: connection.localAddress.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, ''), port: connection.localPort };
+  return router.topicByName(name) === undefined && topicNameProblem(name) === undefined && !isInternal(name);
 }
 
 /** @param refusals errors of topics that were to be created, by name */
@@ -131,27 +124,14 @@ function describeOrRefuse(
 }
 
 function describe(topic: Topic, nodeId: number, operations: number): TopicAnswer {
-  const partitions: PartitionAnswer[] = [];
-  for (const view of topic.partitions) if (view !== undefined) partitions.push(describePartition(view, nodeId));
+  const partitions: PartitionPlacement[] = [];
+  for (const view of topic.partitions) if (view !== undefined) partitions.push(placementOf(view, nodeId));
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
-    isInternal: INTERNAL_TOPICS.has(topic.name),
+    isInternal: isInternal(topic.name),
     partitions,
     topicAuthorizedOperations: operations,
-  };
-}
-
-function describePartition(view: PartitionView, nodeId: number): PartitionAnswer {
-  const isOffline = view.state === 'offline' || view.state === 'opening';
-  return {
-    errorCode: isOffline ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
-    partitionIndex: view.partition,
-    leaderId: isOffline ? -1 : nodeId,
-    leaderEpoch: view.leaderEpoch,
-    replicaNodes: [nodeId],
-    isrNodes: isOffline ? [] : [nodeId],
-    offlineReplicas: isOffline ? [nodeId] : [],
   };
 }

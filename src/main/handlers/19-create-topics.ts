@@ -11,7 +11,7 @@ import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, type ElementError } from './admin.ts';
+import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, PARTITIONS_AT_ONCE_MAX, type ElementError } from './admin.ts';
 import { changeEach, encodeEach } from './paced.ts';
 
 type Asked = RequestOf<typeof createTopics>['topics'][number];
@@ -22,8 +22,6 @@ type Outcome = { readonly name: string } & ({ readonly topic: TopicMetadata } | 
 
 /** First version whose answer tells the settings of a topic. */
 const CONFIGS_VERSION = 5;
-/** Partitions that one request may make; Kafka has the same limit. */
-const PARTITIONS_AT_ONCE_MAX = 10_000;
 const TOO_MANY: ElementError = {
   errorCode: ErrorCode.POLICY_VIOLATION,
   errorMessage: `More than ${PARTITIONS_AT_ONCE_MAX} partitions in one request: create the topics in several.`,

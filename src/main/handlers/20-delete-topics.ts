@@ -2,12 +2,11 @@
 import { ZERO_TOPIC_ID } from '../../cluster/topic-id.ts';
 import { deleteTopics } from '../../protocol/apis/20-delete-topics.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
-import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
 import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, type ElementError } from './admin.ts';
-import { changeEach, encodeEach } from './paced.ts';
+import { changeEach, respondEach } from './paced.ts';
 
 type Answer = ResponseInput<typeof deleteTopics>['responses'][number];
 
@@ -29,15 +28,7 @@ export function deleteTopicsHandler(lifecycle: TopicLifecycle): Handler {
     // A topic named twice is answered once: the answer is a map.
     const named = distinct(asked, ({ name, topicId }) => JSON.stringify([name, topicId]));
     const answers = await changeEach(named, (topic) => deleteOne(lifecycle, topic, namedTwice));
-    const response = new PartedResponse(deleteTopics, request.apiVersion, 'responses');
-    const isWanted = await encodeEach(
-      request,
-      response,
-      answers,
-      (answer) => answer,
-      () => 1,
-    );
-    request.respond(isWanted ? response.finish(request.correlationId, {}) : []);
+    await respondEach(request, deleteTopics, 'responses', answers, {});
   };
 }
 

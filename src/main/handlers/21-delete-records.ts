@@ -5,12 +5,12 @@
 import { deleteRecords } from '../../protocol/apis/21-delete-records.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
-import { encodeResponseFrame } from '../../protocol/frame.ts';
 import type { ResponseInput } from '../../protocol/schema.ts';
 import { judgeLeader } from '../fetch-judge.ts';
 import type { Handler } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
+import { changeEach, respondEach } from './paced.ts';
 
 type Answer = ResponseInput<typeof deleteRecords>['topics'][number]['partitions'][number];
 
@@ -34,14 +34,11 @@ export function deleteRecordsHandler(parts: Parts): Handler {
       for (const { partitionIndex, offset } of partitions) offsets.set(partitionIndex, offset);
       asked.set(name, offsets);
     }
-    const topics = await Promise.all(
-      [...asked].map(async ([name, offsets]) => {
-        const topic = parts.router.topicByName(name);
-        const partitions = await Promise.all([...offsets].map(([index, offset]) => deleteIn(parts, topic, index, offset)));
-        return { name, partitions };
-      }),
-    );
-    request.respond([encodeResponseFrame(deleteRecords, request.apiVersion, request.correlationId, { throttleTimeMs: 0, topics })]);
+    const wanted = [...asked].flatMap(([name, offsets]) => Array.from(offsets, ([index, offset]) => ({ name, index, offset })));
+    const answers = await changeEach(wanted, ({ name, index, offset }) => deleteIn(parts, parts.router.topicByName(name), index, offset));
+    let next = 0;
+    const topics = Array.from(asked, ([name, offsets]) => ({ name, partitions: answers.slice(next, (next += offsets.size)) }));
+    return respondEach(request, deleteRecords, 'topics', topics, { throttleTimeMs: 0 }, ({ partitions }) => partitions.length);
   };
 }
 

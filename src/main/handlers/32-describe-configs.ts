@@ -1,15 +1,22 @@
-/** DescribeConfigs of topics and of this broker. */
+/** DescribeConfigs: of topics, of this broker and its logger, and the defaults of groups and client metrics, of which there are none. */
 import type { TopicCatalog } from '../../cluster/topic-catalog.ts';
 import { topicNameProblem } from '../../cluster/topic-rules.ts';
 import type { BrokerConfig } from '../../config/broker-config.ts';
-import { describeBrokerConfigs, describeTopicConfigs, type ConfigEntry } from '../../config/describe.ts';
+import {
+  describeBrokerConfigs,
+  describeClientMetricsConfigs,
+  describeGroupConfigs,
+  describeLogger,
+  describeTopicConfigs,
+  type ConfigEntry,
+} from '../../config/describe.ts';
 import { describeConfigs } from '../../protocol/apis/32-describe-configs.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
-import { distinct, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { brokerIdProblem, distinct, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
 import { encodeEach } from './paced.ts';
 
 type Asked = RequestOf<typeof describeConfigs>['resources'][number];
@@ -48,19 +55,26 @@ export function describeConfigsHandler(parts: DescribeConfigsParts): Handler {
 }
 
 function entriesOf({ catalog, broker }: DescribeConfigsParts, { resourceType, resourceName }: Asked): ConfigEntry[] | ElementError {
-  if (resourceType === ResourceType.topic) {
-    const problem = topicNameProblem(resourceName);
-    if (problem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: problem };
-    const topic = catalog.topicByName(resourceName);
-    if (topic !== undefined) return describeTopicConfigs(topic.configs, broker);
-    return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: `There is no topic "${resourceName}".` };
+  switch (resourceType) {
+    case ResourceType.topic: {
+      const problem = topicNameProblem(resourceName);
+      if (problem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: problem };
+      const topic = catalog.topicByName(resourceName);
+      if (topic !== undefined) return describeTopicConfigs(topic.configs, broker);
+      return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: `There is no topic "${resourceName}".` };
+    }
+    case ResourceType.broker:
+      // Cluster-wide defaults: only settings that were set there are listed, and nobody can set any.
+      return resourceName === '' ? [] : (brokerIdProblem(broker, resourceName) ?? describeBrokerConfigs(broker));
+    case ResourceType.brokerLogger:
+      return brokerIdProblem(broker, resourceName) ?? describeLogger(broker);
+    case ResourceType.clientMetrics:
+      return resourceName === '' ? invalidRequest('Client metrics subscription name must not be empty.') : describeClientMetricsConfigs();
+    case ResourceType.group:
+      return resourceName === '' ? invalidRequest('Group name must not be empty.') : describeGroupConfigs();
+    default:
+      return invalidRequest(`Unknown resource type ${resourceType}.`);
   }
-  if (resourceType === ResourceType.broker) {
-    if (resourceName === String(broker.nodeId)) return describeBrokerConfigs(broker);
-    // Cluster-wide defaults: only settings that were set there are listed, and nobody can set any.
-    return resourceName === '' ? [] : invalidRequest(`Unexpected broker id "${resourceName}"; this is broker ${broker.nodeId}.`);
-  }
-  return invalidRequest(`Resource type ${resourceType} has no settings here.`);
 }
 
 function describe(entry: ConfigEntry, withSynonyms: boolean, withDocumentation: boolean): Answer['configs'][number] {

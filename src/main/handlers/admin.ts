@@ -1,10 +1,15 @@
 /** What the administrative handlers share: they turn refusals of catalog and store into the protocol's errors. */
 import { MetadataStoreError } from '../../cluster/metadata-store.ts';
 import type { CatalogRefusal, CatalogResult } from '../../cluster/topic-rules.ts';
+import type { BrokerConfig } from '../../config/broker-config.ts';
+import { shown } from '../../config/definition.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 
 /** ConfigResourceType of the protocol. */
-export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8 } as const;
+export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 } as const;
+
+/** Partitions that one request may make; Kafka has the same limit. */
+export const PARTITIONS_AT_ONCE_MAX = 10_000;
 
 /** An error of one element of a request; code 0 stands for success. */
 export interface ElementError {
@@ -21,6 +26,13 @@ export function errorOf(refusal: CatalogRefusal): ElementError {
 
 export function invalidRequest(errorMessage: string): ElementError {
   return { errorCode: ErrorCode.INVALID_REQUEST, errorMessage };
+}
+
+/** What is wrong with `id` as the number of this broker, or null. */
+export function brokerIdProblem({ nodeId }: Pick<BrokerConfig, 'nodeId'>, id: string): ElementError | null {
+  if (id === String(nodeId)) return null;
+  if (!/^[+-]?[0-9]{1,10}$/.test(id)) return invalidRequest(`Broker id must be an integer, but it is: "${shown(id)}".`);
+  return invalidRequest(`Unexpected broker id, expected ${nodeId}, but received ${id}.`);
 }
 
 /** Runs a change of metadata; a store that fails is a storage error of this element, not the end of the request. */

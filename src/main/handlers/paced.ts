@@ -2,8 +2,8 @@
  * Large requests in small steps: main goes on with everybody else in between. A request may name tens of thousands of things, and nobody but its sender
  * shall wait for them. Main only.
  */
-import type { ElementOf, ArrayFieldOf, PartedResponse } from '../../protocol/parted-response.ts';
-import type { Api } from '../../protocol/schema.ts';
+import { PartedResponse, type ArrayFieldOf, type ElementOf } from '../../protocol/parted-response.ts';
+import type { Api, ResponseInput } from '../../protocol/schema.ts';
 import type { Request } from '../requests.ts';
 
 /** Cost of one step, in structs encoded: a millisecond or two. */
@@ -68,15 +68,15 @@ async function each<T, R>(items: readonly T[], atOnce: number, work: (item: T) =
  * Encodes an element for each of the items into `response`. `elementOf` may leave one out (null); `costOf` says how many structs it holds.
  * False when the client went away: the response is not complete, and nobody wants it.
  */
-export async function encodeEach<T, A extends Api, K extends ArrayFieldOf<A>>(
+export async function encodeEach<T, E>(
   request: Request,
-  response: PartedResponse<A, K>,
-  items: readonly T[],
-  elementOf: (item: T) => ElementOf<A, K> | null,
-  costOf: (element: ElementOf<A, K>) => number,
+  response: { add(elements: readonly E[]): void },
+  items: Iterable<T>,
+  elementOf: (item: T) => E | null,
+  costOf: (element: E) => number,
 ): Promise<boolean> {
   const pace = new Pace();
-  let step: ElementOf<A, K>[] = [];
+  let step: E[] = [];
   for (const item of items) {
     const element = elementOf(item);
     if (element !== null) step.push(element);
@@ -89,4 +89,18 @@ export async function encodeEach<T, A extends Api, K extends ArrayFieldOf<A>>(
   }
   response.add(step);
   return true;
+}
+
+/** Answers with what is known already: `elements` in the array `field`, around them `rest`. `costOf` says how many structs an element holds. */
+export async function respondEach<A extends Api, K extends ArrayFieldOf<A>>(
+  request: Request,
+  api: A,
+  field: K,
+  elements: readonly ElementOf<A, K>[],
+  rest: Omit<ResponseInput<A>, K>,
+  costOf: (element: ElementOf<A, K>) => number = () => 1,
+): Promise<void> {
+  const response = new PartedResponse(api, request.apiVersion, field);
+  const isWanted = await encodeEach(request, response, elements, (element) => element, costOf);
+  request.respond(isWanted ? response.finish(request.correlationId, rest) : []);
 }

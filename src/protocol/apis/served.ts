@@ -10,8 +10,16 @@ import { createTopics } from './19-create-topics.ts';
 import { deleteTopics } from './20-delete-topics.ts';
 import { deleteRecords } from './21-delete-records.ts';
 import { initProducerId } from './22-init-producer-id.ts';
+import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts';
 import { describeConfigs } from './32-describe-configs.ts';
+import { alterConfigs } from './33-alter-configs.ts';
+import { describeLogDirs } from './35-describe-log-dirs.ts';
+import { createPartitions } from './37-create-partitions.ts';
 import { incrementalAlterConfigs } from './44-incremental-alter-configs.ts';
+import { listPartitionReassignments } from './46-list-partition-reassignments.ts';
+import { describeCluster } from './60-describe-cluster.ts';
+import { listConfigResources } from './74-list-config-resources.ts';
+import { describeTopicPartitions } from './75-describe-topic-partitions.ts';
 
 /** Served tables by ascending key; a test holds them equal to `SERVED_APIS` in `api-versions.ts`. */
 export const SERVED_TABLES: readonly Api[] = [
@@ -24,6 +32,14 @@ export const SERVED_TABLES: readonly Api[] = [
   deleteTopics,
   deleteRecords,
   initProducerId,
+  offsetForLeaderEpoch,
   describeConfigs,
+  alterConfigs,
+  describeLogDirs,
+  createPartitions,
   incrementalAlterConfigs,
+  listPartitionReassignments,
+  describeCluster,
+  listConfigResources,
+  describeTopicPartitions,
 ];

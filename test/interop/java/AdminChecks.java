@@ -2,6 +2,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigOp.OpType;
 import org.apache.kafka.clients.admin.Config;
@@ -9,6 +10,8 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.CreateTopicsResult;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
+import org.apache.kafka.clients.admin.LogDirDescription;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
@@ -46,6 +49,9 @@ final class AdminChecks {
     Checks.check("describe-configs", "the settings of the broker", this::brokerConfigs);
     Checks.check("alter-configs", "set, delete; what is wrong is refused and changes nothing", this::alter);
     Checks.check("list-offsets", "earliest, latest, of a time, of the largest timestamp", this::offsets);
+    Checks.check("list-offsets", "out of compressed batches: the record itself, whatever the codec", this::compressedOffsets);
+    Checks.check("create-partitions", "more, which take records; not fewer; not of a topic that is not there", this::grow);
+    Checks.check("log-dirs", "the folder, its room, the bytes of a partition", this::logDirs);
     Checks.check("delete-records", "below an offset, up to the end, beyond it", this::deleteRecords);
   }
 
@@ -163,6 +169,46 @@ final class AdminChecks {
     Checks.same(1L, ask(topic, OffsetSpec.forTimestamp(begin + 1000)));
     Checks.same(-1L, ask(topic, OffsetSpec.forTimestamp(begin + 5001)));
     Checks.same(2L, ask(topic, OffsetSpec.maxTimestamp()));
+  }
+
+  private void compressedOffsets() throws Exception {
+    long begin = 1_700_000_000_000L;
+    for (String codec : List.of("gzip", "snappy", "lz4", "zstd")) {
+      String topic = client.topic();
+      List<ProducerRecord<byte[], byte[]>> records = IntStream.range(0, 100).mapToObj(i -> at(topic, begin + i * 10)).toList();
+      client.produce(records, "compression.type", codec, "linger.ms", "500");
+      Checks.same(37L, ask(topic, OffsetSpec.forTimestamp(begin + 361)));
+      Checks.same(99L, ask(topic, OffsetSpec.maxTimestamp()));
+    }
+  }
+
+  private static ProducerRecord<byte[], byte[]> at(String topic, long ms) {
+    return new ProducerRecord<>(topic, 0, ms, null, new byte[50]);
+  }
+
+  private void grow() throws Exception {
+    make("java-grows", 2, 1, Map.of());
+    grow("java-grows", 5);
+    TopicDescription grown = client.admin.describeTopics(List.of("java-grows")).allTopicNames().get().get("java-grows");
+    Checks.same(5, grown.partitions().size());
+    client.produce(List.of(new ProducerRecord<>("java-grows", 4, null, "new".getBytes())));
+    Checks.fails(InvalidPartitionsException.class, () -> grow("java-grows", 3));
+    Checks.fails(UnknownTopicOrPartitionException.class, () -> grow("java-nowhere", 3));
+  }
+
+  private void grow(String topic, int count) throws Exception {
+    client.admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all().get();
+  }
+
+  private void logDirs() throws Exception {
+    String topic = client.topic();
+    client.produce(List.of(new ProducerRecord<>(topic, 0, null, new byte[1000])));
+    int broker = client.admin.describeCluster().nodes().get().iterator().next().id();
+    Map<String, LogDirDescription> folders = client.admin.describeLogDirs(List.of(broker)).allDescriptions().get().get(broker);
+    Checks.same(1, folders.size());
+    LogDirDescription folder = folders.values().iterator().next();
+    Checks.require(folder.error() == null && folder.usableBytes().getAsLong() > 0, folder);
+    Checks.require(folder.replicaInfos().get(new TopicPartition(topic, 0)).size() > 1000, folder);
   }
 
   private void deleteRecords() throws Exception {

@@ -3,7 +3,7 @@
 from checks import check, not_served
 from client import SECONDS_MAX, error_of
 from confluent_kafka import OFFSET_END, IsolationLevel, KafkaError, TopicCollection, TopicPartition
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
 
 
 def settings_of(client, topic):
@@ -126,6 +126,32 @@ def alter_every_config(client):
     assert numbers > 15, numbers
     after = settings_of(client, "python-every-setting")
     assert all((after[name].value, after[name].is_default) == (setting.value, setting.is_default) for name, setting in before.items()), after
+
+
+@check("alter-configs", "the older way: what is given is all there is")
+def alter_configs_the_older_way(client):
+    create(client, "python-replaced", config={"max.message.bytes": "5000"})
+    resource = ConfigResource(ResourceType.TOPIC, "python-replaced", set_config={"segment.bytes": "3000000"})
+    client.admin.alter_configs([resource])[resource].result(SECONDS_MAX)
+    settings = settings_of(client, "python-replaced")
+    assert settings["segment.bytes"].value == "3000000"
+    assert settings["max.message.bytes"].is_default
+
+
+@check("create-partitions", "more, which take records; not fewer; not of a topic that is not there")
+def create_partitions(client):
+    create(client, "python-grows", 2)
+
+    def grow(topic, count):
+        client.admin.create_partitions([NewPartitions(topic, count)])[topic].result(SECONDS_MAX)
+
+    grow("python-grows", 5)
+    assert len(client.admin.list_topics("python-grows", timeout=SECONDS_MAX).topics["python-grows"].partitions) == 5
+    client.produce("python-grows", [{"value": b"new", "partition": 4}])
+    error = error_of(lambda: grow("python-grows", 3))
+    assert error.code() == KafkaError.INVALID_PARTITIONS, error
+    error = error_of(lambda: grow("python-nowhere", 3))
+    assert error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART, error
 
 
 @check("alter-configs", "ringlog.durability of a live topic, there and back, while it is written")

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { explain, must, run as runCommand, start } from '../lib/command.mjs';
 import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
 import { storedBatches } from '../lib/stored-batches.mjs';
+import { checkTools } from './tools.mjs';
 
 export { kafkaTools as tools } from '../lib/tools.mjs';
 
@@ -220,6 +221,7 @@ export async function run(context) {
   await checkTopics(console);
   await checkRecords(console);
   await checkDeletion(console);
+  await checkTools(console);
   await console.check('idempotence', 'kafka-console-producer as it is, and each line is there once', async () => {
     const topic = 'console-idempotent';
     await console.produce(topic, lines(1000), '--command-property', 'enable.idempotence=true');
@@ -240,7 +242,6 @@ export async function run(context) {
     'seek',
     'transactions',
   );
-  cannot('prints none', 'metadata');
   cannot('ends with its work', 'restart');
   cannot('sends lines', 'big-messages');
 }

@@ -82,9 +82,19 @@ describe('broker settings', () => {
     expect(set('advertised.listeners=PLAINTEXT://broker.example:9092').advertised).toEqual({ host: 'broker.example', port: 9092 });
   });
 
-  it('take log.flush.interval.messages=1 as fsync', () => {
-    expect(set('log.flush.interval.messages=1').durability).toBe('fsync');
-    expect(() => set('log.flush.interval.messages=1', 'ringlog.durability=memory')).toThrow(/set one of them/);
+  it.each(['log.flush.interval.messages=1', 'log.flush.interval.messages=10000', 'log.flush.interval.ms=1000'])(
+    'take %s as fsync',
+    (flush) => {
+      expect(set(flush).durability).toBe('fsync');
+      expect(set(flush, 'ringlog.durability=fsync').durability).toBe('fsync');
+      expect(() => set(flush, 'ringlog.durability=memory')).toThrow(
+        `${flush} asks for fsync but ringlog.durability is memory; set one of them.`,
+      );
+    },
+  );
+
+  it('take a flush that never comes as no wish', () => {
+    expect(set('log.flush.interval.ms=9223372036854775807', 'ringlog.durability=memory').durability).toBe('memory');
   });
 
   it('take minutes and hours where Kafka does, and milliseconds over both', () => {

@@ -29,13 +29,34 @@ describe('topic settings', () => {
     expect(resolveTopicConfig({ 'retention.ms': '-1' }, broker).retentionMs).toBe(Infinity);
   });
 
-  it('take flush.messages=1 as fsync, under the topic’s own durability', () => {
+  it('let records be a little ahead of the clock, as Kafka does', () => {
+    expect(resolveTopicConfig({}, broker)).toMatchObject({ messageTimestampAfterMsMax: 3_600_000, messageTimestampBeforeMsMax: Infinity });
+    expect(resolveTopicConfig({ 'message.timestamp.after.max.ms': '9223372036854775807' }, broker).messageTimestampAfterMsMax).toBe(
+      Infinity,
+    );
+  });
+
+  it('take any flush.messages and flush.ms but never as fsync, under the topic’s own durability', () => {
     const fast = resolveBrokerConfig({ set: ['ringlog.durability=page-cache'] });
     expect(resolveTopicConfig({}, fast).durability).toBe('page-cache');
-    expect(resolveTopicConfig({ 'flush.messages': '1' }, fast).durability).toBe('fsync');
+    for (const [name, value] of [
+      ['flush.messages', '1'],
+      ['flush.messages', ' 5000 '],
+      ['flush.ms', '0'],
+      ['flush.ms', '+1000'],
+    ] as const) {
+      expect(resolveTopicConfig({ [name]: value }, fast).durability).toBe('fsync');
+      expect(validateTopicConfigs({ [name]: value, 'ringlog.durability': 'page-cache' })).toBe(
+        `${name}=${value.trim()} asks for fsync but ringlog.durability is page-cache; set one of them.`,
+      );
+    }
+    for (const name of ['flush.messages', 'flush.ms']) {
+      const never = { [name]: '9223372036854775807' };
+      expect(resolveTopicConfig(never, fast).durability).toBe('page-cache');
+      expect(validateTopicConfigs({ ...never, 'ringlog.durability': 'memory' })).toBeUndefined();
+    }
     expect(resolveTopicConfig({ 'ringlog.durability': 'memory' }, fast).durability).toBe('memory');
     expect(validateTopicConfigs({ 'flush.messages': '1', 'ringlog.durability': 'fsync' })).toBeUndefined();
-    expect(validateTopicConfigs({ 'flush.messages': '1', 'ringlog.durability': 'memory' })).toMatch(/set one of them/);
   });
 
   it('count a stored value that is no longer legal as not set', () => {
@@ -46,8 +67,9 @@ describe('topic settings', () => {
   });
 
   it.each([
-    ['flush.messages', '100', /flush\.messages=100 is refused: a count between one and "never" is not there yet/],
-    ['flush.ms', '1000', /flush\.ms=1000 is refused: syncing by a timer is not there yet/],
+    ['flush.messages', '0', /from 1 to 9223372036854775807/],
+    ['flush.ms', '-1', /from 0 to 9223372036854775807/],
+    ['message.timestamp.after.max.ms', '-1', /from 0 to 9223372036854775807/],
     ['cleanup.policy', 'compact', /compaction is not there yet/],
     ['cleanup.policy', 'delete,delete', /without empty or repeated items/],
     ['cleanup.policy', '', /comma-separated list of compact, delete/],
@@ -124,7 +146,7 @@ describe('describing settings', () => {
 
   it('says which settings have no effect yet', () => {
     const docs = new Map(describeTopicConfigs({}, broker).map(({ name, doc }) => [name, doc]));
-    expect(docs.get('flush.ms')).toMatch(/Not there yet/);
+    expect(docs.get('cleanup.policy')).toMatch(/Not there yet/);
     expect(docs.get('segment.index.bytes')).toMatch(/Without effect/);
     expect(docs.get('segment.bytes')).not.toMatch(/\(/);
   });

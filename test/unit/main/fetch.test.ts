@@ -442,7 +442,7 @@ test('a deleted topic answers its waiting fetches', async () => {
   const request = bench.beginFetch('orders', [{ offset: 2 }], { maxWaitMs: 60_000 });
   await settle();
   (log!.view.topic as { deleted: boolean }).deleted = true;
-  bench.router.removeTopic(log!.view.topic);
+  bench.router.removeTopic(bench.router.topicByName('orders')!);
   log!.view.becomeState('offline');
   await request.answered();
   expect(partitionOf(request.decode(fetch)).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);

@@ -4,6 +4,7 @@ import { listOffsetsHandler } from '../../../src/main/handlers/02-list-offsets.t
 import { listOffsets } from '../../../src/protocol/apis/02-list-offsets.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
+import { CODECS, javaBatch, javaRecord } from '../../support/java-batches.ts';
 import { FakeRequest, ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
 let bench: ReadBench;
@@ -148,13 +149,59 @@ test('the largest timestamp', async () => {
   expect((await ask(-3, { version: 6 })).errorCode).toBe(ErrorCode.UNSUPPORTED_VERSION);
 });
 
-test('a compressed batch is answered as a whole, a little early', async () => {
-  bench = new ReadBench();
-  const [log] = bench.addTopic('orders');
-  const records = [10, 20, 30].map((timestamp) => ({ value: 'x', timestamp }));
-  log!.appendBatch(buildBatch({ records, attributes: 1 }, (bytes) => gzipSync(bytes)));
-  expect(await ask(25)).toEqual({ errorCode: 0, offset: 0, timestamp: 10, epoch: 3 });
-  expect((await ask(31)).offset).toBe(-1);
+describe('in a compressed batch', () => {
+  test.each(CODECS)('the answer is the record itself, for any time (%s)', async (codec) => {
+    bench = new ReadBench();
+    const [log] = bench.addTopic('orders');
+    log!.appendBatch(javaBatch(codec));
+    const all = Array.from({ length: 300 }, (_, i) => javaRecord(i).timestamp);
+    for (const time of [0, 1000, 1001, 1070, 1075, 2500, 3980, 3990, 3991]) {
+      const offset = all.findIndex((timestamp) => timestamp >= time);
+      expect(await ask(time)).toEqual({ errorCode: 0, offset, timestamp: offset === -1 ? -1 : all[offset], epoch: offset === -1 ? -1 : 3 });
+    }
+    expect(await ask(-3)).toEqual({ errorCode: 0, offset: all.indexOf(3990), timestamp: 3990, epoch: 3 });
+  });
+
+  test('records below the log start do not count, and the search goes on behind the batch', async () => {
+    bench = new ReadBench();
+    const [log] = bench.addTopic('orders');
+    const zip = (times: number[], baseOffset: number): void => {
+      const records = times.map((timestamp) => ({ value: 'x', timestamp }));
+      log!.appendBatch(buildBatch({ records, attributes: 1, baseOffset }, (bytes) => gzipSync(bytes)));
+    };
+    zip([10, 90, 20], 0);
+    zip([30, 80, 85], 3);
+    expect((await ask(60)).offset).toBe(1);
+    log!.view.onLogStartSet(2, []);
+    expect(await ask(60)).toEqual({ errorCode: 0, offset: 4, timestamp: 80, epoch: 3 });
+    expect((await ask(86)).offset).toBe(-1);
+  });
+
+  test('with the time of the append, which all its records have, nothing is opened', async () => {
+    bench = new ReadBench();
+    const [log] = bench.addTopic('orders');
+    const records = [10, 20, 30].map((timestamp) => ({ value: 'x', timestamp }));
+    log!.appendBatch(buildBatch({ records, attributes: 1 | 8, maxTimestamp: 500 }, () => Buffer.from('not gzip')));
+    expect(await ask(499)).toEqual({ errorCode: 0, offset: 0, timestamp: 500, epoch: 3 });
+    log!.view.onLogStartSet(2, []);
+    expect(await ask(-3)).toEqual({ errorCode: 0, offset: 2, timestamp: 500, epoch: 3 });
+  });
+
+  test('that is too large to be opened, the answer is its beginning: early, never late', async () => {
+    bench = new ReadBench({ openedBytesMax: 1000 });
+    const [log] = bench.addTopic('orders');
+    const records = [10, 20, 30].map((timestamp) => ({ value: 'x'.repeat(1000), timestamp }));
+    log!.appendBatch(buildBatch({ records, attributes: 1 }, (bytes) => gzipSync(bytes)));
+    expect(await ask(25)).toEqual({ errorCode: 0, offset: 0, timestamp: 10, epoch: 3 });
+    expect((await ask(31)).offset).toBe(-1);
+  });
+
+  test('whose records are none, the client is told', async () => {
+    bench = new ReadBench();
+    const [log] = bench.addTopic('orders');
+    log!.appendBatch(buildBatch({ records: [{ value: 'x', timestamp: 10 }], attributes: 1 }, () => Buffer.from('not gzip')));
+    expect((await ask(5)).errorCode).toBe(ErrorCode.CORRUPT_MESSAGE);
+  });
 });
 
 test('a damaged batch is passed over', async () => {

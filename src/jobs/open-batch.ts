@@ -1,0 +1,52 @@
+/** Does a {@link BatchJob}, synchronously, on whatever thread calls: the pool's worker, or a test. */
+import { isBatchCrcValid } from '../protocol/crc32c.ts';
+import { ErrorCode } from '../protocol/errors.ts';
+import { OutputTooLargeError } from '../protocol/bounded-output.ts';
+import { MalformedError } from '../protocol/protocol-errors.ts';
+import { BATCH_HEADER_BYTES, checkBatchHeader, compression } from '../protocol/record-batch.ts';
+import { RecordWalk } from '../protocol/record-walk.ts';
+import { readRecordsFrom } from '../protocol/record.ts';
+import { decompress } from './decompress.ts';
+import type { BatchFinding, BatchJob } from './job.ts';
+
+/** Most bytes that the records of one batch may be. Producers limit a batch before it is compressed: to a megabyte, if nobody says otherwise. */
+export const OPENED_BYTES_MAX = 128 * 1024 * 1024;
+
+/** See the file header. @param bytesMax tests want less */
+export function openBatch(job: BatchJob, bytesMax = OPENED_BYTES_MAX): BatchFinding {
+  try {
+    return job.kind === 'find' ? find(job, bytesMax) : validate(job, bytesMax);
+  } catch (error) {
+    if (error instanceof MalformedError) return { kind: 'malformed' };
+    if (error instanceof OutputTooLargeError) return { kind: 'unopened' };
+    throw error;
+  }
+}
+
+function recordsOf(batch: Buffer, bytesMax: number): Buffer {
+  return decompress(compression(batch, 0), batch.subarray(BATCH_HEADER_BYTES), bytesMax);
+}
+
+function find({ batch: bytes, timestamp, fromOffset }: Extract<BatchJob, { kind: 'find' }>, bytesMax: number): BatchFinding {
+  const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const records = recordsOf(batch, bytesMax);
+  for (const record of readRecordsFrom(batch, 0, records, 0, records.length)) {
+    const offset = Number(record.offset);
+    // As Java would add it up: producers may write what they like.
+    const found = BigInt.asIntN(64, record.timestamp);
+    if (offset >= fromOffset && Number(found) >= timestamp) return { kind: 'found', offset, timestamp: found };
+  }
+  return { kind: 'none' };
+}
+
+function validate(job: Extract<BatchJob, { kind: 'validate' }>, bytesMax: number): BatchFinding {
+  // A copy: when its connection closes, the bytes may become another request's under our hands.
+  const batch = Buffer.from(Buffer.from(job.slab, job.position, job.length));
+  // What is wrong with the batch as a whole is the shard's to say.
+  if (checkBatchHeader(batch, 0, batch.length) !== ErrorCode.NONE || !isBatchCrcValid(batch, 0)) return { kind: 'valid' };
+  const records = recordsOf(batch, bytesMax);
+  const walk = new RecordWalk();
+  if (walk.walk(batch, 0, records, 0, records.length) !== ErrorCode.NONE) return { kind: 'malformed' };
+  const areTimely = walk.timestampMin >= job.timestampMin && walk.timestampMax <= job.timestampMax;
+  return { kind: areTimely ? 'valid' : 'timestamps' };
+}

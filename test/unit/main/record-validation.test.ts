@@ -1,0 +1,123 @@
+/** `ringlog.record.validation=full`: compressed batches are opened before they go to a shard. */
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ErrorCode } from '../../../src/protocol/errors.ts';
+import { buildBatch } from '../../../src/protocol/record.ts';
+import { IngressBench } from '../../support/ingress-bench.ts';
+import { CODECS, javaBatch } from '../../support/java-batches.ts';
+import { batchOf, produceFrame, until, type ProduceResponse } from '../../support/wire-client.ts';
+
+let bench: IngressBench;
+let topic: ReturnType<IngressBench['router']['addTopic']>;
+
+beforeEach(async () => {
+  bench = await IngressBench.start();
+  topic = bench.router.addTopic('t', [bench.shard.link, bench.shard.link]);
+  topic.config.recordValidation = 'full';
+  bench.runShard();
+});
+afterEach(() => bench.stop());
+
+const codesOf = ({ responses }: ProduceResponse): number[] => responses[0]!.partitionResponses.map(({ errorCode }) => errorCode);
+const two = [{ value: 'a' }, { value: 'b' }];
+const zip = (compress: (records: Buffer) => Uint8Array, records: { value: string | Buffer; timestamp?: number }[] = two): Buffer =>
+  buildBatch({ records, baseTimestamp: records[0]!.timestamp ?? 5, attributes: 1 }, compress);
+const good = zip((bytes) => gzipSync(bytes));
+const bad = zip(() => Buffer.from('not gzip'));
+
+async function send(...batches: Buffer[]): Promise<number[]> {
+  const client = await bench.connect();
+  client.write(
+    produceFrame(
+      1,
+      't',
+      batches.map((records, partition) => ({ partition, records })),
+    ),
+  );
+  return codesOf((await client.nextProduce()).body);
+}
+
+test.each(CODECS)('takes what the Java client wrote (%s)', async (codec) => {
+  expect(await send(javaBatch(codec))).toEqual([ErrorCode.NONE]);
+});
+
+test.each<[string, Buffer]>([
+  ['are none', bad],
+  ['are cut short', zip((bytes) => gzipSync(bytes.subarray(0, -1)))],
+  ['are more than it says', zip((bytes) => gzipSync(Buffer.concat([bytes, bytes])))],
+  ['are fewer than it says', zip((bytes) => gzipSync(bytes.subarray(0, bytes.length / 2)))],
+])('refuses a batch whose records %s, and only that one', async (_what, batch) => {
+  expect(await send(batch, good)).toEqual([ErrorCode.INVALID_RECORD, ErrorCode.NONE]);
+});
+
+test('refuses a bomb', async () => {
+  const bomb = zip((bytes) => gzipSync(bytes), [{ value: Buffer.alloc(2 << 20) }]);
+  expect(await send(bomb)).toEqual([ErrorCode.MESSAGE_TOO_LARGE]);
+});
+
+test('looks at the time of every record, where times of producers count', async () => {
+  const late = zip(
+    (bytes) => gzipSync(bytes),
+    [
+      { value: 'a', timestamp: 5 },
+      { value: 'b', timestamp: Date.now() + 7_200_000 },
+      { value: 'c', timestamp: 6 },
+    ],
+  );
+  expect(await send(late)).toEqual([ErrorCode.NONE]);
+  topic.config.messageTimestampAfterMsMax = 3_600_000;
+  expect(await send(late)).toEqual([ErrorCode.INVALID_TIMESTAMP]);
+  expect(await send(good)).toEqual([ErrorCode.NONE]);
+  topic.config.messageTimestampBeforeMsMax = 3_600_000;
+  expect(await send(good)).toEqual([ErrorCode.INVALID_TIMESTAMP]);
+});
+
+test('is a setting of each topic, which counts from the next request on', async () => {
+  topic.config.recordValidation = 'uncompressed';
+  expect(await send(bad)).toEqual([ErrorCode.NONE]);
+  topic.config.recordValidation = 'full';
+  expect(await send(bad, batchOf(10))).toEqual([ErrorCode.INVALID_RECORD, ErrorCode.NONE]);
+});
+
+describe('while batches are opened', () => {
+  let release: () => void;
+  beforeEach(() => {
+    bench.openingHeld = new Promise((resolve) => (release = resolve));
+  });
+
+  test('what comes behind on the same connection waits, in order; other connections go on', async () => {
+    const client = await bench.connect();
+    client.write(produceFrame(1, 't', [{ partition: 0, records: good }]));
+    client.write(produceFrame(2, 't', [{ partition: 0, records: batchOf(10) }]));
+    expect(await send(batchOf(10))).toEqual([ErrorCode.NONE]);
+    expect(client.frames).toHaveLength(0);
+    release();
+    const [first, second] = [await client.nextProduce(), await client.nextProduce()];
+    expect([first.correlationId, second.correlationId]).toEqual([1, 2]);
+    const offsets = [first, second].map(({ body }) => Number(body.responses[0]!.partitionResponses[0]!.baseOffset));
+    expect(offsets[0]).toBeLessThan(offsets[1]!);
+  });
+
+  test('a connection that closes takes its request with it', async () => {
+    const client = await bench.connect();
+    await client.send(produceFrame(1, 't', [{ partition: 0, records: good }]));
+    await until(() => bench.usedBytes > 0, 'the request is there');
+    client.destroy();
+    release();
+    await until(() => bench.usedBytes === 0 && bench.ingress.listener.size === 0, 'it is gone, and its memory free');
+    expect(await send(good)).toEqual([ErrorCode.NONE]);
+  });
+});
+
+test('a thread that died has judged nothing: the batch may be sent again', async () => {
+  bench.openingHeld = Promise.reject(new Error('the thread died'));
+  bench.openingHeld.catch(() => undefined);
+  expect(await send(good)).toEqual([ErrorCode.REQUEST_TIMED_OUT]);
+  expect(bench.failedOpenings).toBe(1);
+});
+
+test('acks=0 has no answer but the end of the connection', async () => {
+  const client = await bench.connect();
+  client.write(produceFrame(1, 't', [{ partition: 0, records: bad }], { acks: 0 }));
+  await client.waitClosed();
+});
