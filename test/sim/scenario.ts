@@ -126,7 +126,7 @@ function produceSome(sim: Simulation): void {
   const online = [...sim.topics.values()].filter((topic) => !topic.deleted && topic.online);
   if (online.length === 0) return;
   const topic = prng.pick(online);
-  if (prng.chance(0.4)) return sim.producers.step(topic);
+  if (sim.hasProducers && prng.chance(0.4)) return sim.producers.step(topic);
   const bulk = prng.chance(0.3);
   for (let n = prng.below(bulk ? 8 : 4); n >= 0; n--) sim.produce(topic, prng.below(bulk ? 3000 : 400));
 }

@@ -146,6 +146,8 @@ export class Simulation {
   readonly disk: FakeDisk;
   /** Half of the seeds: records that go hide what else might be wrong with them. */
   readonly deletesRecords: boolean;
+  /** Half of the seeds have idempotent producers: they send less, and so less of everything else happens. */
+  readonly hasProducers: boolean;
   readonly topics = new Map<string, SimTopic>();
   nowMs = 1_700_000_000_000;
   shards: ShardSlot[] = [];
@@ -185,6 +187,7 @@ export class Simulation {
     this.prng = new Prng(options.seed);
     this.disk = new FakeDisk(this.prng);
     this.deletesRecords = (options.seed & 4) !== 0;
+    this.hasProducers = (options.seed & 8) !== 0;
   }
 
   settings(kind: 'sync' | 'buffered'): ShardSettings {
