@@ -100,7 +100,7 @@ const BUGS: readonly Planted[] = [
           if (batches.at(-1).baseOffset < offset) partition.producers.remove(partition.producers.find(id));
         return original(partition, offset, firstSegment);
       }),
-    says: /batches are remembered|remembered is|is not known any more|leaves a gap/,
+    says: /batches are remembered|remembered is|is not known any more|leaves a gap|was acknowledged at \d+ and now at/,
   },
   {
     bug: 'only the last batch of a producer is known again',
@@ -132,7 +132,8 @@ const BUGS: readonly Planted[] = [
         const code = original(...args);
         return code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER ? code : ErrorCode.NONE;
       }),
-    says: /leaves a gap or is of an old epoch|stands behind/,
+    // What came too early counts as the last one, and what should have come before it is refused or stands twice.
+    says: /leaves a gap or is of an old epoch|stands behind|is not known any more|was acknowledged at \d+ and now at/,
   },
 ];
 
