@@ -51,6 +51,7 @@ function protocolPage() {
     table(['key', 'API', 'versions', 'flexible from'], served),
     'Produce 0 to 2 are advertised and refused, as by Kafka 4: old clients switch compression on by a range that begins at 0. The other low ends are low for clients that switch features on by exact versions.',
     'An unknown API, an unserved version, or a request that does not parse closes the connection. The one exception is ApiVersions in an unknown version: it is answered with error 35 in a body of version 0.',
+    'Fetch from version 7 on has incremental sessions (KIP-227), as many as `max.incremental.fetch.session.cache.slots` says; from version 13 on it names topics by id. A session that was not used for two minutes, whose connection is gone, or that is smaller than a new one may end when slots are short: its client is told FETCH_SESSION_ID_NOT_FOUND and starts over. A connection that opens several sessions in a row and uses none is given no more.',
     '## Known, but not served',
     'Their layouts are in the tables, so tools and later work can use them.',
     table(['key', 'API', 'known versions'], others),

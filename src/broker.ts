@@ -160,6 +160,7 @@ export class Broker {
       dataDir: config.dataDir,
       fetchMemoryBytes: config.fetchMemoryBytes,
       fetchBytesMax: config.fetchBytesMax,
+      fetchSessionSlotsMax: config.fetchSessionSlotsMax,
       verify: config.fetchVerify,
       router,
       jobs: this.jobs,
@@ -178,6 +179,13 @@ export class Broker {
       onPartitionControl: (message) => this.lifecycle.onControl(message),
       onFailed: (shard, reason) =>
         logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onUnsecured: (shard, ranges) => {
+        for (const { handle, from } of ranges) router.view(handle)?.onUnsecured(from);
+        logger.error(
+          { shard, partitions: ranges.length },
+          'a sync of segments failed: their last records may not be on disk and are not served until the broker is started again',
+        );
+      },
       onDeath: (shard, reason) => this.fail(new Error(`shard ${shard} died: ${reason}`)),
     });
     this.lifecycle = new TopicLifecycle({

@@ -55,6 +55,7 @@ export interface BrokerConfig {
   readonly defaultPartitions: number;
   readonly socketRequestBytesMax: number;
   readonly fetchBytesMax: number;
+  readonly fetchSessionSlotsMax: number;
   readonly connectionIdleMsMax: number;
   readonly connectionsMax: number;
   readonly receiveMemoryBytes: number;
@@ -169,6 +170,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     defaultPartitions: number('num.partitions'),
     socketRequestBytesMax: number('socket.request.max.bytes'),
     fetchBytesMax: number('fetch.max.bytes'),
+    fetchSessionSlotsMax: number('max.incremental.fetch.session.cache.slots'),
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),

@@ -101,6 +101,16 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'No fetch is answered with more than this, whatever it asks for (one larger batch excepted).',
   },
   {
+    name: 'max.incremental.fetch.session.cache.slots',
+    type: 'INT',
+    default: '1000',
+    min: 0,
+    max: 100_000,
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Most fetch sessions at once: consumers that have one ask for changed partitions only. Who gets none asks for all of them with each fetch.',
+  },
+  {
     name: 'connections.max.idle.ms',
     type: 'LONG',
     default: '600000',

@@ -1,11 +1,12 @@
 /** From a data folder to a running generation: recovery, then fresh checkpoints and journals for the shards that go on with what was found. */
-import { isSpaceError, type Disk } from './disk.ts';
-import { beginShard, generationNumber, newGenerationName, switchGeneration } from './generation.ts';
-import { generationFolder, reservePath } from './layout.ts';
+import type { Disk } from './disk.ts';
+import { beginShard, discardUnborn, generationNumber, newGenerationName, switchGeneration } from './generation.ts';
+import { generationFolder } from './layout.ts';
 import { emptyPartition, partitionKey, type PartitionState } from './partition-state.ts';
 import { recover, type Recovered } from './recovery.ts';
 import type { TopicStatus } from './recovery-note.ts';
 import { tidyPool } from './retire.ts';
+import { withRoom } from './room.ts';
 
 /** A partition that metadata knows, and the shard (`<class>-<n>`) that will own it. */
 export interface AssignedPartition {
@@ -24,8 +25,8 @@ export interface BegunGeneration {
 }
 
 /**
- * Recovers the data folder and makes a new generation of it the truth. `shards` begin even without partitions; the first of them inherits the
- * journal files of the generation before. Throws RecoveryError, DiskError.
+ * Recovers the data folder and makes a new generation of it the truth. `shards` begin even without partitions. A full disk must not keep a broker from
+ * starting: pool and reserve make room. Throws RecoveryError, DiskError.
  */
 export function beginGeneration(
   disk: Disk,
@@ -34,10 +35,13 @@ export function beginGeneration(
   partitions: readonly AssignedPartition[],
   shards: readonly string[],
   journalBytesMax: number,
+  name = newGenerationName(),
 ): BegunGeneration {
   disk.mkdir(`${dataFolder}/topics`);
-  const recovered = recover(disk, dataFolder, topicStatus);
-  tidyPool(disk, dataFolder);
+  // Until the switch everything may be begun anew. A start that recovery refuses changes nothing.
+  const tidy = (): boolean => [discardUnborn(disk, dataFolder), tidyPool(disk, dataFolder)].some(Boolean);
+  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus), tidy);
+  tidy();
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {
     const state = recovered.partitions.get(partitionKey(topicId, partition)) ?? emptyPartition(topicId, partition);
@@ -45,25 +49,15 @@ export function beginGeneration(
     if (states === undefined) byShard.set(shard, [state]);
     else states.push(state);
   }
-  const name = newGenerationName();
-  const begin = (): Map<string, string> => {
-    const folders = new Map<string, string>();
+  const folders = withRoom(disk, dataFolder, () => {
+    disk.removeTree(generationFolder(dataFolder, name));
+    const begun = new Map<string, string>();
     for (const [shard, states] of byShard) {
       const beginning = { shard, partitions: states.map((state) => ({ handle: -1, state, movedOut: false })) };
-      folders.set(shard, beginShard(disk, dataFolder, name, beginning));
+      begun.set(shard, beginShard(disk, dataFolder, name, beginning));
     }
-    return folders;
-  };
-  let folders: Map<string, string>;
-  try {
-    folders = begin();
-  } catch (error) {
-    // A full disk must not keep a broker from starting: this is what the reserve is for.
-    if (!isSpaceError(error) || !disk.exists(reservePath(dataFolder))) throw error;
-    disk.removeTree(generationFolder(dataFolder, name));
-    disk.unlink(reservePath(dataFolder));
-    folders = begin();
-  }
-  switchGeneration(disk, dataFolder, name, folders.get(shards[0] as string) ?? null, journalBytesMax);
+    return begun;
+  });
+  withRoom(disk, dataFolder, () => switchGeneration(disk, dataFolder, name, [...folders.values()], journalBytesMax));
   return { name, number: generationNumber(name), folders, recovered };
 }

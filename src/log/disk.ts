@@ -30,6 +30,11 @@ export function isSpaceError(error: unknown): boolean {
   return error instanceof DiskError && (error.code === 'ENOSPC' || error.code === 'EDQUOT' || error.code === 'EFBIG');
 }
 
+/** True where bytes or names may not be on disk although they read back: nobody may go on as if they were, or sync again and believe that. */
+export function isSyncError(error: unknown): boolean {
+  return error instanceof DiskError && (error.operation === 'fdatasync' || error.operation === 'sync folder');
+}
+
 /** The operations ringlog's storage is made of. Paths are absolute. Failures throw {@link DiskError}. */
 export interface Disk {
   open(path: string, mode: OpenMode): number;

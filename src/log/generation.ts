@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCheckpoint, type CheckpointPartition } from './checkpoint.ts';
-import { readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
+import { isSpaceError, readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
 import { checkpointName, generationFolder, journalName, journalNumber } from './layout.ts';
 
 const CURRENT = 'CURRENT';
@@ -61,28 +61,65 @@ export function beginShard(disk: Disk, dataFolder: string, generation: string, b
 }
 
 /**
- * Makes `generation` the truth, then recycles what earlier ones left: their journal files go to `heir` (a shard folder of the new generation),
- * the rest is removed. Everything after the switch may be lost in a crash; the next start does it again.
+ * Removes what killed starts left: generations that never became the truth. Those that were it may still hold journal files worth keeping. False: there was
+ * none.
  */
-export function switchGeneration(disk: Disk, dataFolder: string, generation: string, heir: string | null, journalBytesMax: number): void {
+export function discardUnborn(disk: Disk, dataFolder: string): boolean {
+  const current = currentGeneration(disk, dataFolder);
+  let removed = false;
+  for (const name of disk.list(`${dataFolder}/generations`)) {
+    const folder = generationFolder(dataFolder, name);
+    const journals = disk.list(folder).some((shard) => disk.list(`${folder}/${shard}`).some((file) => journalNumber(file) >= 0));
+    if (name === current || journals) continue;
+    disk.removeTree(folder);
+    removed = true;
+  }
+  return removed;
+}
+
+/**
+ * Makes `generation` the truth, then recycles what earlier ones left: their journal files go to `heirs` (shard folders of the new generation), one to each
+ * first, so that every shard begins without asking the disk for room, the others to the first; the rest is removed. Everything after the switch may be lost
+ * in a crash; the next start does it again.
+ */
+export function switchGeneration(
+  disk: Disk,
+  dataFolder: string,
+  generation: string,
+  heirs: readonly string[],
+  journalBytesMax: number,
+): void {
   replaceFileDurably(disk, dataFolder, CURRENT, Buffer.from(`${generation}\n`));
+  const found = disk
+    .list(`${dataFolder}/generations`)
+    .filter((name) => name !== generation)
+    .map((name) => generationFolder(dataFolder, name));
   let inherited = 0;
   let number = 0;
-  for (const old of disk.list(`${dataFolder}/generations`)) {
-    if (old === generation) continue;
-    const folder = generationFolder(dataFolder, old);
-    for (const shard of disk.list(folder)) {
+  for (const folder of found)
+    for (const shard of disk.list(folder))
       for (const name of disk.list(`${folder}/${shard}`)) {
-        if (heir === null || journalNumber(name) < 0) continue;
+        const heir = heirs[number] ?? heirs[0];
+        if (heir === undefined || journalNumber(name) < 0) continue;
         const fd = disk.open(`${folder}/${shard}/${name}`, 'read');
         const bytes = disk.size(fd);
         disk.close(fd);
         if (inherited + bytes > journalBytesMax) continue;
+        if (!inherit(disk, `${folder}/${shard}/${name}`, `${heir}/${journalName(number)}`)) continue;
         inherited += bytes;
-        disk.rename(`${folder}/${shard}/${name}`, `${heir}/${journalName(number++)}`);
+        number++;
       }
-    }
-    disk.removeTree(folder);
+  for (const folder of found) disk.removeTree(folder);
+  for (const heir of heirs.slice(0, number)) disk.syncFolder(heir);
+}
+
+/** A full disk may have no room for the name: then the file goes with its folder. */
+function inherit(disk: Disk, from: string, to: string): boolean {
+  try {
+    disk.rename(from, to);
+    return true;
+  } catch (error) {
+    if (isSpaceError(error)) return false;
+    throw error;
   }
-  if (number > 0) disk.syncFolder(heir as string);
 }

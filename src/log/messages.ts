@@ -53,6 +53,8 @@ export type FromShard =
   | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
+  /** A sync of segments failed: these offsets may not be on disk although they read back, and must not be served. Said before, or some time after, `failed`. */
+  | { readonly kind: 'unsecured'; readonly ranges: readonly UnsecuredRange[] }
   /** The last word. `error`: why the next start has to recover, or null. */
   | { readonly kind: 'stopped'; readonly error: string | null };
 
@@ -72,8 +74,18 @@ export interface RetiredSegment {
   readonly baseOffset: number;
 }
 
-/** How a piece of keeper work ended. */
-export const JobStatus = { ok: 0, failed: 1, noSpace: 2 } as const;
+/** Offsets of a partition whose bytes a failed sync was to bring to disk. */
+export interface UnsecuredRange {
+  readonly handle: number;
+  /** The first one; all above it are meant too. */
+  readonly from: number;
+}
+
+/**
+ * How a piece of keeper work ended. `failed`: a sync failed. `notDone`: it could not be done now (no room, no descriptor), and claims nothing; it may be asked
+ * for again.
+ */
+export const JobStatus = { ok: 0, failed: 1, notDone: 2 } as const;
 
 /** Slow disk work of no particular thread; run by the job pool, or step by step by the simulator. */
 export type KeeperWork =
@@ -90,9 +102,9 @@ export type KeeperWork =
       readonly bytes: Uint8Array;
       /** Older checkpoint files to remove afterwards. */
       readonly remove: readonly string[];
-      /** Given up when the disk is full, so that the checkpoint can finish. */
-      readonly reserve: string;
-      /** It is made again with this length when there is room. */
+      /** Where pool and reserve lie, which make room for it on a full disk. */
+      readonly dataFolder: string;
+      /** The reserve has this length again afterwards, if there is room. */
       readonly reserveBytes: number;
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */

@@ -130,14 +130,13 @@ export class NodeDisk implements Disk {
   }
 
   syncFolder(folder: string): void {
-    guard('sync folder', folder, () => {
-      const fd = fs.openSync(folder, 'r');
-      try {
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
-      }
-    });
+    // That the folder cannot be opened now (no descriptor is left) says nothing about what is on disk: not a failed sync.
+    const fd = guard('open', folder, () => fs.openSync(folder, 'r'));
+    try {
+      guard('sync folder', folder, () => fs.fsyncSync(fd));
+    } finally {
+      fs.closeSync(fd);
+    }
   }
 }
 

@@ -57,21 +57,28 @@ export class SegmentPool {
     return 0;
   }
 
-  /** Removes a file of the pool to make room on a full disk; false when there is none. */
+  /** Removes a file of the pool to make room on a full disk; false when there is none, or the disk does not even do that. */
   giveBack(): boolean {
-    for (const name of this.disk.list(this.folder)) {
-      if (lengthOf(name) === 0) continue;
-      try {
-        // Under a name that nobody takes, so that no shard is given a file that goes away.
-        this.disk.rename(`${this.folder}/${name}`, `${this.folder}/${name}.gone`);
-      } catch (error) {
-        if (error instanceof DiskError && error.code === 'ENOENT') continue;
-        throw error;
-      }
-      this.disk.unlink(`${this.folder}/${name}.gone`);
-      return true;
+    try {
+      return this.disk.list(this.folder).some((name) => lengthOf(name) > 0 && this.remove(name));
+    } catch (error) {
+      if (error instanceof DiskError) return false;
+      throw error;
     }
-    return false;
+  }
+
+  /** False if another shard was quicker. */
+  private remove(name: string): boolean {
+    const gone = `${this.folder}/${name}.gone`;
+    try {
+      // Under a name that nobody takes, so that no shard is given a file that goes away.
+      this.disk.rename(`${this.folder}/${name}`, gone);
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return false;
+      throw error;
+    }
+    this.disk.unlink(gone);
+    return true;
   }
 
   private look(): number[] {

@@ -1,5 +1,5 @@
-/** Folders that no log claims: moved aside, never deleted. A missing metadata entry is not a tombstone. */
-import type { Disk } from './disk.ts';
+/** What no log claims is moved aside, never deleted: folders (a missing metadata entry is not a tombstone), and what recovery cuts off. */
+import { readFileIfPresent, type Disk } from './disk.ts';
 import { quarantineFolder } from './layout.ts';
 import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
@@ -33,6 +33,25 @@ export function quarantineUnknownFolders(
         text: `${folder}/${partition} has segments that no checkpoint or journal knows; moved to ${target}, the partition starts empty`,
       });
     }
+  }
+}
+
+/** Copies what recovery cuts off a log, for whoever investigates; what an earlier cut at the same place left stays. Not synced. Throws DiskError. */
+export function keepTail(disk: Disk, dataFolder: string, label: string, bytes: Buffer): void {
+  const folder = quarantineFolder(dataFolder);
+  disk.mkdir(folder);
+  let path = `${folder}/${label}.tail`;
+  for (let n = 1; disk.exists(path); n++) {
+    // A start that was killed has copied it already, perhaps not all of it.
+    const before = readFileIfPresent(disk, path);
+    if (before !== null && bytes.subarray(0, before.length).equals(before)) break;
+    path = `${folder}/${label}.${n}.tail`;
+  }
+  const target = disk.open(path, 'write');
+  try {
+    disk.write(target, [bytes], 0);
+  } finally {
+    disk.close(target);
   }
 }
 

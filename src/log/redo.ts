@@ -1,9 +1,10 @@
 /** The second half of recovery: makes the bytes of one partition be what its replayed state says, or says where they are not. */
 import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
-import { partitionFolder, quarantineFolder, segmentPath } from './layout.ts';
-import { partitionKey, type SegmentState } from './partition-state.ts';
+import { partitionFolder, segmentPath } from './layout.ts';
+import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
+import { keepTail } from './quarantine.ts';
 import type { RecoveryNote } from './recovery-note.ts';
 import { cutTornTail, type ReplayedAppend, type ReplayedPartition } from './replay.ts';
 
@@ -94,7 +95,7 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
       if (batch === null) {
         const end = entry.baseOffset + entry.lastOffsetDelta + 1;
         if (vouchedFor) {
-          state.damaged.push({ from: entry.baseOffset, to: end });
+          refuse(state, entry.baseOffset, end);
           context.notes.push({
             kind: 'corruption',
             text: `${key}: offsets ${entry.baseOffset} to ${end - 1} were durable and are damaged; reads of them are refused`,
@@ -145,15 +146,8 @@ function quarantineTail(context: RedoContext, replayed: ReplayedPartition, from:
   const segment = state.segments.find((candidate) => candidate.baseOffset === from.entry.segmentBase) as SegmentState;
   const bytes = Buffer.alloc(Math.min(segment.endPosition - from.entry.position, QUARANTINE_BYTES_MAX));
   const read = disk.read(fd, bytes, 0, bytes.length, from.entry.position);
-  const folder = quarantineFolder(dataFolder);
   try {
-    disk.mkdir(folder);
-    const target = disk.open(`${folder}/${state.topicId}-${state.partition}-${from.entry.baseOffset}.tail`, 'write');
-    try {
-      disk.write(target, [bytes.subarray(0, read)], 0);
-    } finally {
-      disk.close(target);
-    }
+    keepTail(disk, dataFolder, `${state.topicId}-${state.partition}-${from.entry.baseOffset}`, bytes.subarray(0, read));
   } catch (error) {
     // The copy is a courtesy to whoever investigates; without room for it recovery goes on.
     if (!isSpaceError(error)) throw error;
@@ -170,8 +164,16 @@ function noteMissingFiles(context: RedoContext, replayed: ReplayedPartition, key
     if (present >= segment.endPosition) continue;
     const what = present < 0 ? 'is missing' : `has ${present} bytes, its log ${segment.endPosition}`;
     context.notes.push({ kind: 'missing-file', text: `${key}: ${path} ${what}; reads of what is not there are refused` });
-    if (present < 0) state.damaged.push({ from: segment.baseOffset, to: segment.endOffset });
+    if (present < 0) refuse(state, segment.baseOffset, segment.endOffset);
   }
+}
+
+/** Refuses offsets [from, to). Every start may find the same damage again, and that of a whole segment behind that of its batches. */
+function refuse(state: PartitionState, from: number, to: number): void {
+  if (state.damaged.some((range) => range.from <= from && to <= range.to)) return;
+  state.damaged = state.damaged.filter((range) => range.from < from || range.to > to);
+  state.damaged.push({ from, to });
+  state.damaged.sort((a, b) => a.from - b.from);
 }
 
 function fileSize(disk: Disk, path: string): number {

@@ -143,10 +143,12 @@ export function retireLeftovers(
   retireSegments(disk, dataFolder, segments, limits, pause);
 }
 
-/** Removes what a crash left half way into the pool; at start, before anyone uses it. */
-export function tidyPool(disk: Disk, dataFolder: string): void {
+/** Removes what a crash left half way into the pool; at start, before anyone uses it. False: there was nothing. */
+export function tidyPool(disk: Disk, dataFolder: string): boolean {
   const pool = poolFolder(dataFolder);
-  for (const name of disk.list(pool)) if (lengthOf(name) === 0) disk.unlink(`${pool}/${name}`);
+  const left = disk.list(pool).filter((name) => lengthOf(name) === 0);
+  for (const name of left) disk.unlink(`${pool}/${name}`);
+  return left.length > 0;
 }
 
 /** Bytes that wait in the pool. */

@@ -16,7 +16,7 @@ import { FrameReader, type FrameSink } from './framing.ts';
 import type { Landing, LandingSink } from './landing.ts';
 import { PendingProduce, type PendingTable, type ProduceOwner } from './produce.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
-import { ApiRequest, type ApiRequestOwner } from './requests.ts';
+import { ApiRequest, type ApiRequestOwner, type CloseListener } from './requests.ts';
 import type { ResponseWriter } from './response-writer.ts';
 import type { ShardLink } from './shard-link.ts';
 
@@ -57,6 +57,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   /** Coarse ticks for which the sender owed the rest of a frame without enough progress. */
   owedTicks = 0;
   readonly reader: FrameReader;
+  closeListener: CloseListener | null = null;
   private readonly host: ConnectionHost;
   private socket: Socket | null = null;
   private readonly queue: Entry[] = [];
@@ -227,6 +228,9 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
       else socket.once('close', () => this.releaseUndrained());
       socket.destroy();
     }
+    const listener = this.closeListener;
+    this.closeListener = null;
+    listener?.onConnectionClosed(this);
     this.host.onClosed(this, reason);
   }
 

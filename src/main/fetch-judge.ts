@@ -32,6 +32,7 @@ export function judgePartition(
   const error = judgeLeader(topic, view, leaderEpoch, byId);
   if (error !== ErrorCode.NONE || view === undefined) return error;
   if (offset < view.logStartOffset || offset > view.highWatermark) return ErrorCode.OFFSET_OUT_OF_RANGE;
+  if (offset >= view.unsecuredFrom && offset < view.highWatermark) return ErrorCode.KAFKA_STORAGE_ERROR;
   if (view.damage.has(offset)) return ErrorCode.CORRUPT_MESSAGE;
   return ErrorCode.NONE;
 }

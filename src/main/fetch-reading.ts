@@ -1,5 +1,5 @@
 /**
- * The reading half of a fetch: goes through the partitions in request order and takes windows until the answer is full. A small state machine: each
+ * The reading half of a fetch: goes through its targets in order and takes windows until the answer is full. A small state machine: each
  * `advance` does one transition of the current partition (locate its batch → get memory → read a window → judge it) and either goes on, is done, or
  * leaves a step under way that comes back through `resume`.
  *
@@ -8,10 +8,10 @@
  */
 import { assert } from '../lib/assert.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import type { FetchView } from '../protocol/fetch-view.ts';
 import { BATCH_HEADER_BYTES } from '../protocol/record-batch.ts';
 import type { FetchEngine } from './fetch.ts';
 import { SMALL_BYTES, type MemoryWaiter, type Region } from './fetch-memory.ts';
+import type { FetchTargets } from './fetch-targets.ts';
 import type { FetchWindow } from './fetch-windows.ts';
 import type { Place } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -23,10 +23,6 @@ type Progress = 'on' | 'pending' | 'done';
 /** See the file header. */
 export class FetchReading implements MemoryWaiter {
   bytesWanted = 0;
-  /** Per partition of the request; the owner fills views and errors before `begin`. */
-  readonly views: (PartitionView | undefined)[] = [];
-  readonly errors: number[] = [];
-  readonly windows: (FetchWindow | null)[] = [];
   /** Bytes of records to answer in all. */
   recordsTotal = 0;
   /** Bytes read for the answer, incomplete last batches included. */
@@ -40,7 +36,8 @@ export class FetchReading implements MemoryWaiter {
   /** The step under way is a wait for memory. */
   waitingForMemory = false;
   private readonly engine: FetchEngine;
-  private readonly request: FetchView;
+  /** The owner fills it, errors included, before `begin`. */
+  private readonly targets: FetchTargets;
   private readonly onDone: () => void;
   private readonly onMemoryWait: () => void;
   private abandoned = false;
@@ -60,21 +57,21 @@ export class FetchReading implements MemoryWaiter {
   private readonly onPlace = (place: Place): void => this.placed(place);
 
   /** @param onMemoryWait it begins to wait for memory; `giveUpMemory` ends that */
-  constructor(engine: FetchEngine, request: FetchView, onDone: () => void, onMemoryWait: () => void) {
+  constructor(engine: FetchEngine, targets: FetchTargets, onDone: () => void, onMemoryWait: () => void) {
     this.engine = engine;
     this.onMemoryWait = onMemoryWait;
-    this.request = request;
+    this.targets = targets;
     this.onDone = onDone;
   }
 
-  /** Reads; calls `onDone` at the end, maybe before it returns. */
-  begin(): void {
+  /** Reads up to about `bytesMax`; calls `onDone` at the end, maybe before it returns. */
+  begin(bytesMax: number): void {
     assert(!this.pending, 'one reading at a time');
     this.abandoned = false;
     this.bytesRead = 0;
     this.shortened = false;
-    this.bytesLeft = Math.min(this.request.maxBytes, this.engine.responseBytesMax);
-    this.failed = this.errors.some((error) => error !== ErrorCode.NONE);
+    this.bytesLeft = Math.min(bytesMax, this.engine.responseBytesMax);
+    this.failed = this.hasErrors();
     this.current = 0;
     this.beginPartition();
     this.run();
@@ -92,7 +89,7 @@ export class FetchReading implements MemoryWaiter {
     if (!this.waitingForMemory) return;
     this.engine.memory.cancel(this);
     this.waitingForMemory = false;
-    this.current = this.request.partitionCount;
+    this.current = this.targets.count;
     this.resume();
   }
 
@@ -104,12 +101,19 @@ export class FetchReading implements MemoryWaiter {
 
   /** Drops the windows kept for the answer. */
   releaseWindows(): void {
-    for (let i = 0; i < this.windows.length; i++) {
-      const window = this.windows[i];
+    const { windows } = this.targets;
+    for (let i = 0; i < windows.length; i++) {
+      const window = windows[i];
       if (window != null) this.engine.windows.release(window);
-      this.windows[i] = null;
+      windows[i] = null;
     }
     this.recordsTotal = 0;
+  }
+
+  private hasErrors(): boolean {
+    const { errors, count } = this.targets;
+    for (let i = 0; i < count; i++) if (errors[i] !== ErrorCode.NONE) return true;
+    return false;
   }
 
   private resume(): void {
@@ -134,15 +138,16 @@ export class FetchReading implements MemoryWaiter {
   }
 
   private advance(): Progress {
-    if (this.current >= this.request.partitionCount) return 'done';
-    const view = this.views[this.current];
-    if (view === undefined || this.errors[this.current] !== ErrorCode.NONE) return this.next();
+    if (this.current >= this.targets.count) return 'done';
+    const view = this.targets.views[this.current];
+    if (view === undefined || this.targets.errors[this.current] !== ErrorCode.NONE) return this.next();
     if (this.window !== null) return this.judgeWindow(view, this.window);
-    const offset = this.request.fetchOffset[this.current] as number;
+    const offset = this.targets.offset[this.current] as number;
     // The view may have changed while a step was under way.
     if (view.topic.deleted || offset >= view.highWatermark || offset < view.logStartOffset) return this.next();
+    if (offset >= view.unsecuredFrom) return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     if (view.damage.has(offset)) return this.fail(ErrorCode.CORRUPT_MESSAGE);
-    const limit = Math.min(this.bytesLeft, this.request.partitionMaxBytes[this.current] as number);
+    const limit = Math.min(this.bytesLeft, this.targets.bytesMax[this.current] as number);
     if (this.recordsTotal > 0 && limit < BATCH_HEADER_BYTES) return this.next();
     if (!this.located) return this.locate(view, offset);
     const segment = this.segment as SegmentView;
@@ -166,7 +171,7 @@ export class FetchReading implements MemoryWaiter {
   }
 
   private fail(error: number): Progress {
-    this.errors[this.current] = error;
+    this.targets.errors[this.current] = error;
     this.failed = true;
     return this.next();
   }
@@ -216,7 +221,7 @@ export class FetchReading implements MemoryWaiter {
         return 'pending';
       }
       if (region.length < length) this.shortened = true;
-      const limitOffset = view.damage.nextFrom(this.base);
+      const limitOffset = Math.min(view.damage.nextFrom(this.base), view.unsecuredFrom);
       this.window = windows.read(view, segment, this.position, Math.min(length, region.length), this.base, limitOffset, region);
     }
     if (this.window.ready) return 'on';
@@ -275,7 +280,7 @@ export class FetchReading implements MemoryWaiter {
 
   private keep(view: PartitionView, window: FetchWindow): void {
     this.window = null;
-    this.windows[this.current] = window;
+    this.targets.windows[this.current] = window;
     this.recordsTotal += window.validBytes;
     this.bytesRead += window.length;
     this.bytesLeft -= window.validBytes;

@@ -20,6 +20,10 @@ import type { DamageFinder } from './damage-finder.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { FetchMemory } from './fetch-memory.ts';
 import { FetchOperation } from './fetch-operation.ts';
+import { FetchSession, type SessionPartition } from './fetch-session.ts';
+import { FetchSessions, SESSION_EVICTION_MS } from './fetch-sessions.ts';
+import type { FetchTargets } from './fetch-targets.ts';
+import type { FetchWaiting } from './fetch-waiting.ts';
 import type { FetchWindow, FetchWindows } from './fetch-windows.ts';
 import type { Locator } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -33,6 +37,9 @@ export const RESPONSE_BYTES = 1024 * 1024;
 /** Operations kept for reuse. */
 const SPARE_MAX = 64;
 
+/** Sessions in a row that a connection may leave unused. */
+const SESSIONS_UNUSED_MAX = 3;
+
 const NO_TRANSACTIONS: readonly never[] = [];
 
 /** What the engine needs, made by the composition root. */
@@ -42,11 +49,16 @@ export interface FetchEngineParts {
   readonly windows: FetchWindows;
   readonly locator: Locator;
   readonly damage: DamageFinder;
+  readonly waiting: FetchWaiting;
   readonly timers: TimerWheel;
   /** Monotonic, ms. */
   readonly nowMs: () => number;
   /** `fetch.max.bytes`. */
   readonly fetchBytesMax: number;
+  /** `max.incremental.fetch.session.cache.slots`. */
+  readonly sessionSlotsMax: number;
+  /** A random number from 1 to 2147483647, for the id of a session. */
+  readonly nextSessionId: () => number;
   /** A read of a segment failed; nothing is known about its bytes. */
   readonly onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void;
 }
@@ -63,10 +75,18 @@ export class FetchEngine {
   readonly responseBytesMax: number;
   readonly onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void;
   readonly drains: DrainWatch;
+  readonly waiting: FetchWaiting;
+  readonly sessions: FetchSessions;
+  /** Partitions looked at, by all fetches so far. */
+  partitionsJudged = 0;
+  private sweeping = false;
   private readonly spare: FetchOperation[] = [];
   private readonly writer = new FetchResponseWriter(Buffer.alloc(0));
   private readonly result = new FetchPartitionResult();
   private active = 0;
+  /** Of the answer being written; see {@link layOut}. */
+  private runLength = new Int32Array(64);
+  private runCount = 0;
 
   constructor(parts: FetchEngineParts) {
     this.router = parts.router;
@@ -79,6 +99,12 @@ export class FetchEngine {
     this.responseBytesMax = Math.min(RESPONSE_BYTES, parts.fetchBytesMax);
     this.onReadError = parts.onReadError;
     this.drains = new DrainWatch(this.timers, this.nowMs, this.memory);
+    this.waiting = parts.waiting;
+    this.sessions = new FetchSessions({
+      slotsMax: parts.sessionSlotsMax,
+      nextId: parts.nextSessionId,
+      onAbandoned: () => this.sweepLater(),
+    });
   }
 
   /** Requests being handled or drained. */
@@ -100,7 +126,7 @@ export class FetchEngine {
     const request = operation.request as Request;
     request.onQueued = null;
     request.onClosed = null;
-    const pieces = this.isUnknownSession(operation) ? this.sessionError(operation) : this.pieces(operation);
+    const pieces = this.piecesOf(operation);
     if (operation.reading.recordsTotal === 0) {
       this.recycle(operation);
       request.respond(pieces);
@@ -123,40 +149,77 @@ export class FetchEngine {
   private recycle(operation: FetchOperation): void {
     operation.reset();
     this.active--;
-    if (this.spare.length < SPARE_MAX) this.spare.push(operation);
+    if (this.spare.length < SPARE_MAX && !operation.isLarge) this.spare.push(operation);
   }
 
-  /** This broker hands out no sessions, so an incremental request names one that it does not know. */
-  private isUnknownSession(operation: FetchOperation): boolean {
-    return operation.view.sessionId !== 0 && operation.view.sessionEpoch > 0;
+  /** Sessions that lost their connection are ended after a while; a new one that finds no slot does not wait for that. */
+  private sweepLater(): void {
+    if (this.sweeping) return;
+    this.sweeping = true;
+    this.timers.schedule(this.nowMs(), SESSION_EVICTION_MS + 1, () => {
+      this.sweeping = false;
+      this.sessions.expire(this.nowMs());
+      if (this.sessions.abandoned > 0) this.sweepLater();
+    });
   }
 
-  private sessionError(operation: FetchOperation): Buffer[] {
+  private piecesOf(operation: FetchOperation): Buffer[] {
+    const { session, error } = operation;
+    if (error !== ErrorCode.NONE) return this.errorPieces(operation, error, 0);
+    if (operation.isOvertaken) return this.errorPieces(operation, ErrorCode.INVALID_FETCH_SESSION_EPOCH, session?.id ?? 0);
+    return this.pieces(operation, session ?? this.openSession(operation));
+  }
+
+  private errorPieces(operation: FetchOperation, error: number, sessionId: number): Buffer[] {
     const request = operation.request as Request;
     operation.reading.releaseWindows();
     const scratch = Buffer.allocUnsafe(FETCH_RESPONSE_HEAD_BYTES_MAX + fetchTailBytesMax([]));
-    this.writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, ErrorCode.FETCH_SESSION_ID_NOT_FOUND, 0, 0);
+    this.writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, error, sessionId, 0);
     return [scratch.subarray(0, this.writer.end())];
   }
 
-  private pieces(operation: FetchOperation): Buffer[] {
-    const { view, reading } = operation;
+  /**
+   * The session that a full request asks for. Some clients ask for one with each fetch and use none (@platformatic/kafka does): the next one takes the place of
+   * the one before, and after a few the connection gets no more.
+   */
+  private openSession(operation: FetchOperation): FetchSession | null {
+    const { connection } = operation.request as Request;
+    const previous = connection.closeListener;
+    let unused = 0;
+    if (previous instanceof FetchSession && previous.isUnused) {
+      unused = previous.unusedBefore + 1;
+      if (unused === SESSIONS_UNUSED_MAX) return null;
+      this.sessions.close(previous);
+    }
+    const session = this.sessions.open(operation.view, operation.targets, this.nowMs());
+    if (session === null) return null;
+    session.unusedBefore = unused;
+    session.becomeUsed(connection);
+    return session;
+  }
+
+  /** The answer's own bytes and, between them, the records; in the first answer of a session all targets are told, later only those with news. */
+  private pieces(operation: FetchOperation, session: FetchSession | null): Buffer[] {
+    const { targets } = operation;
     const request = operation.request as Request;
     const { writer } = this;
-    const scratch = Buffer.allocUnsafe(this.scratchBytes(operation));
-    writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, ErrorCode.NONE, 0, view.topicCount);
-    for (let t = 0; t < view.topicCount; t++) {
-      const first = view.topicFirstPartition[t] as number;
-      const end = view.topicEndPartition(t);
-      writer.topic(request.bytes, view.topicPosition[t] as number, view.topicLength[t] as number, end - first);
-      for (let i = first; i < end; i++) this.writePartition(operation, i);
+    this.layOut(operation);
+    const scratch = Buffer.allocUnsafe(this.scratchBytes(targets));
+    writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, ErrorCode.NONE, session?.id ?? 0, this.runCount);
+    for (let i = 0; i < targets.count; i++) {
+      const told = this.runLength[i] as number;
+      if (told === 0) continue;
+      const t = targets.topicOf[i] as number;
+      if (told > 0) writer.topic(targets.names[t] as Buffer, targets.namePosition[t] as number, targets.nameLength[t] as number, told);
+      this.writePartition(operation, i);
     }
     writer.end();
+    if (session !== null && !session.closed) this.settle(targets);
     if (writer.gapCount === 0) return [scratch.subarray(0, writer.position)];
     const pieces: Buffer[] = [];
     let from = 0;
     let gap = 0;
-    for (const window of reading.windows) {
+    for (const window of targets.windows) {
       if (window === null) continue;
       const to = writer.gapPosition[gap++] as number;
       pieces.push(scratch.subarray(from, to), records(window));
@@ -166,27 +229,61 @@ export class FetchEngine {
     return pieces;
   }
 
+  /**
+   * Decides which targets are told, and where the topics of the answer begin: `runLength` is 0 for a target that is not told, the number of told partitions
+   * of its topic for the first of them, −1 for the others.
+   */
+  private layOut({ session, targets }: FetchOperation): void {
+    if (this.runLength.length < targets.count) this.runLength = new Int32Array(targets.capacity);
+    const { runLength } = this;
+    this.runCount = 0;
+    let first = -1;
+    for (let i = 0; i < targets.count; i++) {
+      const member = targets.members[i] as SessionPartition | null;
+      const quiet =
+        session !== null && member !== null && targets.errors[i] === ErrorCode.NONE && targets.windows[i] === null && !member.isChanged;
+      runLength[i] = 0;
+      if (quiet) continue;
+      if (first === -1 || targets.topicOf[first] !== targets.topicOf[i]) {
+        first = i;
+        this.runCount++;
+        runLength[i] = 1;
+      } else {
+        runLength[first] = (runLength[first] as number) + 1;
+        runLength[i] = -1;
+      }
+    }
+  }
+
+  /** What was told is remembered, and what has nothing to tell any more rests. */
+  private settle(targets: FetchTargets): void {
+    for (let i = 0; i < targets.count; i++) targets.members[i]?.onAnswered(targets.errors[i] as number, targets.windows[i] !== null);
+  }
+
   private writePartition(operation: FetchOperation, i: number): void {
-    const { view, reading } = operation;
+    const { view, targets } = operation;
     const { result } = this;
-    const partition = reading.views[i];
-    const error = reading.errors[i] as number;
-    result.clear(view.partitionIndex[i] as number, error);
+    const partition = targets.views[i];
+    const error = targets.errors[i] as number;
+    result.clear(targets.partitionIndex[i] as number, error);
     if (error === ErrorCode.NONE && partition !== undefined) {
       result.highWatermark = partition.highWatermark;
       // Without transactions nothing is undecided.
       result.lastStableOffset = partition.highWatermark;
       result.logStartOffset = partition.logStartOffset;
       if (view.isolationLevel === 1) result.abortedTransactions = NO_TRANSACTIONS;
-      result.recordsBytes = reading.windows[i]?.validBytes ?? 0;
+      result.recordsBytes = targets.windows[i]?.validBytes ?? 0;
     }
     this.writer.partition(result);
   }
 
-  private scratchBytes(operation: FetchOperation): number {
-    const { view } = operation;
-    let bytes = FETCH_RESPONSE_HEAD_BYTES_MAX + fetchTailBytesMax([]) + view.partitionCount * fetchPartitionBytesMax(0);
-    for (let t = 0; t < view.topicCount; t++) bytes += fetchTopicBytesMax(view.topicLength[t] as number);
+  private scratchBytes(targets: FetchTargets): number {
+    let bytes = FETCH_RESPONSE_HEAD_BYTES_MAX + fetchTailBytesMax([]);
+    for (let i = 0; i < targets.count; i++) {
+      const told = this.runLength[i] as number;
+      if (told > 0) bytes += fetchTopicBytesMax(targets.nameLength[targets.topicOf[i] as number] as number);
+      if (told !== 0) bytes += fetchPartitionBytesMax(0);
+    }
     return bytes;
   }
 }

@@ -164,6 +164,8 @@ export class Locator {
     done: (place: Place) => void,
   ): void {
     this.scanner.scan(view, segment, position, base, targetOffset, targetTimestamp, (scan: Scan) => {
+      // What a failed sync may have left out answers nothing, and is no damage either.
+      if (scan.offset >= view.unsecuredFrom && (scan.outcome === 'found' || scan.outcome === 'damaged')) return done(ERROR);
       if (scan.outcome === 'found') return done({ outcome: 'found', segment, position: scan.position, base: scan.offset });
       if (scan.outcome === 'end') return done(NONE);
       if (scan.outcome === 'gone') return done(GONE);

@@ -29,7 +29,7 @@ export interface ViewHost {
   onViewChanged(view: PartitionView): void;
   /** Everything up to the segment's end is readable and nothing will be added: its index may be written. */
   onSealed(view: PartitionView, segment: SegmentView): void;
-  /** Bytes at and behind `endPosition` of the segment are gone (cut or dropped): shared reads of them must not be handed out any more. */
+  /** Bytes at and behind `endPosition` of the segment are gone (cut, dropped, perhaps not on disk): shared reads of them must not be handed out any more. */
   onCut(view: PartitionView, segment: SegmentView, endPosition: number): void;
 }
 
@@ -58,6 +58,8 @@ export class PartitionView {
   state: ViewState = 'opening';
   /** Grows at every move between shards. */
   moveNumber = 0;
+  /** Offsets from here on may not be on disk although they read back: not served until the next start has secured or cut them. Infinity: none. */
+  unsecuredFrom = Infinity;
   /** Set between a change and the wake-up of those who wait for it. */
   changed = false;
   /** Fetches that wait for this view; null while none ever did. */
@@ -156,6 +158,13 @@ export class PartitionView {
     return null;
   }
 
+  /** A failed sync may have left out what lies from `offset` on. What was read of it already is not handed out any more either. */
+  onUnsecured(offset: number): void {
+    this.unsecuredFrom = Math.min(this.unsecuredFrom, offset);
+    for (const segment of this.segmentList) if (segment.endOffset > offset) this.host.onCut(this, segment, 0);
+    this.markChanged();
+  }
+
   /** The log was cut (or starts elsewhere) as `state` says; untouched segments keep what is known of them. */
   onTruncated(state: Readonly<PartitionState>): void {
     this.logStartOffset = state.logStartOffset;
@@ -190,6 +199,13 @@ export class PartitionView {
       else high = middle;
     }
     return low - 1;
+  }
+
+  /** A reader waits at `offset`: if that is the end, the next batch goes where the log ends now, and the reader will need no lookup. */
+  rememberEnd(offset: number): void {
+    const { active } = this;
+    if (active !== undefined && active.endPosition > 0 && offset === this.highWatermark)
+      this.hints.remember(offset, active.endPosition, offset);
   }
 
   /** Leader epoch of the record at `offset`; −1 unknown. */

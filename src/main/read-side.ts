@@ -1,4 +1,5 @@
 /** Puts together everything that reads: views' host, descriptors, indexes, damage, fetch. One object for the composition root and for tests. Main only. */
+import { randomInt } from 'node:crypto';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import type { BatchOpener } from './batch-opener.ts';
 import { DamageFinder } from './damage-finder.ts';
@@ -17,6 +18,9 @@ import { SegmentReader } from './segment-reader.ts';
 import type { SegmentView } from './segment-view.ts';
 import { TimestampSearch } from './timestamp-search.ts';
 
+/** Behind the largest id of a fetch session. */
+const SESSION_ID_END = 0x80000000;
+
 /** What it is made of. */
 export interface ReadSideOptions {
   readonly dataDir: string;
@@ -24,6 +28,8 @@ export interface ReadSideOptions {
   readonly fetchMemoryBytes: number;
   /** `fetch.max.bytes`. */
   readonly fetchBytesMax: number;
+  /** `max.incremental.fetch.session.cache.slots`. */
+  readonly fetchSessionSlotsMax: number;
   /** `ringlog.fetch.verify`. */
   readonly verify: FetchVerify;
   readonly router: Router;
@@ -72,7 +78,10 @@ export class ReadSide implements ViewHost {
       damage: this.damage,
       timers: options.timers,
       nowMs: options.nowMs,
+      waiting: this.waiting,
       fetchBytesMax: options.fetchBytesMax,
+      sessionSlotsMax: options.fetchSessionSlotsMax,
+      nextSessionId: () => randomInt(1, SESSION_ID_END),
       onReadError: (view, segment, error) => this.reportReadError(view, segment, error),
     });
   }

@@ -7,6 +7,11 @@
 import { assert } from '../lib/assert.ts';
 import { Area, Grant, type ReceiveRegions } from './regions.ts';
 
+/** Who outlives the requests of a connection and wants to know its end. */
+export interface CloseListener {
+  onConnectionClosed(connection: RequestConnection): void;
+}
+
 /** What a handler may know of the connection a request came on. */
 export interface RequestConnection {
   readonly id: number;
@@ -14,6 +19,8 @@ export interface RequestConnection {
   readonly localPort: number;
   readonly remoteAddress: string;
   readonly open: boolean;
+  /** Told once when the connection closes: the fetch session that it used last. */
+  closeListener: CloseListener | null;
   /** Closes the connection, whatever it still owes. */
   close(reason: string): void;
 }

@@ -7,8 +7,8 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { openFilesMax } from '../config/open-files.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
-import { RESERVE_BYTES } from '../log/keeper.ts';
-import { JobStatus, type FromShard, type KeeperWork } from '../log/messages.ts';
+import { JobStatus, type FromShard, type KeeperWork, type UnsecuredRange } from '../log/messages.ts';
+import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
@@ -44,6 +44,8 @@ export interface ShardSupervisorParts {
   readonly onPartitionControl: (message: FromShard) => boolean;
   /** A sync of this shard failed. */
   readonly onFailed: (shard: string, reason: string) => void;
+  /** A sync of its segments failed: these offsets must not be served any more. */
+  readonly onUnsecured: (shard: string, ranges: readonly UnsecuredRange[]) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
   /** Another worker entry, for tests. */
@@ -68,6 +70,8 @@ export class ShardSupervisor {
   private readonly shards = new Map<string, Supervised>();
   private hasBegun = false;
   private stopping = false;
+  /** Stopped: nothing starts any more. */
+  private isOver = false;
 
   constructor(parts: ShardSupervisorParts) {
     this.parts = parts;
@@ -108,18 +112,35 @@ export class ShardSupervisor {
   /** Lets every shard write its last checkpoint, for at most `limitMs`. Returns what kept which shard from a clean stop; nothing: all are clean. */
   async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
-    const shards = [...this.shards.values()];
-    for (const { link } of shards) link.control({ kind: 'stop' });
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not done within ${limitMs} ms`), limitMs)));
-    const errors = await Promise.all(shards.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
+    const errors = await this.stopAll(tooLong);
     clearTimeout(timer);
+    this.isOver = true;
+    const shards = [...this.shards.values()];
     await Promise.all(shards.map(({ link }) => link.stop()));
     await Promise.all(shards.map(({ helpers }) => helpers.stop()));
-    return errors.flatMap((error, index) => (error === null ? [] : [`${shards[index]?.name}: ${error}`]));
+    return errors;
+  }
+
+  private async stopAll(tooLong: Promise<string>): Promise<string[]> {
+    const errors: string[] = [];
+    const told = new Set<Supervised>();
+    for (;;) {
+      // A change of durability under way may start the first shard of a class meanwhile.
+      const fresh = [...this.shards.values()].filter((shard) => !told.has(shard));
+      if (fresh.length === 0) return errors;
+      for (const shard of fresh) {
+        told.add(shard);
+        shard.link.control({ kind: 'stop' });
+      }
+      const ends = await Promise.all(fresh.map((shard) => Promise.race([shard.stopped.promise, tooLong])));
+      ends.forEach((error, index) => void (error === null || errors.push(`${fresh[index]?.name}: ${error}`)));
+    }
   }
 
   private start(name: string): Supervised {
+    if (this.isOver) throw new Error('the broker has stopped');
     const { config, generation, crashPoint, ingress } = this.parts;
     const shardClass: ShardClass = name.startsWith('sync') ? 'sync' : 'buffered';
     const isBuffered = shardClass === 'buffered';
@@ -139,6 +160,7 @@ export class ShardSupervisor {
         folder: prepared ?? `${generationFolder(config.dataDir, generation.name)}/${name}`,
         generation: generation.number,
         begins: prepared === undefined ? { generation: generation.name, shard: name } : null,
+        mustBegin: prepared !== undefined && generation.recovered.partitions.size === 0,
         settings: {
           dataFolder: config.dataDir,
           class: shardClass,
@@ -189,6 +211,8 @@ export class ShardSupervisor {
         return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
+      case 'unsecured':
+        return this.parts.onUnsecured(shard.name, message.ranges);
       case 'job':
         void this.runJob(shard, message.job, message.work);
         return;

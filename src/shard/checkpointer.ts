@@ -5,17 +5,18 @@
  * Crash before the job is done: the checkpoint before is valid and the journal still reaches back to it.
  */
 import { encodeCheckpoint } from '../log/checkpoint.ts';
-import type { Disk } from '../log/disk.ts';
-import { runKeeperWork, writeZeros } from '../log/keeper.ts';
+import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts';
+import { runKeeperWork } from '../log/keeper.ts';
 import { alignGroup } from '../log/journal-layout.ts';
-import { checkpointName, checkpointSequence, reservePath } from '../log/layout.ts';
+import { checkpointName, checkpointSequence } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
+import { withRoom, writeZeros } from '../log/room.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import { JournalWriter } from './journal-writer.ts';
 import type { Shard } from './shard.ts';
 
-/** After the disk refused room, this long until the next try. */
-const SPACE_RETRY_MS = 2000;
+/** After the disk refused something (room, a descriptor), this long until the next try. */
+const RETRY_MS = 2000;
 /** First journal file of a shard that starts without any: small, so that starting is quick. */
 const FIRST_JOURNAL_BYTES = 8 << 20;
 
@@ -45,6 +46,10 @@ export class Checkpointer {
   private readonly results: JobResults;
   /** Journal bytes that a group wants at least. */
   private readonly groupRoom: number;
+  /** Makes the folder and first checkpoint of a shard that begins in the middle of a generation; null once it is done. */
+  private begins: (() => void) | null;
+  /** Why there is no journal to write to, or null. */
+  private unready: string | null = null;
   private begun = false;
   private ending = false;
   private jobs = 0;
@@ -54,18 +59,19 @@ export class Checkpointer {
   private prepareAfterMs = 0;
   private retryAfterMs = 0;
 
-  constructor(shard: Shard, disk: Disk, folder: string, generation: bigint, results: JobResults) {
+  constructor(shard: Shard, disk: Disk, folder: string, generation: bigint, results: JobResults, begins: (() => void) | null) {
     this.shard = shard;
     this.disk = disk;
     this.folder = folder;
     this.generation = generation;
     this.results = results;
+    this.begins = begins;
     this.groupRoom = 2 * JournalWriter.overhead(shard.settings);
   }
 
-  /** True if the last checkpoint found no room on the disk. */
-  get outOfSpace(): boolean {
-    return this.retryAfterMs > 0;
+  /** Why a journal without room is not going to have some soon, or null: then who waits need not be refused. */
+  get refusal(): string | null {
+    return this.unready ?? (this.retryAfterMs > 0 ? 'the disk is full' : null);
   }
 
   /** True while the keeper works on a checkpoint of this shard. */
@@ -89,20 +95,55 @@ export class Checkpointer {
     this.ending = true;
   }
 
-  /** Prepares a journal file if none was inherited that holds a group. Throws DiskError: a shard without a journal cannot begin. */
-  prepareFirst(): void {
+  /**
+   * Makes what the shard needs before it can record anything: its folder, and a journal file if none was inherited that holds a group. Where the disk refuses
+   * (it is full), the shard refuses too, and tries again.
+   */
+  prepareFirst(nowMs: number): void {
+    try {
+      this.prepareFolder();
+      const { journal } = this.shard.journalWriter;
+      if (journal.roomFor(this.groupRoom) < this.groupRoom) this.prepareFirstJournal();
+      this.unready = null;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      if (isSyncError(error)) return this.shard.fail(`${error.message} while the shard began`);
+      this.unready = error.message;
+      this.prepareAfterMs = nowMs + RETRY_MS;
+    }
+  }
+
+  private prepareFolder(): void {
+    withRoom(this.disk, this.shard.settings.dataFolder, () => this.begins?.());
+    this.begins = null;
+  }
+
+  private prepareFirstJournal(): void {
     const { journal } = this.shard.journalWriter;
-    if (journal.roomFor(this.groupRoom) >= this.groupRoom) return;
     const path = journal.nextPath();
     // Half as much again as a group needs: a second file is prepared once a quarter is used, before a group finds no room.
-    const bytes = Math.max(Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax), alignGroup(this.groupRoom * 1.5));
-    writeZeros(this.disk, path, bytes);
-    this.disk.syncFolder(this.folder);
-    journal.adopt(path);
+    const least = alignGroup(this.groupRoom * 1.5);
+    const bytes = Math.max(Math.min(FIRST_JOURNAL_BYTES, this.shard.settings.journalBytesMax), least);
+    try {
+      try {
+        writeZeros(this.disk, path, bytes);
+      } catch (error) {
+        if (!isSpaceError(error) || isSyncError(error)) throw error;
+        withRoom(this.disk, this.shard.settings.dataFolder, () => writeZeros(this.disk, path, least));
+      }
+      this.disk.syncFolder(this.folder);
+      journal.adopt(path);
+    } catch (error) {
+      // The next try takes another name.
+      this.disk.unlink(path);
+      throw error;
+    }
   }
 
   /** Once per duty cycle: collects finished jobs, starts due ones. */
   poll(nowMs: number): void {
+    if (this.unready !== null && nowMs >= this.prepareAfterMs) this.prepareFirst(nowMs);
+    if (this.unready !== null) return;
     if (this.preparing !== null) this.pollPrepared(nowMs);
     if (this.underWay !== null) this.pollCheckpoint(nowMs);
     // After a failed sync no checkpoint may claim what that sync left out.
@@ -112,30 +153,48 @@ export class Checkpointer {
       this.bytesSince >= settings.checkpointIntervalBytes ||
       (this.bytesSince > 0 && nowMs - this.lastAtMs >= settings.checkpointIntervalMs);
     if (due && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
-    if (this.underWay === null && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes) this.step();
+    if (this.underWay === null && nowMs >= this.retryAfterMs && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes)
+      this.step();
     this.maybePrepare(nowMs);
+  }
+
+  /** Another sync of this shard failed: no checkpoint follows, but what the keeper's sync under way may leave out has to be known too. */
+  pollAfterFailure(): void {
+    if (this.underWay === null || this.results.statusOf('checkpoint', this.underWay.job) < 0) return;
+    const { isStep, second, job } = this.underWay;
+    this.underWay = null;
+    const failed = this.results.statusOf('checkpoint', job) === JobStatus.failed;
+    if (failed && (isStep || second !== null)) this.shard.fail('another background sync failed', this.shard.segments.unsecuredLent());
   }
 
   /** The journal is full: start a checkpoint now unless one is under way. */
   demand(nowMs: number): void {
-    if (this.begun && !this.ending && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
+    if (this.begun && !this.ending && this.unready === null && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
   /** Writes the last checkpoint of a clean stop in this thread. Returns why it is not durable, or null. Throws DiskError. */
   finish(): string | null {
+    this.prepareFolder();
     const { paths, folders } = this.shard.segments.lendDirty();
     const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
     this.shard.segments.takeBack();
     if (synced !== JobStatus.ok) return 'a sync for the final checkpoint failed';
     const written = runKeeperWork(this.disk, this.encode(true));
-    if (written === JobStatus.noSpace) return 'the disk has no room for the final checkpoint';
-    return written === JobStatus.ok ? null : 'the final checkpoint could not be written';
+    return written === JobStatus.ok ? null : 'the final checkpoint could not be written (is the disk full?)';
   }
 
   private start(nowMs: number): void {
+    let second: KeeperWork;
+    try {
+      second = this.encode(false);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.retryAfterMs = nowMs + RETRY_MS;
+      return;
+    }
     const { paths, folders } = this.shard.segments.lendDirty();
     const job = ++this.jobs;
-    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second: this.encode(false), isStep: false };
+    this.underWay = { job, sequence: this.shard.journalWriter.sequence, bytes: this.bytesSince, second, isStep: false };
     this.dirtiestBytes = 0;
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
@@ -168,7 +227,7 @@ export class Checkpointer {
       name: checkpointName(sequence),
       bytes: encodeCheckpoint({ generation: this.generation, sequence, clean, partitions }),
       remove: older.slice(0, -1).map((name) => `${this.folder}/${name}`),
-      reserve: reservePath(this.shard.settings.dataFolder),
+      dataFolder: this.shard.settings.dataFolder,
       reserveBytes: this.shard.settings.reserveBytes,
     };
   }
@@ -177,19 +236,23 @@ export class Checkpointer {
     const underWay = this.underWay as UnderWay;
     const status = this.results.statusOf('checkpoint', underWay.job);
     if (status < 0) return;
+    const isSync = underWay.isStep || underWay.second !== null;
     if (status === JobStatus.failed) {
       this.underWay = null;
-      this.shard.fail('a background sync failed while a checkpoint was written');
+      this.shard.fail('a background sync failed while a checkpoint was written', isSync ? this.shard.segments.unsecuredLent() : []);
       return;
     }
-    if (underWay.isStep) {
-      this.shard.segments.takeBack();
+    if (isSync && status === JobStatus.ok) this.shard.segments.takeBack();
+    if (status === JobStatus.notDone) {
+      // Nothing is claimed, nothing was lost: the next checkpoint covers the same and more.
+      if (isSync) this.shard.segments.takeBackUnsynced();
+      this.bytesSince += underWay.bytes;
+      this.retryAfterMs = nowMs + RETRY_MS;
       this.underWay = null;
       return;
     }
     if (underWay.second !== null) {
       // Everything it names is durable, and no sync of this shard has failed: it may be written.
-      this.shard.segments.takeBack();
       // Now most files are clean, and closing those of quiet partitions costs nothing.
       this.shard.segments.closeIdle(this.shard.settings.openSegmentsMax / 4, false);
       underWay.job = ++this.jobs;
@@ -198,13 +261,7 @@ export class Checkpointer {
       return;
     }
     this.underWay = null;
-    if (status === JobStatus.noSpace) {
-      // Only the checkpoint file found no room: the next one covers the same and more.
-      this.bytesSince += underWay.bytes;
-      this.shard.pool.giveBack();
-      this.retryAfterMs = nowMs + SPACE_RETRY_MS;
-      return;
-    }
+    if (underWay.isStep) return;
     this.retryAfterMs = 0;
     this.durableSequence = underWay.sequence;
     const writer = this.shard.journalWriter;
@@ -232,9 +289,15 @@ export class Checkpointer {
   private pollPrepared(nowMs: number): void {
     const { job, path } = this.preparing as { job: number; path: string };
     const status = this.results.statusOf('prepareJournal', job);
-    if (status < 0) return;
-    this.preparing = null;
-    if (status === JobStatus.ok) this.shard.journalWriter.journal.adopt(path);
-    else this.prepareAfterMs = nowMs + SPACE_RETRY_MS;
+    if (status < 0 || nowMs < this.prepareAfterMs) return;
+    try {
+      if (status === JobStatus.ok) this.shard.journalWriter.journal.adopt(path);
+      else this.prepareAfterMs = nowMs + RETRY_MS;
+      this.preparing = null;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // It is there and cannot be opened now.
+      this.prepareAfterMs = nowMs + RETRY_MS;
+    }
   }
 }

@@ -3,7 +3,7 @@
  * group, and every answer waits until that group is secured (the shard flushes replies after its commit).
  */
 import { DiskError, type Disk } from '../log/disk.ts';
-import { bindEntry, EntryType, NO_SEGMENT } from '../log/journal-layout.ts';
+import { encodeControlEntry, EntryType, NO_SEGMENT, type ControlEntry } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import { firstSegmentAt } from '../log/log-start.ts';
 import type { ToShard } from '../log/messages.ts';
@@ -11,7 +11,9 @@ import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
+import { controlBytesMax } from './journal-writer.ts';
 import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
+import { unsecuredOf } from './segment-writer.ts';
 import type { Shard } from './shard.ts';
 
 /** See the file header. */
@@ -71,7 +73,14 @@ export class ShardControl {
 
   /** Removes files whose truncation is secured now. */
   removeFiles(): void {
-    for (const path of this.doomed) this.disk.unlink(path);
+    for (const path of this.doomed) {
+      try {
+        this.disk.unlink(path);
+      } catch (error) {
+        // It stays as after a crash: a file that no log names.
+        if (!(error instanceof DiskError)) throw error;
+      }
+    }
     this.doomed = [];
     this.cuts = this.promises = false;
   }
@@ -98,13 +107,15 @@ export class ShardControl {
   private open(message: Extract<ToShard, { kind: 'open' }>, nowMs: number): void {
     const { handle, state, config, leaderEpoch, recovered } = message;
     const refusal = this.refusal();
-    if (refusal !== null) return this.shard.reply({ kind: 'opened', handle, error: refusal });
+    // What the first checkpoint of this generation names must be in every later one: it is taken even when nothing can be recorded of it now.
+    if (refusal !== null && !recovered) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
     const partition = new ShardPartition(handle, state, config, leaderEpoch);
     if (!recovered) this.shard.producers.fitToJournal(partition.producers);
     this.shard.producers.onOpened(partition, nowMs);
     this.shard.partitions[handle] = partition;
-    this.shard.journalWriter.addControl(handle, recovered ? bindEntry(state) : { type: EntryType.open, state: partition.snapshot() });
+    if (!recovered) this.shard.journalWriter.record(partition, { type: EntryType.open, state: partition.snapshot() });
+    else if (refusal === null) this.shard.journalWriter.bind(partition);
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
   }
@@ -119,6 +130,11 @@ export class ShardControl {
     this.shard.reply({ kind: 'configured', handle });
   }
 
+  private record(partition: ShardPartition, entry: ControlEntry): void {
+    this.shard.journalWriter.record(partition, entry);
+    this.shard.noteWritten(1);
+  }
+
   private close(handle: number): void {
     const partition = this.shard.partitions[handle];
     if (partition === undefined) return this.shard.reply({ kind: 'closed', handle, state: null });
@@ -126,10 +142,7 @@ export class ShardControl {
     this.shard.partitions[handle] = undefined;
     this.shard.producers.onReleased(partition);
     // Recovery asks the metadata about a deleted topic, so the entry is only thrift: a full journal must not keep a deletion from making room.
-    if (this.refusal() === null) {
-      this.shard.journalWriter.addControl(handle, { type: EntryType.close });
-      this.shard.noteWritten(1);
-    }
+    if (this.refusal() === null) this.record(partition, { type: EntryType.close });
     this.shard.reply({ kind: 'closed', handle, state: partition.snapshot() });
   }
 
@@ -147,21 +160,28 @@ export class ShardControl {
       const error = `too many producers (${partition.producers.count}) wrote to the partition of late; try again when fewer do`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
+    const bytes = encodeControlEntry(handle, { type: EntryType.movedOut, state: partition.snapshot() }).length;
+    const bytesMax = controlBytesMax(this.shard.settings);
+    if (bytes > bytesMax) {
+      const error = `its state takes ${bytes} bytes of the journal and ${bytesMax} are the most; it moves when the broker starts again`;
+      return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
+    }
     try {
       this.shard.segments.syncAll(partition);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.shard.fail(`${error.message} while a partition moved to another shard`);
+      this.shard.fail(`${error.message} while a partition moved to another shard`, unsecuredOf(partition));
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error: error.message });
     }
+    // Under the number it came with.
+    this.shard.journalWriter.nameOnce(partition);
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
     this.shard.producers.onReleased(partition);
     const state = partition.snapshot();
     this.shard.movedOut.set(partitionKey(state.topicId, state.partition), state);
-    this.shard.journalWriter.addControl(handle, { type: EntryType.movedOut, state });
-    this.shard.noteWritten(1);
+    this.record(partition, { type: EntryType.movedOut, state });
     this.shard.reply({ kind: 'movedOut', handle, state, error: null });
   }
 
@@ -191,15 +211,16 @@ export class ShardControl {
     this.shard.producers.replace(partition, this.shard.producers.fitToJournal(producers));
     partition.stagedEnd = state.endOffset;
     partition.rollAboveTimestamp = UNKNOWN_AGE;
+    partition.syncedEnd = Math.min(partition.syncedEnd, state.endOffset);
+    partition.lentEnd = Math.min(partition.lentEnd, state.endOffset);
     const active = partition.activeSegment();
-    this.shard.journalWriter.addControl(handle, {
+    this.record(partition, {
       type: EntryType.truncate,
       endOffset: state.endOffset,
       segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
       producers: partition.producers.toBytes(),
     });
-    this.shard.noteWritten(1);
     this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
   }
 

@@ -5,7 +5,9 @@
 import { assert } from '../lib/assert.ts';
 import {
   APPEND_ENTRY_BYTES,
+  bindEntry,
   encodeControlEntry,
+  EntryType,
   GROUP_HEADER_BYTES,
   sealGroup,
   writeAppendEntry,
@@ -39,8 +41,26 @@ export class JournalWriter {
     this.metadata = Buffer.allocUnsafeSlow(GROUP_HEADER_BYTES + groupBatchesMax * APPEND_ENTRY_BYTES + 4096);
   }
 
-  /** Adds a control entry to the next group. */
-  addControl(handle: number, body: ControlEntry): void {
+  /** Adds an entry about a partition to the next group, behind one that says which partition its handle means. */
+  record(partition: ShardPartition, body: ControlEntry): void {
+    // An opening says it itself.
+    if (body.type === EntryType.open) partition.named = true;
+    this.nameOnce(partition);
+    this.addControl(partition.handle, body);
+  }
+
+  /** Says which partition a handle means, unless this journal does already. */
+  nameOnce(partition: ShardPartition): void {
+    if (!partition.named) this.bind(partition);
+  }
+
+  /** Says which partition a handle means. */
+  bind(partition: ShardPartition): void {
+    partition.named = true;
+    this.addControl(partition.handle, bindEntry(partition.state));
+  }
+
+  private addControl(handle: number, body: ControlEntry): void {
     const entry = encodeControlEntry(handle, body);
     this.control.push(entry);
     this.controlBytes += entry.length;

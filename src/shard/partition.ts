@@ -36,6 +36,11 @@ export class ShardPartition {
   leaderEpoch: number;
   active: OpenSegment | null = null;
 
+  /** The bytes of every offset below are in their segments on disk, not only in the page cache or the journal. */
+  syncedEnd: number;
+  /** What `syncedEnd` becomes when the checkpoint under way has synced everything; −1: nothing. */
+  lentEnd = -1;
+
   /** The group in work: first and last batch index (−1: none), bytes and end. */
   firstInGroup = -1;
   lastInGroup = -1;
@@ -50,7 +55,9 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
-  /** The journal says with an append which partition the handle means. */
+  /** The journal says which partition the handle means: nothing else may be said of it before. */
+  named = false;
+  /** It says so with an append too. */
   bound = false;
   /** The active segment's file was closed for being idle, with a durable name. */
   nameIsDurable = false;
@@ -70,6 +77,8 @@ export class ShardPartition {
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;
+    // Recovery, or the shard before, synced what it hands over.
+    this.syncedEnd = state.endOffset;
   }
 
   /** Everything, to be handed on. Between groups only. */

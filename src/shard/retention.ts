@@ -89,12 +89,12 @@ export class Retention {
    * the segments that are no longer part of it.
    */
   moveLogStart(partition: ShardPartition, offset: number, firstSegment: number): number[] {
-    const { state, handle } = partition;
+    const { state } = partition;
     const { topicId, partition: number } = state;
     const writer = this.shard.journalWriter;
     const retired = raiseLogStart(state, offset, firstSegment);
     if (state.segments.length === 0) this.shard.segments.dropActive(partition);
-    writer.addControl(handle, { type: EntryType.logStart, offset, firstSegment });
+    writer.record(partition, { type: EntryType.logStart, offset, firstSegment });
     this.shard.noteWritten(1);
     const segments = retired.map(({ baseOffset }) => ({ topicId, partition: number, baseOffset }));
     if (segments.length > 0) this.waiting.push({ sequence: writer.sequence + 1, segments });

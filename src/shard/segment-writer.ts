@@ -6,6 +6,7 @@
  */
 import type { Disk } from '../log/disk.ts';
 import { partitionFolder, segmentPath } from '../log/layout.ts';
+import type { UnsecuredRange } from '../log/messages.ts';
 import type { SegmentPool } from '../log/pool.ts';
 import type { SegmentState } from '../log/partition-state.ts';
 import { assert } from '../lib/assert.ts';
@@ -18,6 +19,11 @@ const SEGMENT_POSITION_MAX = 2 ** 31 - 1;
 interface Retiring {
   readonly partition: ShardPartition;
   readonly segment: OpenSegment;
+}
+
+/** What a failed sync of a partition's segments may have left out. */
+export function unsecuredOf({ handle, state, syncedEnd }: ShardPartition): UnsecuredRange[] {
+  return syncedEnd < state.endOffset ? [{ handle, from: syncedEnd }] : [];
 }
 
 /** See the file header. */
@@ -34,6 +40,9 @@ export class SegmentWriter {
   private lending = false;
   private lentRetiring: Retiring[] = [];
   private lentFolders: string[] = [];
+  private lentPartitions: ShardPartition[] = [];
+  /** What the last sync of {@link closeIdle} covered, for when it has failed. */
+  unsecuredIdle: UnsecuredRange[] = [];
 
   constructor(disk: Disk, dataFolder: string, pool: SegmentPool) {
     this.disk = disk;
@@ -75,9 +84,11 @@ export class SegmentWriter {
   closeIdle(openMax: number, mayWait: boolean): void {
     if (this.lending && !mayWait) return;
     const idle = this.idlePartitions(openMax, mayWait);
-    const unsynced = idle.map(({ active }) => active as OpenSegment).filter(({ dirty, lent }) => dirty || lent);
-    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ fd }) => fd));
+    const unsynced = idle.filter(({ active }) => active?.dirty === true || active?.lent === true);
+    this.unsecuredIdle = unsynced.flatMap(unsecuredOf);
+    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ active }) => (active as OpenSegment).fd));
     for (const partition of idle) {
+      this.noteActiveSynced(partition, partition.state.endOffset);
       // Otherwise it is durable already: its folder does not wait for a sync.
       if (mayWait) this.secureName(partition);
       this.disk.close((partition.active as OpenSegment).fd);
@@ -85,6 +96,11 @@ export class SegmentWriter {
       partition.nameIsDurable = true;
       this.partitions.delete(partition);
     }
+  }
+
+  /** The active segment is on disk up to `endOffset`. An earlier one may still wait for its sync. */
+  noteActiveSynced(partition: ShardPartition, endOffset: number): void {
+    if (partition.syncedEnd >= (partition.activeSegment()?.baseOffset ?? Infinity)) partition.syncedEnd = endOffset;
   }
 
   /** Second chance: the first round forgets that a file was used, the second one takes it all the same. */
@@ -134,17 +150,18 @@ export class SegmentWriter {
     segment.nameSynced = true;
   }
 
-  /** Makes all bytes and names of one partition durable. What a checkpoint under way has been lent is not durable yet, so it is synced here too. */
+  /**
+   * Makes all bytes and names of one partition durable. What a checkpoint under way has been lent is not durable yet, so it is synced here too; and a segment
+   * whose bytes were synced early is closed, while its name still waits for a checkpoint.
+   */
   syncAll(partition: ShardPartition): void {
-    if (partition.active !== null) {
-      this.syncFile(partition.active);
-      this.secureName(partition);
-    }
-    for (const entry of [...this.retiring, ...this.lentRetiring]) {
-      if (entry.partition !== partition) continue;
-      this.syncFile(entry.segment);
-      this.syncNames(entry.segment.folder);
-    }
+    const { topicId, partition: number } = partition.state;
+    if (partition.active !== null) this.syncFile(partition.active);
+    for (const entry of [...this.retiring, ...this.lentRetiring]) if (entry.partition === partition) this.syncFile(entry.segment);
+    const folder = partitionFolder(this.dataFolder, topicId, number);
+    if (this.unsyncedChain(folder).length > 0) this.syncNames(folder);
+    if (partition.active !== null) partition.active.nameSynced = true;
+    partition.syncedEnd = partition.state.endOffset;
   }
 
   /**
@@ -169,6 +186,10 @@ export class SegmentWriter {
       this.lentFolders = [...this.unsyncedFolders];
       this.unsyncedFolders = new Set();
     }
+    if (bytesMin === 0) {
+      this.lentPartitions = [...new Set([...this.partitions, ...this.lentRetiring.map(({ partition }) => partition)])];
+      for (const partition of this.lentPartitions) partition.lentEnd = partition.state.endOffset;
+    }
     this.lending = true;
     return { paths, folders: this.lentFolders };
   }
@@ -178,9 +199,38 @@ export class SegmentWriter {
     this.lending = false;
     this.lentFolders = [];
     for (const partition of this.partitions) (partition.active as OpenSegment).lent = false;
+    for (const partition of this.lentPartitions) {
+      partition.syncedEnd = Math.max(partition.syncedEnd, partition.lentEnd);
+      partition.lentEnd = -1;
+    }
+    this.lentPartitions = [];
     for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
     this.lentRetiring = [];
     for (const { segment } of this.retiring) segment.lent = false;
+  }
+
+  /** A sync of what was lent has failed: which offsets it may have left out. */
+  unsecuredLent(): UnsecuredRange[] {
+    const lent = new Set<ShardPartition>();
+    for (const partition of this.partitions) if (partition.active?.lent === true) lent.add(partition);
+    for (const { partition, segment } of [...this.retiring, ...this.lentRetiring]) if (segment.lent) lent.add(partition);
+    return [...lent].flatMap(unsecuredOf);
+  }
+
+  /** The keeper could not do it now: everything lent is as unsynced as before. */
+  takeBackUnsynced(): void {
+    this.lending = false;
+    for (const folder of this.lentFolders) this.unsyncedFolders.add(folder);
+    this.lentFolders = [];
+    this.retiring.push(...this.lentRetiring);
+    this.lentRetiring = [];
+    for (const partition of this.lentPartitions) partition.lentEnd = -1;
+    this.lentPartitions = [];
+    const active = [...this.partitions].map((partition) => partition.active as OpenSegment);
+    for (const segment of [...active, ...this.retiring.map((entry) => entry.segment)]) {
+      segment.dirty ||= segment.lent;
+      segment.lent = false;
+    }
   }
 
   /** Forgets a partition that left this shard; everything it wrote was secured or is not wanted any more. */
@@ -238,13 +288,19 @@ export class SegmentWriter {
 
   /** Syncs a partition's folder and the folders above it whose names are not durable yet, innermost last. */
   private syncNames(folder: string): void {
-    const chain = [...this.unsyncedFolders, ...this.lentFolders]
-      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
-      .sort();
-    for (const unsynced of chain) {
-      if (unsynced !== folder) this.disk.syncFolder(unsynced);
+    for (const unsynced of this.unsyncedChain(folder)) {
+      if (unsynced === folder) continue;
+      this.disk.syncFolder(unsynced);
       this.unsyncedFolders.delete(unsynced);
     }
     this.disk.syncFolder(folder);
+    this.unsyncedFolders.delete(folder);
+  }
+
+  /** A partition's folder and the folders above it, as far as they have names that may not be durable; outermost first. */
+  private unsyncedChain(folder: string): string[] {
+    return [...this.unsyncedFolders, ...this.lentFolders]
+      .filter((unsynced) => folder === unsynced || folder.startsWith(`${unsynced}/`))
+      .sort();
   }
 }

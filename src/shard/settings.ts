@@ -58,6 +58,8 @@ export interface ShardWorkerData {
   readonly generation: bigint;
   /** Set for a shard that begins in the middle of a generation: it makes its folder and first checkpoint itself. */
   readonly begins: { readonly generation: string; readonly shard: string } | null;
+  /** Nothing is stored yet: a broker that could take nothing either had better not start. */
+  readonly mustBegin: boolean;
   readonly settings: ShardSettings;
   /** Counts disk operations over all threads and kills the process at one of them; tests only. */
   readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;

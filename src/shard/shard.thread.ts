@@ -23,9 +23,7 @@ const JOB_SLEEP_MS = 5;
 const data = workerData as ShardWorkerData;
 const crew = new SyncCrewBoss(data.crew, tryFdatasync);
 const disk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
-if (data.begins !== null) {
-  beginShard(disk, data.settings.dataFolder, data.begins.generation, { shard: data.begins.shard, partitions: [] });
-}
+const { begins } = data;
 const submissions = new RingConsumer(data.submissions);
 const doorbell = new DoorbellRinger(data.doorbell);
 const nap = new Nap();
@@ -39,12 +37,19 @@ const shard = new Shard(data.settings, data.folder, data.generation, {
   jobResults: new JobResults(data.jobResults),
   slab: Buffer.from(data.slab),
   journal,
+  begins:
+    begins === null
+      ? null
+      : () => void beginShard(disk, data.settings.dataFolder, begins.generation, { shard: begins.shard, partitions: [] }),
   ring: () => doorbell.ring(),
   waitForMain: () => {
     doorbell.ring();
     nap.sleep(1);
   },
 });
+
+const cannotBegin = shard.failure ?? shard.checkpointer.refusal;
+if (data.mustBegin && cannotBegin !== null) throw new Error(cannotBegin);
 
 const idle = new IdleStrategy(submissions, data.settings.spinUs);
 while (!shard.stopped) {

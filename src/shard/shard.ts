@@ -13,11 +13,11 @@
  * `memory` topics answer before step 1 and become readable in step 4.
  */
 import { assert } from '../lib/assert.ts';
-import { DiskError, isSpaceError, type Disk } from '../log/disk.ts';
+import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts';
 import { noteEpoch } from '../log/epochs.ts';
-import { bindEntry, EntryType } from '../log/journal-layout.ts';
+import { EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
-import type { FromShard, ToShard } from '../log/messages.ts';
+import type { FromShard, ToShard, UnsecuredRange } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
@@ -45,7 +45,7 @@ import { Producers } from './producers.ts';
 import { RecordChecks } from './record-checks.ts';
 import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { SegmentWriter, unsecuredOf } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
 
 /** What a shard is given to work with. */
@@ -58,6 +58,8 @@ export interface ShardPorts {
   /** The receive slab. */
   readonly slab: Buffer;
   readonly journal: Journal;
+  /** Makes the folder and first checkpoint of a shard that begins in the middle of a generation; null: they are there. */
+  readonly begins: (() => void) | null;
   /** Wakes main. */
   readonly ring: () => void;
   /** Gives main time to drain the completion ring; only called when it is full. */
@@ -113,16 +115,17 @@ export class Shard {
     this.producers = new Producers(this);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
-    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults);
+    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults, ports.begins);
     this.control = new ShardControl(this, ports.disk);
-    this.checkpointer.prepareFirst();
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
+    this.checkpointer.prepareFirst(0);
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
   doWork(nowMs: number): number {
     if (this.failure === null) this.checkpointer.poll(nowMs);
+    else this.checkpointer.pollAfterFailure();
     let outcome: number = Worked.nothing;
     // A group is as large as the journal has room for: near the end of a file a smaller one beats a wasted rest.
     this.groupBytesLimit = Math.min(this.settings.groupBytesMax, this.ports.journal.roomFor(this.groupOverhead * 2) - this.groupOverhead);
@@ -131,7 +134,7 @@ export class Shard {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
       // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
-      this.refusal = this.checkpointer.outOfSpace ? 'the disk is full' : null;
+      this.refusal = this.checkpointer.refusal;
       outcome = Worked.stalled;
       if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
       if (this.refusal !== null && this.gather(nowMs)) {
@@ -158,8 +161,12 @@ export class Shard {
     this.replies.push(message);
   }
 
-  /** A sync failed: nothing written since is acknowledged, now or later; what is below the watermark stays readable (by main). */
-  fail(reason: string): void {
+  /**
+   * A sync failed: nothing written since is acknowledged, now or later; what is below the watermark stays readable (by main), but for what that sync may have
+   * left out in segments.
+   */
+  fail(reason: string, unsecured: readonly UnsecuredRange[] = []): void {
+    if (unsecured.length > 0) this.reply({ kind: 'unsecured', ranges: unsecured });
     if (this.failure !== null) return;
     this.failure = reason;
     // Waiting entries count as work: the shard would never sleep again.
@@ -192,6 +199,8 @@ export class Shard {
         if (this.control.mustEndGroup) break;
         continue;
       }
+      // Appends bring entries of their own (bind, roll), and a group has room for so many.
+      if (this.journalWriter.waitingControlBytes > this.controlBytesMax) break;
       assert(words[at + Submission.kind] === SubmissionKind.append, `unknown submission kind ${words[at + Submission.kind]}`);
       const i = group.add(
         words[at + Submission.request] as number,
@@ -247,6 +256,10 @@ export class Shard {
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     const stampsTime = !given && config.timestampType === 'LogAppendTime';
+    if (!partition.bound) {
+      this.journalWriter.bind(partition);
+      partition.bound = true;
+    }
     const isFull =
       this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs));
     if (isFull || (partition.stagedPosition > 0 && this.age.isOver(partition, stampsTime ? nowMs : maxTimestamp(slab, at), nowMs))) {
@@ -278,10 +291,6 @@ export class Shard {
     partition.stagedPosition += length;
     partition.stagedBytes += length;
     if (timestamp > partition.stagedMaxTimestamp) partition.stagedMaxTimestamp = timestamp;
-    if (!partition.bound) {
-      partition.bound = true;
-      this.journalWriter.addControl(partition.handle, bindEntry(partition.state));
-    }
     if (first) {
       partition.firstInGroup = i;
       this.touched.push(partition);
@@ -315,7 +324,7 @@ export class Shard {
       // The first segment of a log grows: most partitions stay small. Those that follow a full one come from the pool if it has any.
       const segment = this.segments.roll(partition, before !== undefined && isFull, bytes);
       this.retention.onRolled(partition);
-      this.journalWriter.addControl(partition.handle, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
+      this.journalWriter.record(partition, { type: EntryType.roll, baseOffset: segment.baseOffset, capacity: segment.capacity });
       this.reply({
         kind: 'rolled',
         handle: partition.handle,
@@ -326,7 +335,8 @@ export class Shard {
       return ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (error.operation.startsWith('sync')) this.fail(`${error.message} while a segment was rolled`);
+      if (this.poolMadeRoom(error)) return this.roll(partition, bytes, isFull);
+      if (isSyncError(error)) this.fail(`${error.message} while a segment was rolled`);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }
@@ -356,7 +366,8 @@ export class Shard {
       this.segments.closeIdle(this.settings.openSegmentsMax / 2, true);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.fail(`${error.message} while segments of quiet partitions were closed`);
+      // Without a descriptor for a folder the files stay open, until the next group.
+      if (isSyncError(error)) this.fail(`${error.message} while segments of quiet partitions were closed`, this.segments.unsecuredIdle);
     }
   }
 
@@ -389,7 +400,7 @@ export class Shard {
       this.noteWritten(partition.stagedBytes);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (error.operation.startsWith('sync')) this.fail(`${error.message} while preparing a segment`);
+      if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
       this.refusePartition(partition);
     }
   }
@@ -412,9 +423,14 @@ export class Shard {
         this.ports.disk.write(fd, pieces, position);
         return;
       } catch (error) {
-        if (!isSpaceError(error) || !this.pool.giveBack()) throw error;
+        if (!this.poolMadeRoom(error)) throw error;
       }
     }
+  }
+
+  /** After an error: whether the disk was full and has room now. */
+  private poolMadeRoom(error: unknown): boolean {
+    return isSpaceError(error) && !isSyncError(error) && this.pool.giveBack();
   }
 
   /** Steps 2 and 3. */
@@ -430,7 +446,10 @@ export class Shard {
       this.syncGroup();
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.fail(`${error.message}; the journal or a segment could not be made durable`);
+      const isGroupSync = this.settings.class === 'sync' && isSyncError(error);
+      // Which of the files failed is not known.
+      const unsecured = this.touched.flatMap((partition) => (isGroupSync && partition.byReference ? unsecuredOf(partition) : []));
+      this.fail(`${error.message}; the journal or a segment could not be made durable`, unsecured);
     }
   }
 
@@ -453,6 +472,7 @@ export class Shard {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
       partition.active.dirty = false;
       partition.active.dirtyBytes = 0;
+      this.segments.noteActiveSynced(partition, partition.stagedEnd);
     }
     this.journalWriter.becomeSynced();
   }

@@ -121,6 +121,59 @@ describe('a full disk', () => {
   });
 });
 
+describe('a full disk and a class of shards that begins', () => {
+  const SETTINGS = {
+    'ringlog.journal.bytes': 16 * MIB,
+    'ringlog.journal.file.bytes': 8 * MIB,
+    'ringlog.checkpoint.interval.bytes': 8 * MIB,
+  };
+
+  it('refuses the first page-cache topic until there is room, and goes on with all others', { timeout: 120_000 }, async (context) => {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 64 * MIB);
+    const dataDir = join(mount, 'data');
+    const filler = join(mount, 'filler');
+    const broker = await startBroker({ dataDir, settings: SETTINGS });
+    const client = await broker.connect();
+    await client.createTopic('forced');
+    expect((await client.produce('forced', 0, batchOf(['before']))).errorCode).toBe(0);
+    // Room for the metadata, none for a journal, and no reserve yet.
+    fillDisk(filler, MIB);
+    await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
+    const refused = await client.produce('cached', 0, batchOf(['no']));
+    expect(refused.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(await client.produce('forced', 0, batchOf(['meanwhile']))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    rmSync(filler);
+    await eventually(async () => (await client.produce('cached', 0, batchOf(['yes']))).errorCode === 0, 'the topic comes online by itself');
+    expect((await client.readAll('cached', 0)).map(({ value }) => value)).toEqual(['yes']);
+    expect((await broker.stop()).code).toBe(0);
+  });
+
+  it('starts again with partitions of both classes, and serves what they hold', { timeout: 120_000 }, async (context) => {
+    const mount = join(temporaryFolder(), 'small');
+    mkdirSync(mount);
+    mountSmall(context, mount, 64 * MIB);
+    const dataDir = join(mount, 'data');
+    const filler = join(mount, 'filler');
+    const first = await startBroker({ dataDir, settings: SETTINGS });
+    const client = await first.connect();
+    await client.createTopic('forced');
+    await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
+    for (const topic of ['forced', 'cached']) expect((await client.produce(topic, 0, batchOf([topic]))).errorCode).toBe(0);
+    // Every shard keeps its journal; the little that is left is for the checkpoints of the new generation.
+    fillDisk(filler, 128 * 1024);
+    await first.kill();
+    const second = await startBroker({ dataDir, settings: SETTINGS });
+    const reader = await second.connect();
+    for (const topic of ['forced', 'cached']) expect((await reader.readAll(topic, 0)).map(({ value }) => value)).toEqual([topic]);
+    rmSync(filler);
+    for (const topic of ['forced', 'cached'])
+      await eventually(async () => (await reader.produce(topic, 0, batchOf(['more']))).errorCode === 0, `${topic} takes appends`);
+    expect((await second.stop()).code).toBe(0);
+  });
+});
+
 describe('a disk without room for a journal', () => {
   it('keeps a broker from starting, with the reason and an exit code that says so', async (context) => {
     const mount = join(temporaryFolder(), 'small');

@@ -7,14 +7,16 @@ import { FEATURES } from './features.mjs';
 import { root } from './lib/places.mjs';
 
 const path = join(root, 'docs', 'COMPATIBILITY.md');
-const COLUMNS = ['kcat', 'python', 'java', 'console'];
+const COLUMNS = ['kcat', 'python', 'java', 'franz-go', 'kafkajs', 'platformatic', 'console'];
 
 const NOTES = `## What to know
 
 - **Idempotent producers** are Java's and franz-go's default. librdkafka (kcat, Python) has it off by default: set \`enable.idempotence=true\`, and a batch that the network
   repeats, or that is sent again because its answer was lost, is in the log once.
-- **Consumer groups** are not served yet. Use \`assign\` (Java, Python) or \`--partition\` (console consumer). Python's Consumer wants a \`group.id\` even then, and
-  does not use it; switch \`enable.auto.commit\` off.
+- **Consumer groups** are not served yet. Use \`assign\` (Java, Python), \`ConsumePartitions\` (franz-go) or \`--partition\` (console consumer). Python's Consumer wants
+  a \`group.id\` even then, and does not use it; switch \`enable.auto.commit\` off. The consumers of kafkajs and the streams of @platformatic/kafka always join a group;
+  what "works" there was read with the Fetch they are built on (@platformatic/kafka: \`Consumer.fetch\`).
+- **@platformatic/kafka 2.12.1** writes wrong timestamps when those of one batch lie more than 2³¹ ms (24 days) apart.
 - **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0, which comes with groups. Until
   then it sends the same messages without compression, and does not say so. The other codecs are not concerned.
 `;

@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { JournalWriter } from '../../src/shard/journal-writer.ts';
 import { runRotSeed, type Rot } from './bit-rot.ts';
-import { Violation } from './simulation.ts';
+import { Violation } from './history.ts';
 
 const first = Number(process.env['SIM_SEED'] ?? 1);
 

@@ -11,7 +11,8 @@ import { readJournal, type FoundGroup } from '../../src/log/journal-reader.ts';
 import { generationFolder, segmentPath } from '../../src/log/layout.ts';
 import { JournalWriter } from '../../src/shard/journal-writer.ts';
 import { live } from './scenario.ts';
-import { check, DATA, Simulation, Violation, type SimRecord, type SimTopic } from './simulation.ts';
+import { check, holdsBatch, Violation, type SimRecord, type SimTopic } from './history.ts';
+import { DATA, Simulation } from './simulation.ts';
 
 const SEEDS = Math.max(40, Math.floor(Number(process.env['SIM_SEEDS'] ?? 150) / 3));
 const FIRST = Number(process.env['SIM_SEED'] ?? 1);
@@ -192,7 +193,7 @@ function verify(sim: Simulation, rot: Rot): void {
       const file = disk.open(path, 'read');
       disk.read(file, batch, 0, batch.length, record.position);
       disk.close(file);
-      const intact = batch.subarray(17).equals(record.batch.subarray(17)) && Number(batch.readBigInt64BE(0)) === record.baseOffset;
+      const intact = holdsBatch(topic, record, batch) && Number(batch.readBigInt64BE(0)) === record.baseOffset;
       // What a reader's check of CRC, offset and length refuses is not served either.
       const served =
         isIntactBatch(batch, batch.length) &&

@@ -19,6 +19,8 @@ class Inode {
   modifiedMs = 0;
   durable: Buffer = Buffer.alloc(0);
   durableSize = 0;
+  /** Sectors that a failed sync has left out: marked clean, so no later sync stores them, and not what the disk holds. */
+  readonly forsaken = new Set<number>();
   /** Sectors written since the last sync that covered them. */
   readonly unsynced = new Set<number>();
   /** Writeback errors so far, and how many of them somebody was told of: each open descriptor is told once (errseq_t of Linux). */
@@ -53,6 +55,8 @@ export class FakeDisk implements Disk {
   capacity = Infinity;
   /** Decides whether a sync fails with EIO. */
   failSync: ((path: string) => boolean) | null = null;
+  /** Decides whether a file or folder cannot be opened now (no descriptor is left); nothing else is wrong with it. */
+  failOpen: ((path: string) => boolean) | null = null;
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
@@ -71,6 +75,7 @@ export class FakeDisk implements Disk {
   }
 
   open(path: string, mode: OpenMode): number {
+    this.checkOpen(path);
     let inode = this.files.get(path);
     if (inode === undefined) {
       if (mode === 'read') throw new DiskError('ENOENT', 'open', path);
@@ -80,6 +85,15 @@ export class FakeDisk implements Disk {
       this.files.set(path, inode);
       this.pending.push({ kind: 'link', path, inode });
     }
+    const fd = this.nextFd++;
+    this.open_.set(fd, { inode, path, errorsSeen: inode.errorsTold });
+    return fd;
+  }
+
+  /** Opens a file for whoever checks: no descriptor of the simulated process, so nothing fails it. */
+  peek(path: string): number {
+    const inode = this.files.get(path);
+    if (inode === undefined) throw new DiskError('ENOENT', 'open', path);
     const fd = this.nextFd++;
     this.open_.set(fd, { inode, path, errorsSeen: inode.errorsTold });
     return fd;
@@ -122,6 +136,7 @@ export class FakeDisk implements Disk {
     this.step('fdatasync', path);
     if (this.failSync?.(path) === true) {
       // Marked clean, not on disk: a later sync stores nothing of these bytes, and says so once to each descriptor that was open.
+      for (const sector of inode.unsynced) inode.forsaken.add(sector);
       inode.unsynced.clear();
       inode.errors++;
     }
@@ -166,7 +181,10 @@ export class FakeDisk implements Disk {
     this.step('truncate', path);
     inode.current = grown(inode.current, length);
     if (length < inode.size) inode.current.fill(0, length, inode.size);
-    for (let sector = Math.floor(length / SECTOR); sector * SECTOR < inode.size; sector++) inode.unsynced.add(sector);
+    for (let sector = Math.floor(length / SECTOR); sector * SECTOR < inode.size; sector++) {
+      inode.unsynced.add(sector);
+      inode.forsaken.delete(sector);
+    }
     inode.size = length;
   }
 
@@ -216,6 +234,7 @@ export class FakeDisk implements Disk {
   }
 
   list(path: string): string[] {
+    this.checkOpen(path);
     const names = new Set<string>();
     for (const entry of [...this.files.keys(), ...this.folders])
       if (entry !== path && parentOf(entry) === path) names.add(entry.slice(path.length + 1));
@@ -227,6 +246,7 @@ export class FakeDisk implements Disk {
   }
 
   syncFolder(path: string): void {
+    this.checkOpen(path);
     this.step('sync folder', path);
     if (!this.folders.has(path)) throw new DiskError('ENOENT', 'sync folder', path);
     if (this.failSync?.(path) === true) throw new DiskError('EIO', 'sync folder', path);
@@ -246,6 +266,7 @@ export class FakeDisk implements Disk {
 
   /** The process is gone; the kernel and its page cache live on. */
   killProcess(): void {
+    this.failOpen = null;
     this.open_.clear();
     this.crashAt = -1;
   }
@@ -264,6 +285,7 @@ export class FakeDisk implements Disk {
         kept = Math.max(kept, Math.min((sector + 1) * SECTOR, inode.size));
       }
       inode.unsynced.clear();
+      inode.forsaken.clear();
       inode.durableSize = Math.max(inode.durableSize, kept);
       inode.durable = grown(inode.durable, inode.durableSize);
       inode.current = Buffer.from(inode.durable);
@@ -272,6 +294,26 @@ export class FakeDisk implements Disk {
     this.folders = new Set(this.durableFolders);
     this.files = new Map([...this.durableFiles].filter(([path]) => this.folders.has(parentOf(path))));
     this.durableFiles = new Map(this.files);
+  }
+
+  /**
+   * The kernel needs memory: each page that a failed sync has left out, clean by name, is dropped with probability `p`, and reads back as what the disk holds.
+   * Returns whether any byte changed.
+   */
+  evict(p: number): boolean {
+    let changed = false;
+    for (const inode of new Set([...this.files.values(), ...[...this.open_.values()].map((handle) => handle.inode)]))
+      for (const sector of inode.forsaken) {
+        if (!this.prng.chance(p)) continue;
+        inode.forsaken.delete(sector);
+        const from = sector * SECTOR;
+        const to = Math.min(from + SECTOR, inode.current.length);
+        const before = Buffer.from(inode.current.subarray(from, to));
+        inode.current.fill(0, from, to);
+        if (from < inode.durable.length) inode.durable.copy(inode.current, from, from, Math.min(to, inode.durable.length));
+        changed ||= !before.equals(inode.current.subarray(from, to));
+      }
+    return changed;
   }
 
   /** Flips bits of a stored file, in cache and on disk alike: bit rot. */
@@ -318,6 +360,10 @@ export class FakeDisk implements Disk {
     return used;
   }
 
+  private checkOpen(path: string): void {
+    if (this.failOpen?.(path) === true) throw new DiskError('EMFILE', 'open', path);
+  }
+
   private step(operation: string, path: string): void {
     this.operations++;
     if (this.operations === this.crashAt) throw new SimulatedCrash(`${operation} ${path}`);
@@ -337,7 +383,10 @@ export class FakeDisk implements Disk {
     inode.current = grown(inode.current, end);
     bytes.copy(inode.current, position);
     inode.size = Math.max(inode.size, end);
-    for (let sector = Math.floor(position / SECTOR); sector * SECTOR < end; sector++) inode.unsynced.add(sector);
+    for (let sector = Math.floor(position / SECTOR); sector * SECTOR < end; sector++) {
+      inode.unsynced.add(sector);
+      inode.forsaken.delete(sector);
+    }
   }
 
   private applyDurably(op: PendingName): void {

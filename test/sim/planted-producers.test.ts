@@ -9,7 +9,7 @@ import { Producers } from '../../src/shard/producers.ts';
 import { Retention } from '../../src/shard/retention.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import { runSeed } from './scenario.ts';
-import { Violation } from './simulation.ts';
+import { Violation } from './history.ts';
 
 const SEEDS_MAX = 600;
 

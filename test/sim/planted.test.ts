@@ -6,18 +6,23 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { readBatchHead, readIntactBatch } from '../../src/log/batch-reader.ts';
 import type { Disk } from '../../src/log/disk.ts';
 import { Journal } from '../../src/log/journal.ts';
+import { JobStatus } from '../../src/log/messages.ts';
+import { SegmentPool } from '../../src/log/pool.ts';
 import { EntryType } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
+import { PartitionView } from '../../src/main/partition-view.ts';
 import { CompletionFlag } from '../../src/ring/completion.ts';
+import { Checkpointer } from '../../src/shard/checkpointer.ts';
 import { ShardControl } from '../../src/shard/control.ts';
 import { Retention } from '../../src/shard/retention.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
 import { runSeed } from './scenario.ts';
-import { DATA, Simulation, Violation, type SimOptions } from './simulation.ts';
+import { Violation } from './history.ts';
+import { DATA, Simulation, type SimOptions } from './simulation.ts';
 
 /** A planted bug that this many seeds do not catch is not seen. */
 const SEEDS_MAX = 600;
@@ -96,6 +101,16 @@ function withoutRedo(disk: FakeDisk): Disk {
   });
 }
 
+/** A disk that does not sync the folders of topics. */
+function withoutFolderSyncs(disk: FakeDisk): Disk {
+  return new Proxy<Disk>(disk, {
+    get(target, name: keyof Disk) {
+      if (name === 'syncFolder') return (path: string) => (path.includes('/topics') ? undefined : target.syncFolder(path));
+      return (target[name] as (...args: unknown[]) => unknown).bind(target);
+    },
+  });
+}
+
 const BUGS: readonly Planted[] = [
   {
     bug: 'stale bytes become valid: recovery trusts a scan behind the end',
@@ -113,8 +128,7 @@ const BUGS: readonly Planted[] = [
       replace(Replay, 'control', (original, handle, body, sequence) =>
         body.type === EntryType.truncate ? undefined : original(handle, body, sequence),
       ),
-    // What is known of producers goes back with the log.
-    says: /is gone|is back|stands|was batch|damage reported|batches are remembered|remembered is/,
+    says: /is gone|is back|stands|was batch|damage reported/,
   },
   {
     bug: 'unsynced bytes are served after recovery: what reads back is not rewritten',
@@ -175,7 +189,8 @@ const BUGS: readonly Planted[] = [
         for (const { active } of this.partitions) active.dirty = active.lent = false;
         original(openMax, mayWait);
       }),
-    says: /is gone|stands offset|damage reported|cut by a truncation and is back/,
+    // Where a segment has a recycled file, the bytes of its owner before stand in their place.
+    says: /is gone|stands offset|damage reported|never sent|cut by a truncation and is back/,
   },
   {
     bug: 'acknowledged before the sync: the journal is not synced with the appends it holds',
@@ -234,7 +249,8 @@ const BUGS: readonly Planted[] = [
         original(handle, moveNumber);
         this.shard.movedOut.clear();
       }),
-    says: /is gone/,
+    // With all of it goes what it said of deleted records.
+    says: /is gone|that was answered/,
   },
   {
     bug: 'a partition moves out before what it has is synced',
@@ -243,23 +259,24 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'a shard goes on after a failed sync',
-    plant: () => replace(Shard, 'fail', () => undefined),
+    // What may not be on disk is not served all the same: that it is would be another bug.
+    plant: () =>
+      replace(Shard, 'fail', function (this: any, _original, _reason, unsecured = []) {
+        if (unsecured.length > 0) this.reply({ kind: 'unsecured', ranges: unsecured });
+      }),
     // A truncation is as lost as an append.
     says: /is gone|is back|stands offset|damage reported|never sent|ends at|that was answered/,
   },
   {
     bug: 'a checkpoint is written although a sync of its shard failed meanwhile',
     plant: () =>
-      replace(Shard, 'doWork', function (this: any, original, nowMs) {
-        const outcome = original(nowMs);
-        const { failure } = this;
-        if (failure !== null && this.checkpointer.busy) {
-          this.failure = null;
-          this.checkpointer.pollCheckpoint(nowMs);
-          this.flushReplies();
-          this.failure = failure;
-        }
-        return outcome;
+      replace(Checkpointer, 'pollAfterFailure', function (this: any) {
+        const { shard } = this;
+        const { failure } = shard;
+        if (this.underWay === null) return;
+        shard.failure = null;
+        this.pollCheckpoint(0);
+        shard.failure = failure;
       }),
     says: /is gone|stands offset|damage reported|never sent|ends at|that was answered/,
   },
@@ -271,6 +288,64 @@ const BUGS: readonly Planted[] = [
         if (this.position > 64 << 10) this.position = 0;
       }),
     says: /is gone|stands offset|damage reported|ends at|that was answered/,
+  },
+  {
+    bug: 'what a failed sync may have lost is served because it still reads back',
+    plant: () => replace(PartitionView, 'onUnsecured', () => undefined),
+    says: /a slow reader of offset \d+ sees other bytes/,
+  },
+  {
+    bug: 'a checkpoint goes on although its files could not be synced now',
+    plant: () =>
+      replace(Checkpointer, 'pollCheckpoint', function (this: any, original, nowMs) {
+        const { underWay, results } = this;
+        const status = results.statusOf('checkpoint', underWay.job);
+        if (status === JobStatus.notDone && underWay.second !== null) results.complete('checkpoint', underWay.job, JobStatus.ok);
+        original(nowMs);
+      }),
+    says: /is gone|stands offset|damage reported|never sent/,
+  },
+  {
+    bug: 'a recovered partition that cannot be opened now is forgotten',
+    plant: () =>
+      replace(ShardControl, 'open', function (this: any, original, message) {
+        original({ ...message, recovered: message.recovered && this.refusal() === null });
+      }),
+    // Deleted records come back where an older state is found of it.
+    says: /is gone|that was answered/,
+  },
+  {
+    bug: 'a truncation of a buffered shard is not made durable before what it cut is overwritten',
+    plant: () =>
+      void vi.spyOn(ShardControl.prototype, 'mustBeDurable', 'get').mockImplementation(function (this: any) {
+        return this.promises;
+      }),
+    says: /is gone|stands offset|damage reported|is back|never sent|stands behind/,
+  },
+  {
+    bug: 'a partition that moves out leaves names behind that are not on disk',
+    plant: () => replace(SegmentWriter, 'syncNames', () => undefined),
+    says: /is gone|stands offset|damage reported|never sent/,
+  },
+  {
+    bug: 'recovery leaves names behind that are not on disk',
+    plant: () => ({ recoveryDisk: withoutFolderSyncs }),
+    says: /is gone|damage reported/,
+  },
+  {
+    bug: 'a recycled segment is taken for a batch that it does not hold',
+    plant: () => replace(SegmentPool, 'find', (original, segmentBytes) => original(segmentBytes, 0)),
+    says: /was refused with error/,
+  },
+  {
+    bug: 'a shard that found the disk full never tries again',
+    plant: () =>
+      replace(Checkpointer, 'poll', function (this: any, original, nowMs) {
+        if (this.retryAfterMs > 0) this.retryAfterMs = Infinity;
+        if (this.unready !== null) this.prepareAfterMs = Infinity;
+        original(nowMs);
+      }),
+    says: /acknowledges nothing any more|takes nothing any more|did not stop|does not come online/,
   },
 ];
 

@@ -9,7 +9,7 @@ import { ErrorCode } from '../../src/protocol/errors.ts';
 import { baseSequence, lastOffsetDelta, producerEpoch, producerId } from '../../src/protocol/record-batch.ts';
 import type { Prng } from '../../src/lib/prng.ts';
 import type { BatchInput } from '../../src/protocol/record.ts';
-import { check } from './violation.ts';
+import { check } from './history.ts';
 
 const WINDOW = 5;
 const PER_TOPIC = 3;
@@ -180,11 +180,12 @@ export class SimProducers<T extends Topic> {
       return;
     }
     const model = this.modelOf(topic);
-    const from = state?.segments[0]?.baseOffset ?? state?.endOffset ?? 0;
+    const segmentsFrom = state?.segments[0]?.baseOffset ?? state?.endOffset ?? 0;
+    const from = Math.max(segmentsFrom, state?.logStartOffset ?? 0);
     for (const [offset, { lastOffset }] of model.appended)
       if (offset >= from || lastOffset >= (state?.endOffset ?? 0)) model.appended.delete(offset);
     for (const { baseOffset, batch } of records.values()) this.onAppended(topic, batch, baseOffset);
-    if (this.sim.truncationsAsked) model.forgivenBelow = Math.max(model.forgivenBelow, from);
+    if (this.sim.truncationsAsked) model.forgivenBelow = Math.max(model.forgivenBelow, segmentsFrom);
     this.expectState(topic, state, model);
     for (const producer of this.producers.get(topic) ?? []) this.goOn(producer, model);
   }

@@ -1,6 +1,7 @@
 /** How a stop ends when clients or the disk make it hard. */
 import { expect, test } from 'vitest';
-import { Simulation, type SimTopic } from './simulation.ts';
+import type { SimTopic } from './history.ts';
+import { Simulation } from './simulation.ts';
 
 /** Less than a shard takes in a cycle: under load the next checkpoint is due as soon as one is done. */
 const CHECKPOINT_BYTES = 1024;

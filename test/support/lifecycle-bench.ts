@@ -127,6 +127,7 @@ export class LifecycleBench {
       dataDir: bench.dataDir,
       fetchMemoryBytes: 1 << 20,
       fetchBytesMax: 1 << 20,
+      fetchSessionSlotsMax: 10,
       verify: 'once',
       router: bench.router,
       jobs,

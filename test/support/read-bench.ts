@@ -15,7 +15,7 @@ import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
 import { ReadSide } from '../../src/main/read-side.ts';
-import type { Request, RequestConnection } from '../../src/main/requests.ts';
+import type { CloseListener, Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
@@ -43,10 +43,13 @@ export class FakeConnection implements RequestConnection {
   readonly remoteAddress = '127.0.0.1';
   open = true;
   closeReason: string | null = null;
+  closeListener: CloseListener | null = null;
 
   close(reason: string): void {
     this.open = false;
     this.closeReason = reason;
+    this.closeListener?.onConnectionClosed(this);
+    this.closeListener = null;
   }
 }
 
@@ -59,7 +62,7 @@ export class FakeRequest implements Request {
   readonly bytes: Buffer;
   readonly bodyStart = 0;
   readonly bodyEnd: number;
-  readonly connection = new FakeConnection();
+  readonly connection: FakeConnection;
   onQueued: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** The answer as written; null until then. */
@@ -70,8 +73,9 @@ export class FakeRequest implements Request {
   private readonly api: Api;
   private waiter: (() => void) | null = null;
 
-  constructor(api: Api, version: number, body: object) {
+  constructor(api: Api, version: number, body: object, connection = new FakeConnection()) {
     this.api = api;
+    this.connection = connection;
     this.apiKey = api.key;
     this.apiVersion = version;
     this.bytes = encodeRequest(api, version, body as Record<string, unknown>);
@@ -222,6 +226,7 @@ export interface ReadBenchOptions {
   readonly indexIntervalBytes?: number;
   readonly descriptorsMax?: number;
   readonly fetchBytesMax?: number;
+  readonly sessionSlotsMax?: number;
   /** Most bytes that may come out of a compressed batch. */
   readonly openedBytesMax?: number;
 }
@@ -262,6 +267,7 @@ export class ReadBench {
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,
       fetchBytesMax: options.fetchBytesMax ?? 55 << 20,
+      fetchSessionSlotsMax: options.sessionSlotsMax ?? 1000,
       verify: options.verify ?? 'once',
       router: this.router,
       jobs: this.jobs,

@@ -61,7 +61,7 @@ export class ShardBench {
     const { disk } = this;
     for (const changed of disk.mkdir(`${DATA}/topics`)) disk.syncFolder(changed);
     const folder = beginShard(disk, DATA, GENERATION, { shard: `${kind}-0`, partitions: [] });
-    switchGeneration(disk, DATA, GENERATION, null, 0);
+    switchGeneration(disk, DATA, GENERATION, [], 0);
     const submissions = createRing(256, SUBMISSION_WORDS);
     const completions = createRing(1024, COMPLETION_WORDS);
     const results = createJobResults();
@@ -100,6 +100,7 @@ export class ShardBench {
         jobResults: new JobResults(results),
         slab: this.slabBytes,
         journal: new Journal(disk, folder),
+        begins: null,
         ring: () => undefined,
         waitForMain: () => {
           throw new Error('completion ring full');

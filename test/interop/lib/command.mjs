@@ -69,7 +69,10 @@ export function explain({ command, args, code, stdout, stderr, timedOut }) {
   return `${command} ${args.join(' ')} ${how}\n${tail(stderr)}${stderr === '' ? tail(stdout.toString()) : ''}`;
 }
 
-/** Runs a client of another language that reports its checks as lines of JSON, `{ feature, name, ok, note, seconds, refused? }`. */
+/**
+ * Runs a client that reports its checks as lines of JSON, `{ feature, name, ok, note, seconds, refused? }`, or, for a feature it does not have,
+ * `{ feature, cannot }`.
+ */
 export async function runReporter(report, client, command, args, options) {
   const { child, ended } = start(command, args, { ...options, onStdout: () => undefined });
   let lines = 0;
@@ -78,7 +81,11 @@ export async function runReporter(report, client, command, args, options) {
       process.stdout.write(`     ${line}\n`);
       continue;
     }
-    const { feature, name, ok, note, seconds, refused } = JSON.parse(line);
+    const { feature, name, ok, note, seconds, refused, cannot } = JSON.parse(line);
+    if (cannot !== undefined) {
+      report.cannot(client, feature, cannot);
+      continue;
+    }
     const outcome = ok ? (refused ? 'not-served' : 'works') : 'fails';
     report.add({ client, feature, name, outcome, note, seconds });
     lines += 1;

@@ -1,6 +1,6 @@
 /**
  * The foreign clients themselves. In CI (`CI` set) what is missing is installed, by apt-get, pip or Maven; elsewhere nothing of the machine is changed, but what goes
- * into `.cache` is: the Python package into a virtual environment, the jars into a folder.
+ * into `.cache` is: the Python package into a virtual environment, jars, npm packages and Go modules into folders.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fetchKafka, kafkaVersion } from '../../../perf/peers/kafka.mjs';
-import { cacheFolder, interopFolder } from './places.mjs';
+import { cacheFolder, interopFolder, root } from './places.mjs';
 
 /** A client cannot be had here; the message says what would help. */
 export class MissingTool extends Error {}
@@ -98,6 +98,50 @@ function compile(source, libs) {
     writeFileSync(stamp, wanted);
   }
   return classes;
+}
+
+/** Our franz-go client, built. Modules and build cache stay in `.cache`, so that nothing of the machine changes. */
+export function franzGo() {
+  need(['golang-go'], () => has('go', 'version'));
+  const source = join(interopFolder, 'go');
+  const version = /franz-go (v[\d.]+)/.exec(readFileSync(join(source, 'go.mod'), 'utf8'))[1];
+  const folder = join(cacheFolder, 'go');
+  const binary = join(folder, 'franz-go');
+  const env = { ...process.env, GOMODCACHE: join(folder, 'modules'), GOCACHE: join(folder, 'build'), GOFLAGS: '-modcacherw -mod=readonly' };
+  step('go', ['build', '-o', binary, '.'], { cwd: source, env });
+  return { binary, version: `franz-go ${version}` };
+}
+
+/** npm packages of the JavaScript clients; lz4-napi is the lz4 that kafkajs is given. */
+const JAVASCRIPT_PACKAGES = ['kafkajs@2', 'kafkajs-snappy@1', 'lz4-napi@2', '@platformatic/kafka@2'];
+/** The first Node that every JavaScript client runs on. */
+const NODE_MAJOR_MIN = 24;
+
+/** A JavaScript client: where its packages are, and a Node that is new enough to run it. */
+export function javascriptClient(name) {
+  const folder = join(cacheFolder, 'javascript');
+  const versionOf = () => JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8')).version;
+  const wanted = JSON.stringify(JAVASCRIPT_PACKAGES);
+  const stamp = join(folder, 'stamp');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+    step('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts', ...JAVASCRIPT_PACKAGES]);
+    writeFileSync(stamp, wanted);
+  }
+  return { node: currentNode(), folder, version: `${name} ${versionOf()}` };
+}
+
+/** This Node if it is new enough, else the newest, as the npm package of this platform. */
+function currentNode() {
+  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) return process.execPath;
+  const packageName = `node-${process.platform}-${process.arch}`;
+  const folder = join(root, '.cache', 'node-current');
+  const binary = join(folder, 'node_modules', packageName, 'bin', 'node');
+  if (!has(binary, '--version'))
+    step('npm', ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', `${packageName}@latest`]);
+  return binary;
 }
 
 /** The command line tools of Apache Kafka, by the jars the perf harness uses. */

@@ -13,7 +13,7 @@ import {
 } from '../../../src/log/journal-layout.ts';
 import { Journal } from '../../../src/log/journal.ts';
 import { readJournal } from '../../../src/log/journal-reader.ts';
-import { writeZeros } from '../../../src/log/keeper.ts';
+import { writeZeros } from '../../../src/log/room.ts';
 import { emptyPartition } from '../../../src/log/partition-state.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { stampBatch } from '../../../src/protocol/record-batch.ts';

@@ -169,18 +169,6 @@ test('unknown topics by name and by id', async () => {
   expect(partitionOf(await bench.fetch('nothing', [{ offset: 0 }], { version: 13 })).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_ID);
 });
 
-test('a session that nobody handed out is not found; a new one is not given', async () => {
-  bench = new ReadBench();
-  const [log] = bench.addTopic('orders');
-  log!.append();
-  const unknown = await bench.fetch('orders', [{ offset: 0 }], { sessionId: 5, sessionEpoch: 1 });
-  expect(unknown).toMatchObject({ errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND, sessionId: 0, responses: [] });
-  const asked = await bench.fetch('orders', [{ offset: 0 }], { sessionId: 0, sessionEpoch: 0 });
-  expect(asked).toMatchObject({ errorCode: 0, sessionId: 0 });
-  expect(partitionOf(asked).records!.length).toBeGreaterThan(0);
-  expect(memoryIsWhole()).toBe(true);
-});
-
 test('read_committed gets an empty list of aborted transactions', async () => {
   bench = new ReadBench();
   const [log] = bench.addTopic('orders');
@@ -446,4 +434,26 @@ test('a deleted topic answers its waiting fetches', async () => {
   log!.view.becomeState('offline');
   await request.answered();
   expect(partitionOf(request.decode(fetch)).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+});
+
+test('what a failed sync may have left out is refused, also where it was read before', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  const first = log!.append(2);
+  log!.append(3);
+  // A reader that takes its time holds a window over all of it, for others to share.
+  const slow = bench.beginFetch('orders', [{ offset: 0 }]);
+  await slow.answered();
+  const waiting = bench.beginFetch('orders', [{ offset: 5 }], { maxWaitMs: 5000 });
+  log!.view.onUnsecured(2);
+  const { errorCode, records } = partitionOf(await bench.fetch('orders', [{ offset: 0 }]));
+  expect(errorCode).toBe(0);
+  expect(equal(records, first.bytes)).toBe(true);
+  expect(partitionOf(await bench.fetch('orders', [{ offset: 2 }])).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  expect(partitionOf(await bench.fetch('orders', [{ offset: 4 }])).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  // Nothing is refused to who waits for what is yet to come.
+  expect(waiting.answer).toBeNull();
+  waiting.connection.open = false;
+  bench.advance(6000);
+  slow.drain();
 });

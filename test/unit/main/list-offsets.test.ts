@@ -221,3 +221,17 @@ describe('errors', () => {
     expect((await ask(-5, { version: 9 })).offset).toBe(-1);
   });
 });
+
+test('by time: what a failed sync may have left out is no answer, and no damage either', async () => {
+  const log = timed();
+  log.view.onUnsecured(51);
+  expect(await ask(1500)).toMatchObject({ errorCode: 0, offset: 50 });
+  expect((await ask(1510)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  expect((await ask(-3)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  // The pages were dropped: the file holds something else there.
+  const { position, segmentBase } = log.batches.find(({ base }) => base === 51)!;
+  log.flip(segmentBase, position + 2);
+  expect((await ask(1510)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+  expect(await ask(1500)).toMatchObject({ errorCode: 0, offset: 50 });
+  expect(bench.side.damage.found).toBe(0);
+});

@@ -56,6 +56,7 @@ async function supervise(source: string): Promise<{ supervisor: ShardSupervisor;
     jobs: noJobs,
     onPartitionControl: () => false,
     onFailed: (shard, reason) => heard.push(`failed ${shard}: ${reason}`),
+    onUnsecured: (shard, ranges) => heard.push(`unsecured ${shard}: ${ranges.length}`),
     onDeath: (shard, reason) => heard.push(`died ${shard}: ${reason}`),
     entry: pathToFileURL(join(folder, 'shard.mjs')),
   });

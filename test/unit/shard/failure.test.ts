@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { Worked } from '../../../src/shard/shard.ts';
 import { Simulation, type ShardSlot } from '../../sim/simulation.ts';
+import { ShardBench } from '../../support/shard-bench.ts';
 
 function started(): { sim: Simulation; slot: ShardSlot } {
   const sim = new Simulation({ seed: 0, referenceBytesMin: 1 });
@@ -37,4 +38,93 @@ test('a failed shard stops at once, also in the middle of a checkpoint, and not 
   expect(slot.shard.failure).not.toBeNull();
   sim.stop();
   expect(slot.stopped).toBe(false);
+});
+
+test('main hears which offsets a failed sync of segments may have left out', () => {
+  const bench = new ShardBench('sync');
+  bench.open(1);
+  bench.open(2);
+  for (const handle of [1, 2]) bench.append(handle);
+  bench.checkpoint();
+  bench.append(1);
+  bench.append(1);
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  bench.checkpoint();
+  expect(bench.shard.failure).toMatch(/background sync/);
+  expect(bench.take('unsecured').map(({ ranges }) => ranges)).toEqual([[{ handle: 1, from: 1 }]]);
+  expect(bench.take('failed')).toHaveLength(1);
+});
+
+test('a group whose sync fails makes doubtful what its segments already held, and not what others do', () => {
+  const bench = new ShardBench('sync');
+  bench.open(1, { segmentBytes: 8000 });
+  bench.open(2);
+  bench.append(1);
+  bench.append(2);
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  // Large enough to be written by reference: its segment is synced with the group.
+  bench.append(1, 3500);
+  expect(bench.take('unsecured').map(({ ranges }) => ranges)).toEqual([[{ handle: 1, from: 0 }]]);
+});
+
+test('main also hears of the sync that was under way when another one failed', () => {
+  const bench = new ShardBench('sync');
+  bench.open(1);
+  bench.append(1);
+  bench.pass(bench.shard.settings.checkpointIntervalMs + 100);
+  expect(bench.shard.checkpointer.busy).toBe(true);
+  bench.disk.failSync = (path) => path.endsWith('.jrn');
+  bench.append(1);
+  expect(bench.take('failed')).toHaveLength(1);
+  expect(bench.take('unsecured')).toEqual([]);
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  bench.keep();
+  expect(bench.take('unsecured').map(({ ranges }) => ranges)).toEqual([[{ handle: 1, from: 0 }]]);
+  expect(bench.take('failed')).toEqual([]);
+});
+
+test('a buffered shard whose journal cannot be synced goes on being read', () => {
+  const bench = new ShardBench('buffered');
+  bench.open(1, { durability: 'page-cache' });
+  bench.append(1);
+  bench.append(1);
+  bench.disk.failSync = (path) => path.endsWith('.jrn');
+  bench.tell({ kind: 'truncate', handle: 1, endOffset: 1 });
+  bench.work();
+  expect(bench.take('failed')).toHaveLength(1);
+  expect(bench.take('unsecured')).toEqual([]);
+});
+
+test('a partition whose state is too large for the journal stays in its shard and goes on', () => {
+  const bench = new ShardBench('sync');
+  const partition = bench.open(1);
+  bench.append(1);
+  const damaged = Array.from({ length: 20_000 }, (_, i) => ({ from: i * 2, to: i * 2 + 1 }));
+  partition.state.damaged.push(...damaged);
+  bench.tell({ kind: 'moveOut', handle: 1, moveNumber: 1 });
+  bench.work();
+  const [answer] = bench.take('movedOut');
+  expect(answer).toMatchObject({ state: null, error: expect.stringContaining('bytes of the journal') as string });
+  bench.codes.length = 0;
+  bench.append(1);
+  expect(bench.codes).toEqual([0]);
+});
+
+test('files of quiet partitions that are closed: a failed sync makes theirs doubtful, a missing descriptor nothing', () => {
+  const bench = new ShardBench('sync', { openSegmentsMax: 2 });
+  for (const handle of [1, 2]) {
+    bench.open(handle);
+    bench.append(handle);
+  }
+  bench.open(3);
+  bench.disk.failOpen = (path) => path.includes('/topics') && !path.endsWith('.log');
+  bench.append(3);
+  expect(bench.shard.failure).toBeNull();
+  bench.disk.failOpen = null;
+  bench.disk.failSync = (path) => path.endsWith('.log');
+  bench.append(3);
+  expect(bench.shard.failure).toMatch(/quiet partitions/);
+  const [unsecured] = bench.take('unsecured');
+  expect(unsecured?.ranges.every(({ handle, from }) => handle !== 3 && from === 0)).toBe(true);
+  expect(unsecured?.ranges.length).toBeGreaterThan(0);
 });

@@ -1,0 +1,127 @@
+/**
+ * The partitions that one fetch looks at, in the order in which its answer is filled: those of the request, or those of its session that may have
+ * something to tell. Arrays that are made once and filled again; partitions of the same topic that follow each other share an entry of the topic arrays.
+ */
+import type { FetchView } from '../protocol/fetch-view.ts';
+import type { SessionPartition } from './fetch-session.ts';
+import type { FetchWindow } from './fetch-windows.ts';
+import type { PartitionView } from './partition-view.ts';
+import type { Router, Topic } from './router.ts';
+
+const CAPACITY_INITIAL = 16;
+
+/** First version that names topics by id. */
+export const TOPIC_ID_VERSION = 13;
+
+/** See the file header. */
+export class FetchTargets {
+  /** Partitions. */
+  count = 0;
+  capacity = CAPACITY_INITIAL;
+  /** Entry of the topic arrays, per partition, as the next five. */
+  topicOf = new Int32Array(CAPACITY_INITIAL);
+  /** As the client wrote it; may be anything. */
+  partitionIndex = new Int32Array(CAPACITY_INITIAL);
+  offset = new Float64Array(CAPACITY_INITIAL);
+  /** Most bytes wanted; may be anything. */
+  bytesMax = new Int32Array(CAPACITY_INITIAL);
+  /** −1: not told. */
+  leaderEpoch = new Int32Array(CAPACITY_INITIAL);
+  errors = new Int32Array(CAPACITY_INITIAL);
+  readonly views: (PartitionView | undefined)[] = [];
+  /** What is read for the answer; null: nothing. */
+  readonly windows: (FetchWindow | null)[] = [];
+  /** The partition of the session; null without session. */
+  readonly members: (SessionPartition | null)[] = [];
+  /** Per topic entry: undefined when there is no such topic. */
+  readonly topics: (Topic | undefined)[] = [];
+  /** Per topic entry: where its name, or its 16-byte id, stands. */
+  readonly names: Buffer[] = [];
+  readonly namePosition: number[] = [];
+  readonly nameLength: number[] = [];
+
+  /** Forgets everything; whoever holds windows has released them. */
+  clear(): void {
+    this.count = 0;
+    this.views.length = 0;
+    this.windows.length = 0;
+    this.members.length = 0;
+    this.topics.length = 0;
+    this.names.length = 0;
+    this.namePosition.length = 0;
+    this.nameLength.length = 0;
+  }
+
+  /** Fills in all partitions of a request. */
+  addRequest(request: FetchView, bytes: Buffer, router: Router): void {
+    for (let t = 0; t < request.topicCount; t++) {
+      const position = request.topicPosition[t] as number;
+      const length = request.topicLength[t] as number;
+      const byId = request.version >= TOPIC_ID_VERSION;
+      const topic = byId ? router.topicByIdBytes(bytes, position) : router.topicByNameBytes(bytes, position, length);
+      this.addTopic(topic, bytes, position, length);
+      const end = request.topicEndPartition(t);
+      for (let i = request.topicFirstPartition[t] as number; i < end; i++) {
+        const index = request.partitionIndex[i] as number;
+        this.addPartition(
+          topic?.partitions[index],
+          index,
+          request.fetchOffset[i] as number,
+          request.partitionMaxBytes[i] as number,
+          request.currentLeaderEpoch[i] as number,
+          null,
+        );
+      }
+    }
+  }
+
+  /** Adds a topic: the partitions added next belong to it. */
+  addTopic(topic: Topic | undefined, name: Buffer, position: number, length: number): void {
+    this.topics.push(topic);
+    this.names.push(name);
+    this.namePosition.push(position);
+    this.nameLength.push(length);
+  }
+
+  /** Adds a partition of the topic added last. */
+  addPartition(
+    view: PartitionView | undefined,
+    index: number,
+    offset: number,
+    bytesMax: number,
+    leaderEpoch: number,
+    member: SessionPartition | null,
+  ): void {
+    if (this.count === this.capacity) this.grow();
+    const i = this.count++;
+    this.topicOf[i] = this.topics.length - 1;
+    this.partitionIndex[i] = index;
+    this.offset[i] = offset;
+    this.bytesMax[i] = bytesMax;
+    this.leaderEpoch[i] = leaderEpoch;
+    this.errors[i] = 0;
+    this.views.push(view);
+    this.windows.push(null);
+    this.members.push(member);
+  }
+
+  /** Topic of partition `i`. */
+  topic(i: number): Topic | undefined {
+    return this.topics[this.topicOf[i] as number];
+  }
+
+  private grow(): void {
+    this.capacity *= 2;
+    this.topicOf = enlarge(this.topicOf, new Int32Array(this.capacity));
+    this.partitionIndex = enlarge(this.partitionIndex, new Int32Array(this.capacity));
+    this.offset = enlarge(this.offset, new Float64Array(this.capacity));
+    this.bytesMax = enlarge(this.bytesMax, new Int32Array(this.capacity));
+    this.leaderEpoch = enlarge(this.leaderEpoch, new Int32Array(this.capacity));
+    this.errors = enlarge(this.errors, new Int32Array(this.capacity));
+  }
+}
+
+function enlarge<T extends Int32Array | Float64Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
+}

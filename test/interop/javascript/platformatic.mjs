@@ -1,0 +1,248 @@
+/** `node platformatic.mjs PACKAGES BROKER [restart]`: the checks of @platformatic/kafka. Its streams join a group; records are read with its Consumer.fetch. */
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Checks, assertSame, refused, texts } from './checks.mjs';
+import { addProducerChecks, addReadChecks } from './common-checks.mjs';
+import { overRestart } from './over-restart.mjs';
+
+const [folder, address, mode] = process.argv.slice(2);
+const entry = createRequire(join(folder, 'package.json')).resolve('@platformatic/kafka');
+const { Admin, ConfigResourceTypes, Consumer, IncrementalAlterConfigOperationTypes, Producer } = await import(pathToFileURL(entry).href);
+
+const FETCH_BYTES_MAX = 10_000_000;
+const TIME_MS_MAX = 60_000;
+/** Bit of a batch's attributes: the broker's time. */
+const LOG_APPEND_TIME = 8;
+
+const options = { clientId: 'interop', bootstrapBrokers: [address], retries: 20, retryDelay: 200 };
+const admin = new Admin({ ...options, retries: 3 });
+const producer = new Producer({ ...options, autocreateTopics: true });
+// It wants a group id even for fetch, and then does not use it.
+const consumer = new Consumer({ ...options, groupId: 'unused', isolationLevel: 0 });
+
+class Client {
+  codecs = ['gzip', 'snappy', 'lz4', 'zstd'];
+  // Its varints are wrong beyond 32 bits (version 2.12.1): it writes -100000000000 as d19fb787e905, which should be ff9fb787e905.
+  timestampsFarApart = false;
+  topics = 0;
+  metadata = new Map();
+
+  async topic(partitions, settings = {}) {
+    const topic = `platformatic-${mode ?? 'check'}-${this.topics++}`;
+    const configs = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs });
+    return topic;
+  }
+
+  async produce(topic, records, { acks = -1, codec } = {}) {
+    const messages = records.map(({ timestamp, headers, ...rest }) => ({
+      topic,
+      ...rest,
+      ...(timestamp === undefined ? {} : { timestamp: BigInt(timestamp) }),
+      ...(headers === undefined ? {} : { headers: new Map(headers.map(([name, value]) => [Buffer.from(name), value])) }),
+    }));
+    const { offsets } = await producer.send({ messages, acks, ...(codec === undefined ? {} : { compression: codec }) });
+    return (offsets ?? []).map(({ partition, offset }) => ({ partition, offset: Number(offset) }));
+  }
+
+  async read(topic, { partition = 0, offset = 0, count }) {
+    let known = this.metadata.get(topic);
+    if (known === undefined) {
+      known = (await consumer.metadata({ topics: [topic] })).topics.get(topic);
+      this.metadata.set(topic, known);
+    }
+    const records = [];
+    const untilMs = Date.now() + TIME_MS_MAX;
+    for (let next = offset; ;) {
+      const place = {
+        partition,
+        currentLeaderEpoch: -1,
+        lastFetchedEpoch: -1,
+        fetchOffset: BigInt(next),
+        partitionMaxBytes: FETCH_BYTES_MAX,
+      };
+      const topics = [{ topicId: known.id, partitions: [place] }];
+      const { responses } = await consumer.fetch({
+        node: known.partitions[partition].leader,
+        topics,
+        maxWaitTime: 100,
+        minBytes: 1,
+        maxBytes: FETCH_BYTES_MAX,
+      });
+      for (const batch of responses[0]?.partitions[0]?.records ?? [])
+        for (const { offsetDelta, timestampDelta, key, value, headers } of batch.records) {
+          const at = Number(batch.firstOffset) + offsetDelta;
+          if (at < next) continue;
+          const appended = (batch.attributes & LOG_APPEND_TIME) !== 0;
+          const timestamp = Number(appended ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta);
+          // The records point into the answer.
+          records.push({ offset: at, key, value, timestamp, headers: headers.map(([name, each]) => [name.toString(), each]) });
+          next = at + 1;
+        }
+      if (records.length >= count) return records;
+      assert.ok(Date.now() < untilMs, `${records.length} of ${count} records came in time`);
+    }
+  }
+
+  async offsetAt(topic, partition, timestamp) {
+    const [{ partitions }] = await admin.listOffsets({ topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }] });
+    return Number(partitions[0].offset);
+  }
+
+  startOffset(topic, partition) {
+    return this.offsetAt(topic, partition, -2n);
+  }
+
+  endOffset(topic, partition) {
+    return this.offsetAt(topic, partition, -1n);
+  }
+
+  offsetOfTime(topic, ms) {
+    return this.offsetAt(topic, 0, BigInt(ms));
+  }
+
+  async deleteRecords(topic, offset) {
+    await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: BigInt(offset) }] }] });
+  }
+}
+
+async function settingOf(topic, name) {
+  const [{ configs }] = await admin.describeConfigs({ resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }] });
+  return configs.find((config) => config.name === name);
+}
+
+const alter = (topic, ...configs) =>
+  admin.incrementalAlterConfigs({ resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configs }] });
+
+/** Source of a setting that the topic has itself. */
+const TOPIC_SOURCE = 1;
+
+function addAdminChecks(checks, client) {
+  const { DELETE, SET } = IncrementalAlterConfigOperationTypes;
+  checks.add('metadata', 'the broker, the controller, the cluster id', async () => {
+    const { id, brokers, controllerId } = await admin.metadata({ topics: [] });
+    assert.deepEqual(
+      [...brokers.values()].map(({ host, port }) => `${host}:${port}`),
+      [address],
+    );
+    assert.ok(brokers.has(controllerId) && id.length > 0);
+  });
+  checks.add('auto-create', 'a produce makes the topic, and loses nothing', async () => {
+    await client.produce(
+      'platformatic-auto',
+      texts(10).map((value) => ({ value })),
+    );
+    assertSame(
+      (await client.read('platformatic-auto', { count: 10 })).map(({ value }) => value),
+      texts(10),
+    );
+  });
+  checks.add('create-topics', 'with partitions and settings; twice is TOPIC_ALREADY_EXISTS', async () => {
+    const topic = await client.topic(5, { 'segment.bytes': '2000000' });
+    assert.equal((await admin.metadata({ topics: [topic], forceUpdate: true })).topics.get(topic).partitionsCount, 5);
+    assert.equal((await settingOf(topic, 'segment.bytes')).value, '2000000');
+    await refused(() => admin.createTopics({ topics: [topic] }), /TOPIC_ALREADY_EXISTS/);
+  });
+  checks.add('create-topics', 'what cannot be is refused by name', async () => {
+    await refused(() => admin.createTopics({ topics: ['bad name!'] }), /INVALID_TOPIC_EXCEPTION/);
+    await refused(
+      () => admin.createTopics({ topics: ['platformatic-replicas'], partitions: 1, replicas: 3 }),
+      /INVALID_REPLICATION_FACTOR/,
+    );
+    await refused(
+      () => admin.createTopics({ topics: ['platformatic-setting'], configs: [{ name: 'no.such.setting', value: '1' }] }),
+      /INVALID_CONFIG/,
+    );
+  });
+  checks.add('list-topics', 'listTopics, metadata: id, partitions, leader, replicas', async () => {
+    const topic = await client.topic(3);
+    assert.ok((await admin.listTopics()).includes(topic));
+    const { id, partitions } = (await admin.metadata({ topics: [topic], forceUpdate: true })).topics.get(topic);
+    assert.ok(/^[0-9a-f-]{36}$/.test(id) && partitions.length === 3, id);
+    assert.ok(partitions.every(({ leader, replicas, isr }) => leader === replicas[0] && isr.length === 1));
+  });
+  checks.add('unknown-topic', 'asking for an unknown topic is refused by name, and does not make it', async () => {
+    await refused(() => admin.metadata({ topics: ['platformatic-nowhere'], forceUpdate: true }), /Unknown topic platformatic-nowhere/);
+    assert.ok(!(await admin.listTopics()).includes('platformatic-nowhere'));
+  });
+  checks.add('delete-topics', 'it is gone, a second time it is unknown, and a new one of that name is empty', async () => {
+    const topic = await client.topic(1);
+    await client.produce(topic, [{ value: Buffer.from('old'), partition: 0 }]);
+    await admin.deleteTopics({ topics: [topic] });
+    assert.ok(!(await admin.listTopics()).includes(topic));
+    await refused(() => admin.deleteTopics({ topics: [topic] }), /UNKNOWN_TOPIC_OR_PARTITION/);
+    await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+    assert.equal(await client.endOffset(topic, 0), 0);
+  });
+  checks.add('describe-configs', 'a setting of the topic, one of the default', async () => {
+    const topic = await client.topic(1, { 'max.message.bytes': '12345' });
+    const own = await settingOf(topic, 'max.message.bytes');
+    assert.deepEqual([own.value, own.configSource], ['12345', TOPIC_SOURCE]);
+    assert.notEqual((await settingOf(topic, 'segment.bytes')).configSource, TOPIC_SOURCE);
+  });
+  checks.add('alter-configs', 'set and delete; what is wrong is refused', async () => {
+    const topic = await client.topic(1);
+    await alter(topic, { name: 'max.message.bytes', configOperation: SET, value: '5000' });
+    await refused(() => client.produce(topic, [{ value: Buffer.alloc(6000), partition: 0 }]), /MESSAGE_TOO_LARGE/);
+    await alter(topic, { name: 'max.message.bytes', configOperation: DELETE });
+    await client.produce(topic, [{ value: Buffer.alloc(6000), partition: 0 }]);
+    await refused(() => alter(topic, { name: 'no.such.setting', configOperation: SET, value: '1' }), /INVALID_CONFIG/);
+  });
+  checks.add('list-offsets', 'earliest, latest, of a time, of the largest timestamp', async () => {
+    const topic = await client.topic(1);
+    const times = [0, 1000, 5000, 3000].map((ms) => 1_700_000_000_000 + ms);
+    await client.produce(
+      topic,
+      times.map((timestamp) => ({ value: Buffer.from('v'), timestamp, partition: 0 })),
+    );
+    assert.deepEqual(await Promise.all([-2n, -1n, BigInt(times[1]), -3n].map((time) => client.offsetAt(topic, 0, time))), [0, 4, 1, 2]);
+  });
+  checks.add('append-time', "message.timestamp.type=LogAppendTime: the broker's time", async () => {
+    const topic = await client.topic(1, { 'message.timestamp.type': 'LogAppendTime' });
+    const beforeMs = Date.now();
+    await client.produce(topic, [{ value: Buffer.from('v'), timestamp: 1_600_000_000_000, partition: 0 }]);
+    const [{ timestamp }] = await client.read(topic, { count: 1 });
+    assert.ok(timestamp >= beforeMs - 1000 && timestamp <= Date.now() + 1000, String(timestamp));
+  });
+}
+
+const UNSUPPORTED = /Unsupported API \w+|No usable implementation found for API \w+/;
+
+function addNotServed(checks, client) {
+  checks.notServed('idempotence', UNSUPPORTED, async () => {
+    const topic = await client.topic(1);
+    const idempotent = new Producer({ ...options, retries: 0, idempotent: true });
+    await idempotent.send({ messages: [{ topic, value: Buffer.from('v') }] }).finally(() => idempotent.close());
+  });
+  checks.notServed('transactions', UNSUPPORTED, async () => {
+    const transactional = new Producer({ ...options, retries: 0, idempotent: true, transactionalId: 't' });
+    await transactional.beginTransaction().finally(() => transactional.close());
+  });
+  // All of these are streams, and streams join a group: one trial says what it says.
+  let trial;
+  const group = async () => {
+    const topic = await client.topic(1);
+    const member = new Consumer({ ...options, retries: 0, groupId: 'platformatic' });
+    await member.consume({ topics: [topic], mode: 'earliest' }).finally(() => member.close(true));
+  };
+  for (const feature of ['from-beginning', 'from-end', 'seek', 'groups']) checks.notServed(feature, UNSUPPORTED, () => (trial ??= group()));
+}
+
+async function run() {
+  const client = new Client();
+  if (mode === 'restart') await overRestart(client);
+  else {
+    const checks = new Checks();
+    addAdminChecks(checks, client);
+    addProducerChecks(checks, client);
+    addReadChecks(checks, client);
+    addNotServed(checks, client);
+    await checks.run();
+  }
+  await Promise.all([admin.close(), producer.close(), consumer.close(true)]);
+}
+
+await run();

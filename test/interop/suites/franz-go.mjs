@@ -1,0 +1,13 @@
+/** franz-go, with its admin client. The checks are in Go; each comes here as a line of JSON. */
+
+import { runReporter } from '../lib/command.mjs';
+import { checkOverRestart } from '../lib/over-restart.mjs';
+
+export { franzGo as tools } from '../lib/tools.mjs';
+
+const TIMEOUT_MS = 300_000;
+
+export async function run({ report, broker, tools }) {
+  await runReporter(report, 'franz-go', tools.binary, [broker.address], { timeoutMs: TIMEOUT_MS });
+  await checkOverRestart(report, 'franz-go', broker, tools.binary, [broker.address, 'restart']);
+}

@@ -1,0 +1,17 @@
+/** kafkajs, with its codec packages, on a current Node. Each check comes here as a line of JSON. */
+
+import { join } from 'node:path';
+import { runReporter } from '../lib/command.mjs';
+import { checkOverRestart } from '../lib/over-restart.mjs';
+import { interopFolder } from '../lib/places.mjs';
+import { javascriptClient } from '../lib/tools.mjs';
+
+const TIMEOUT_MS = 300_000;
+
+export const tools = () => javascriptClient('kafkajs');
+
+export async function run({ report, broker, tools: { node, folder } }) {
+  const args = [join(interopFolder, 'javascript', 'kafkajs.mjs'), folder, broker.address];
+  await runReporter(report, 'kafkajs', node, args, { timeoutMs: TIMEOUT_MS });
+  await checkOverRestart(report, 'kafkajs', broker, node, [...args, 'restart']);
+}

@@ -1,0 +1,17 @@
+/** @platformatic/kafka, on a current Node. Each check comes here as a line of JSON. */
+
+import { join } from 'node:path';
+import { runReporter } from '../lib/command.mjs';
+import { checkOverRestart } from '../lib/over-restart.mjs';
+import { interopFolder } from '../lib/places.mjs';
+import { javascriptClient } from '../lib/tools.mjs';
+
+const TIMEOUT_MS = 300_000;
+
+export const tools = () => javascriptClient('@platformatic/kafka');
+
+export async function run({ report, broker, tools: { node, folder } }) {
+  const args = [join(interopFolder, 'javascript', 'platformatic.mjs'), folder, broker.address];
+  await runReporter(report, 'platformatic', node, args, { timeoutMs: TIMEOUT_MS });
+  await checkOverRestart(report, 'platformatic', broker, node, [...args, 'restart']);
+}
