@@ -26,6 +26,7 @@ static void usage(FILE *out) {
       "  --record-bytes N         bytes of a record's value, at least 8, default 1024\n"
       "  --batch-bytes N[-M]      size of a batch at most (as many records as fit, at least one), or sizes spread\n"
       "                           evenly from N to M; default 65536\n"
+      "  --idempotent             every connection is an idempotent producer; at most 5 requests in flight each\n"
       "  --batches-per-request K  each for the connection's next partition, default 1\n"
       "  --rate R                 open loop: R records a second in total, latency from the intended start\n"
       "  --pool-bytes SIZE        memory of pre-encoded batches, default 64m\n"
@@ -64,6 +65,7 @@ enum {
   OPT_ACKS,
   OPT_RECORD,
   OPT_BATCH,
+  OPT_IDEMPOTENT,
   OPT_PER_REQUEST,
   OPT_RATE,
   OPT_POOL,
@@ -93,6 +95,7 @@ static const struct option names[] = {{"consume", 0, 0, OPT_CONSUME},
                                       {"acks", 1, 0, OPT_ACKS},
                                       {"record-bytes", 1, 0, OPT_RECORD},
                                       {"batch-bytes", 1, 0, OPT_BATCH},
+                                      {"idempotent", 0, 0, OPT_IDEMPOTENT},
                                       {"batches-per-request", 1, 0, OPT_PER_REQUEST},
                                       {"rate", 1, 0, OPT_RATE},
                                       {"pool-bytes", 1, 0, OPT_POOL},
@@ -172,6 +175,9 @@ static void parse_option(struct options *o, int option) {
   case OPT_BATCH:
     parse_batch_bytes(o, optarg);
     break;
+  case OPT_IDEMPOTENT:
+    o->idempotent = true;
+    break;
   case OPT_PER_REQUEST:
     o->batches_per_request = (int)parse_int(optarg, "--batches-per-request", 1, 10000);
     break;
@@ -246,6 +252,9 @@ int main(int argc, char **argv) {
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) parse_option(&o, option);
   if (optind < argc) die("unexpected '%s'; kload --help shows the options", argv[optind]);
   if (o.rate > 0 && (o.bytes || o.mode == MODE_CONSUME)) die("--rate goes with --seconds and producing");
+  if (o.idempotent && (o.mode != MODE_PRODUCE || o.acks != -1 || o.batch_bytes_min != o.batch_bytes_max))
+    die("--idempotent goes with producing batches of one size and --acks all");
+  if (o.idempotent && o.in_flight > 5) die("--idempotent: at most 5 requests in flight");
   if (o.mode == MODE_CREATE) return create_topic(&o), 0;
   if (o.mode == MODE_DELETE) return delete_topic(&o), 0;
   if (o.mode == MODE_PRODUCE && o.seconds <= 0) o.seconds = 10;

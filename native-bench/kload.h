@@ -30,7 +30,7 @@ struct options {
   int64_t bytes;      // 0: for `seconds`
   int64_t pool_bytes; // memory of pre-encoded batches
   uint64_t errors_max;
-  bool offset_latest, fan_out, verify_crc;
+  bool offset_latest, fan_out, verify_crc, idempotent;
   int fetch_bytes, response_bytes, wait_ms;
 };
 
@@ -50,6 +50,7 @@ int connect_to(const char *host, int port);                    // dies with a cl
 void open_cluster(const struct options *o, struct cluster *c); // creates the topic if it is not there
 void create_topic(const struct options *o);
 void delete_topic(const struct options *o);
+int64_t init_producer_id(int fd); // on a connection with nothing in flight
 // Offsets of all partitions; timestamp -1: the end, -2: the beginning.
 void list_offsets(const struct options *o, const struct cluster *c, int64_t timestamp, int64_t *offsets);
 
@@ -68,8 +69,11 @@ struct pool {
   bool *busy;
   size_t count, stride, next;
   uint64_t serial;
+  uint32_t (*producer_crc)[256]; // what a change of the producer's fields does to the CRC; for batches of one size
 };
 void pool_open(struct pool *p, const struct options *o, size_t count_min);
+// Makes batch i one of an idempotent producer.
+void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence);
 size_t pool_take(struct pool *p); // busy until pool_give: the kernel still reads from it
 static inline uint8_t *pool_batch(struct pool *p, size_t i) {
   return p->memory + i * p->stride;

@@ -65,6 +65,21 @@ static struct reader call(int fd, struct writer *w, bool tagged_header) {
   return r;
 }
 
+int64_t init_producer_id(int fd) {
+  struct writer w = {0};
+  begin_request(&w, API_INIT_PRODUCER_ID, VERSION_INIT_PRODUCER_ID, 1, CLIENT_ID);
+  write_compact_string(&w, NULL); // no transactional id
+  write32(&w, 0);
+  write_no_tags(&w);
+  struct reader r = call(fd, &w, true);
+  read32(&r); // throttle time
+  int error = read16(&r);
+  int64_t id = read64(&r);
+  if (error || r.bad) die("InitProducerId: error %d %s", error, error_name(error));
+  free(w.data);
+  return id;
+}
+
 static void check_versions(int fd) {
   static const struct {
     int16_t key, version;

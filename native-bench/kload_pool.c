@@ -1,5 +1,6 @@
 #include "crc32c.h"
 #include "kload.h"
+#include <stdlib.h>
 #include <sys/time.h>
 
 #define SERIAL_BYTES 8
@@ -16,6 +17,17 @@ static void fill_serial_crc(void) {
       bytes[i] = (uint8_t)value;
       serial_crc[i][value] = crc32c_raw(0, bytes, sizeof bytes);
     }
+}
+
+// The same for the register that the producer's fields leave, after `bytes` further bytes.
+static uint32_t (*producer_crc(size_t bytes))[256] {
+  uint32_t(*table)[256] = must_alloc(4 * sizeof *table);
+  uint8_t *zeros = calloc(bytes, 1);
+  if (!zeros) die("out of memory");
+  for (int i = 0; i < 4; i++)
+    for (uint32_t value = 0; value < 256; value++) table[i][value] = crc32c_raw(value << 8 * i, zeros, bytes);
+  free(zeros);
+  return table;
 }
 
 static size_t put_varint(uint8_t *p, int64_t v) {
@@ -86,6 +98,20 @@ void pool_open(struct pool *p, const struct options *o, size_t count_min) {
     size_t bytes = (size_t)o->batch_bytes_min + (spread ? random_next(&random) % (spread + 1) : 0);
     p->sizes[i] = (uint32_t)build_batch(o, pool_batch(p, i), bytes, now_ms, &random, &p->records[i]);
   }
+  if (o->idempotent) p->producer_crc = producer_crc(p->sizes[0] - BATCH_RECORD_COUNT);
+}
+
+void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence) {
+  enum { FIELDS_BYTES = BATCH_RECORD_COUNT - BATCH_PRODUCER_ID };
+  uint8_t *batch = pool_batch(p, i), *fields = batch + BATCH_PRODUCER_ID, change[FIELDS_BYTES];
+  memcpy(change, fields, FIELDS_BYTES);
+  put64(fields, (uint64_t)producer_id);
+  put16(batch + BATCH_PRODUCER_EPOCH, 0);
+  put32(batch + BATCH_BASE_SEQUENCE, (uint32_t)sequence);
+  for (int b = 0; b < FIELDS_BYTES; b++) change[b] ^= fields[b];
+  uint32_t state = crc32c_raw(0, change, FIELDS_BYTES), crc = get32(batch + BATCH_CRC);
+  for (int b = 0; b < 4; b++) crc ^= p->producer_crc[b][state >> 8 * b & 255];
+  put32(batch + BATCH_CRC, crc);
 }
 
 size_t pool_take(struct pool *p) {

@@ -39,6 +39,8 @@ struct connection {
   int fd;
   struct share share;
   int cursor; // next partition of the share
+  int64_t producer_id;
+  uint32_t *sequences; // of an idempotent producer: next one of each partition of the share
   uint32_t correlation_next, correlation_expected;
   struct waiting *window; // in flight, in order: slot correlation & mask
   int in_flight;
@@ -98,6 +100,11 @@ static void start_request(struct connection *c) {
     size_t i = s->batches[b] = pool_take(&pool);
     if (b) *at++ = 0; // tags of the partition before
     put32(at, (uint32_t)c->share.partitions[c->cursor]);
+    if (o->idempotent) {
+      uint32_t *sequence = &c->sequences[c->cursor];
+      pool_stamp(&pool, i, c->producer_id, (int32_t)*sequence);
+      *sequence = (*sequence + pool.records[i]) & INT32_MAX; // begins again at 0
+    }
     if (++c->cursor == c->share.count) c->cursor = 0;
     at += 4;
     at += put_uvarint(at, pool.sizes[i] + 1);
@@ -274,6 +281,11 @@ static void open_connection(struct connection *c, int epoll_fd, int number, stru
     die("--batches-per-request %d: connection %d has only %d partitions", o->batches_per_request, number, share.count);
   c->share = share;
   c->fd = connect_to(cluster->brokers[share.broker].host, cluster->brokers[share.broker].port);
+  if (o->idempotent) {
+    c->producer_id = init_producer_id(c->fd);
+    c->sequences = must_alloc((size_t)share.count * sizeof *c->sequences);
+    memset(c->sequences, 0, (size_t)share.count * sizeof *c->sequences);
+  }
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
   c->cursor = number % share.count; // connections that share partitions do not all begin with the same one
   c->due_next = (uint64_t)number;

@@ -11,7 +11,8 @@ enum {
   API_METADATA = 3,
   API_API_VERSIONS = 18,
   API_CREATE_TOPICS = 19,
-  API_DELETE_TOPICS = 20
+  API_DELETE_TOPICS = 20,
+  API_INIT_PRODUCER_ID = 22
 };
 
 // One version of each API, chosen so that Apache Kafka 4.x, ringlog and the floor all speak it; topics go by name.
@@ -22,7 +23,8 @@ enum {
   VERSION_METADATA = 9,
   VERSION_API_VERSIONS = 3,
   VERSION_CREATE_TOPICS = 5,
-  VERSION_DELETE_TOPICS = 4
+  VERSION_DELETE_TOPICS = 4,
+  VERSION_INIT_PRODUCER_ID = 2
 };
 
 // Positions in the header of a record batch (magic 2).

@@ -6,6 +6,7 @@
  *   stop    no new connections → shards finish what they have and write a clean checkpoint → connections end → metadata → lock
  */
 import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
+import { ProducerIds } from './cluster/producer-ids.ts';
 import { TopicCatalog } from './cluster/topic-catalog.ts';
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
 import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
@@ -27,6 +28,7 @@ import { metadataHandler } from './main/handlers/03-metadata.ts';
 import { createTopicsHandler } from './main/handlers/19-create-topics.ts';
 import { deleteTopicsHandler } from './main/handlers/20-delete-topics.ts';
 import { deleteRecordsHandler } from './main/handlers/21-delete-records.ts';
+import { initProducerIdHandler } from './main/handlers/22-init-producer-id.ts';
 import { offsetForLeaderEpochHandler } from './main/handlers/23-offset-for-leader-epoch.ts';
 import { describeConfigsHandler } from './main/handlers/32-describe-configs.ts';
 import { alterConfigsHandler } from './main/handlers/33-alter-configs.ts';
@@ -223,6 +225,10 @@ export class Broker {
     ingress.handle(ApiKey.CREATE_TOPICS, createTopicsHandler({ lifecycle, broker }));
     ingress.handle(ApiKey.DELETE_TOPICS, deleteTopicsHandler(lifecycle));
     ingress.handle(ApiKey.DELETE_RECORDS, deleteRecordsHandler({ router, lifecycle }));
+    ingress.handle(
+      ApiKey.INIT_PRODUCER_ID,
+      initProducerIdHandler(new ProducerIds(this.store), (text, error) => this.logger.error({ err: error }, text)),
+    );
     ingress.handle(ApiKey.OFFSET_FOR_LEADER_EPOCH, offsetForLeaderEpochHandler(router));
     ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, broker }));
     ingress.handle(ApiKey.ALTER_CONFIGS, alterConfigsHandler(lifecycle, broker));

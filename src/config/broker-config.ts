@@ -72,6 +72,10 @@ export interface BrokerConfig {
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
   readonly retentionCheckIntervalMs: number;
+  readonly producerExpirationMs: number;
+  readonly producerCheckIntervalMs: number;
+  readonly partitionProducersMax: number;
+  readonly producersMax: number;
   readonly openSegmentsMax: number;
   readonly spinUs: number;
   readonly shardsSync: number;
@@ -184,6 +188,10 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    producerExpirationMs: number('producer.id.expiration.ms'),
+    producerCheckIntervalMs: number('producer.id.expiration.check.interval.ms'),
+    partitionProducersMax: number('ringlog.partition.producers.max'),
+    producersMax: number('ringlog.producers.max'),
     openSegmentsMax: number('ringlog.open.segments.max'),
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),

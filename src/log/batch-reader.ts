@@ -2,6 +2,7 @@
 import { isBatchCrcValid } from '../protocol/crc32c.ts';
 import {
   baseOffset,
+  baseSequence,
   BATCH_HEADER_BYTES,
   batchBytes,
   CRC_POSITION,
@@ -10,6 +11,8 @@ import {
   magic,
   maxTimestamp,
   partitionLeaderEpoch,
+  producerEpoch,
+  producerId,
 } from '../protocol/record-batch.ts';
 import type { Disk } from './disk.ts';
 
@@ -24,6 +27,10 @@ export interface BatchHead {
   readonly crc: number;
   readonly maxTimestamp: number;
   readonly leaderEpoch: number;
+  /** −1 without idempotence, as the next two. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
 }
 
 const header = Buffer.alloc(BATCH_HEADER_BYTES);
@@ -44,6 +51,9 @@ export function readBatchHead(disk: Disk, fd: number, position: number, limit: n
     crc: header.readUInt32BE(CRC_POSITION),
     maxTimestamp: maxTimestamp(header, 0),
     leaderEpoch: partitionLeaderEpoch(header, 0),
+    producerId: producerId(header, 0),
+    producerEpoch: producerEpoch(header, 0),
+    baseSequence: baseSequence(header, 0),
   };
 }
 

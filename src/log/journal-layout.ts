@@ -24,6 +24,7 @@
  */
 import { pack, unpack } from 'msgpackr';
 import { crc32cAt } from '../protocol/crc32c.ts';
+import { readInt64 } from '../protocol/int64.ts';
 import type { PartitionState } from './partition-state.ts';
 
 export const GROUP_ALIGNMENT = 4096;
@@ -54,7 +55,13 @@ export type ControlEntry =
   | { readonly type: typeof EntryType.open; readonly state: PartitionState }
   | { readonly type: typeof EntryType.close }
   | { readonly type: typeof EntryType.movedOut; readonly state: PartitionState }
-  | { readonly type: typeof EntryType.truncate; readonly endOffset: number; readonly segmentBase: number; readonly endPosition: number }
+  | {
+      readonly type: typeof EntryType.truncate;
+      readonly endOffset: number;
+      readonly segmentBase: number;
+      readonly endPosition: number;
+      readonly producers: Uint8Array;
+    }
   /** `firstSegment`: base offset of the first segment that stays, or NO_SEGMENT. */
   | { readonly type: typeof EntryType.logStart; readonly offset: number; readonly firstSegment: number }
   | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };
@@ -79,6 +86,10 @@ export interface AppendEntry {
   readonly payloadAt: number;
   readonly maxTimestamp: number;
   readonly leaderEpoch: number;
+  /** −1 without idempotence, as the next two. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
 }
 
 export type JournalEntry = AppendEntry | { readonly type: 'control'; readonly handle: number; readonly body: ControlEntry };
@@ -161,6 +172,8 @@ export function sealGroup(
 export interface JournalGroup {
   readonly sequence: number;
   readonly syncedThrough: number;
+  /** When it was written, ms since the epoch. */
+  readonly timestampMs: number;
   readonly entries: readonly JournalEntry[];
   /** Bytes of inline payload behind the entries. */
   readonly payloadBytes: number;
@@ -191,6 +204,7 @@ export function readGroup(file: Buffer, at: number, generation: bigint): Journal
   return {
     sequence: file.readDoubleLE(at + 16),
     syncedThrough: file.readDoubleLE(at + 24),
+    timestampMs: file.readDoubleLE(at + 48),
     entries,
     payloadBytes,
     bytes: GROUP_HEADER_BYTES + entriesBytes + payloadBytes,
@@ -220,6 +234,9 @@ function readEntry(file: Buffer, at: number, bytes: number): JournalEntry | null
     payloadAt: file.readUInt32LE(at + 44),
     maxTimestamp: file.readDoubleLE(at + 48),
     leaderEpoch: file.readInt32LE(at + 68),
+    producerId: readInt64(file, at + 56),
+    producerEpoch: file.readInt16BE(at + 2),
+    baseSequence: file.readInt32BE(at + 64),
   };
 }
 

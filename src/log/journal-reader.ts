@@ -6,6 +6,8 @@ import { journalNumber } from './layout.ts';
 /** A group's entries and where its inline bytes lie; the bytes themselves stay on disk. */
 export interface FoundGroup {
   readonly sequence: number;
+  /** When it was written, ms since the epoch. */
+  readonly timestampMs: number;
   readonly entries: readonly JournalEntry[];
   readonly path: string;
   /** Position of the payload in the journal file. */
@@ -51,7 +53,8 @@ export function readJournal(
       syncedThrough = Math.max(syncedThrough, group.syncedThrough);
       if (group.sequence > checkpointSequence) {
         const payloadAt = at + group.bytes - group.payloadBytes;
-        found.set(group.sequence, { sequence: group.sequence, entries: group.entries, path, payloadAt });
+        const { sequence, timestampMs, entries } = group;
+        found.set(sequence, { sequence, timestampMs, entries, path, payloadAt });
       }
       at = alignGroup(at + group.bytes);
     }

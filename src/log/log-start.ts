@@ -4,14 +4,14 @@
  */
 import { assert } from '../lib/assert.ts';
 import { NO_SEGMENT } from './journal-layout.ts';
-import type { PartitionState, SegmentState } from './partition-state.ts';
+import type { LogState, PartitionState, SegmentState } from './partition-state.ts';
 
 /**
  * Makes `offset` the first offset of the log and takes the segments before `firstSegment` (a base offset or {@link NO_SEGMENT}) out of it. Returns them,
  * ascending. All leader epochs go but the one that holds the new start. Damage goes with its segment: whoever follows the batches of the first segment has to
  * get past it, whether its records are deleted or not.
  */
-export function raiseLogStart(state: PartitionState, offset: number, firstSegment: number): SegmentState[] {
+export function raiseLogStart(state: LogState, offset: number, firstSegment: number): SegmentState[] {
   assert(offset >= state.logStartOffset && offset <= state.endOffset, `log start ${offset} outside of the log`);
   state.logStartOffset = offset;
   const epoch = state.epochs.findLast((start) => start.startOffset <= offset);

@@ -1,4 +1,5 @@
 /** The state of one partition as checkpoint, journal, recovery, a move between shards and main's view hand it on: plain data. */
+import { NO_PRODUCERS } from './producer-table.ts';
 
 /** One segment file. */
 export interface SegmentState {
@@ -41,11 +42,26 @@ export interface PartitionState {
   segments: SegmentState[];
   epochs: EpochStart[];
   damaged: DamagedRange[];
+  /** Its idempotent producers: snapshot of a ProducerTable (producer-table.ts). Whoever changes the log in place keeps a table beside it. */
+  producers: Uint8Array;
 }
+
+/** A partition's log without its producers. */
+export type LogState = Omit<PartitionState, 'producers'>;
 
 /** The state of a partition that never had a record. */
 export function emptyPartition(topicId: string, partition: number): PartitionState {
-  return { topicId, partition, moveNumber: 0, logStartOffset: 0, endOffset: 0, segments: [], epochs: [], damaged: [] };
+  return {
+    topicId,
+    partition,
+    moveNumber: 0,
+    logStartOffset: 0,
+    endOffset: 0,
+    segments: [],
+    epochs: [],
+    damaged: [],
+    producers: NO_PRODUCERS,
+  };
 }
 
 /** What names a partition in maps and messages. */

@@ -78,6 +78,7 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
     if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing) extendOverLostTail(disk, dataFolder, replayed.state, notes);
     redoPartition(context, replayed, syncedThrough, syncClass);
+    replayed.state.producers = replayed.producers.fold();
     partitions.set(key, replayed.state);
   }
   if (groupsLost) adoptLostPartitions(disk, dataFolder, topicStatus, partitions, notes);

@@ -5,6 +5,7 @@ import { EntryType, NO_SEGMENT, type AppendEntry, type ControlEntry } from './jo
 import type { FoundGroup } from './journal-reader.ts';
 import { raiseLogStart } from './log-start.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
+import { ProducerHistory } from './producer-history.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -17,7 +18,9 @@ export interface ReplayedAppend {
 
 /** A partition after the replay of one shard's journal. */
 export interface ReplayedPartition {
+  /** Its `producers` are those of the beginning, until recovery puts the outcome of `producers` there. */
   state: PartitionState;
+  producers: ProducerHistory;
   /** In offset order; all lie within `state`. */
   appends: ReplayedAppend[];
   /** It left this shard: another shard's record of the same move is the continuation. */
@@ -47,7 +50,7 @@ export class Replay {
   constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, PartitionState> = new Map()) {
     this.handedOver = handedOver;
     for (const { handle, state, movedOut } of partitions) {
-      const replayed: ReplayedPartition = { state, appends: [], movedOut, lastSequence: 0 };
+      const replayed: ReplayedPartition = { ...beginning(state), movedOut };
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
       if (handle >= 0) this.byHandle.set(handle, replayed);
     }
@@ -64,7 +67,7 @@ export class Replay {
   private control(handle: number, body: ControlEntry, sequence: number): void {
     if (body.type === EntryType.open) {
       const { state } = body;
-      const replayed: ReplayedPartition = { state, appends: [], movedOut: false, lastSequence: sequence };
+      const replayed = beginning(state, sequence);
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
       this.byHandle.set(handle, replayed);
       return;
@@ -85,6 +88,7 @@ export class Replay {
       case EntryType.movedOut:
         // Everything was synced before the move was recorded: nothing is left to redo.
         replayed.state = body.state;
+        replayed.producers = new ProducerHistory(body.state.producers);
         replayed.appends = [];
         replayed.movedOut = true;
         return;
@@ -94,6 +98,7 @@ export class Replay {
           skipTo(state, body.endOffset);
         } else if (body.segmentBase === NO_SEGMENT) emptyReplayed(replayed, body.endOffset);
         else truncateReplayed(replayed, body.endOffset, body.endPosition);
+        replayed.producers.truncate(body.endOffset, body.producers);
         return;
       case EntryType.logStart:
         // Offsets without an entry (never written, or in a damaged group) may lie before it.
@@ -120,7 +125,7 @@ export class Replay {
         isMoved && brought?.moveNumber === body.moveNumber ? structuredClone(brought) : emptyPartition(body.topicId, body.partition);
       state.moveNumber = body.moveNumber;
       if (isMoved && brought?.moveNumber !== body.moveNumber) this.needsHandedOver = true;
-      replayed = { state, appends: [], movedOut: false, lastSequence: sequence };
+      replayed = beginning(state, sequence);
       this.partitions.set(key, replayed);
       this.note(state, 'the journal group that opened it is damaged');
     }
@@ -150,6 +155,7 @@ export class Replay {
     segment.endPosition = entry.position + entry.batchBytes;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
     noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
+    replayed.producers.append(entry, group.timestampMs);
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
   }
 
@@ -162,6 +168,10 @@ export class Replay {
   private note(state: PartitionState, text: string): void {
     this.notes.push({ topicId: state.topicId, partition: state.partition, text });
   }
+}
+
+function beginning(state: PartitionState, sequence = 0): ReplayedPartition {
+  return { state, producers: new ProducerHistory(state.producers), appends: [], movedOut: false, lastSequence: sequence };
 }
 
 /** Goes on at a higher offset; those in between are taken and refused. */
@@ -211,6 +221,7 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
     last.endPosition = endPosition;
   }
   state.endOffset = endOffset;
+  replayed.producers.cut(endOffset);
   state.epochs = state.epochs.filter((epoch) => epoch.startOffset < endOffset);
   state.damaged = state.damaged
     .filter((range) => range.from < endOffset)

@@ -2,11 +2,11 @@
 import { DiskError, type Disk } from './disk.ts';
 import { readBatchHead } from './batch-reader.ts';
 import { segmentPath } from './layout.ts';
-import type { PartitionState, SegmentState } from './partition-state.ts';
+import type { LogState, SegmentState } from './partition-state.ts';
 
 /** What a truncation leaves and what it takes away. */
 export interface TruncationPlan {
-  readonly state: PartitionState;
+  readonly state: LogState;
   /** Segments that no longer belong to the log, ascending. */
   readonly removed: readonly SegmentState[];
 }
@@ -16,7 +16,7 @@ export interface TruncationPlan {
  * that falls inside a batch, the base offset of that batch; if that one lies below the log start, nothing is left and the log goes on at its start.
  * Changes nothing. Throws DiskError (`EBADMSG` where the log cannot be walked).
  */
-export function planTruncation(disk: Disk, dataFolder: string, state: PartitionState, endOffset: number): TruncationPlan {
+export function planTruncation(disk: Disk, dataFolder: string, state: LogState, endOffset: number): TruncationPlan {
   const kept = state.segments.filter((segment) => segment.baseOffset < endOffset).map((segment) => ({ ...segment }));
   const removed = state.segments.filter((segment) => segment.baseOffset >= endOffset);
   const last = kept[kept.length - 1];
@@ -49,7 +49,7 @@ export function planTruncation(disk: Disk, dataFolder: string, state: PartitionS
 }
 
 /** The state with the segments `kept` and `end` as its next offset; epochs and damage beyond are dropped. */
-function cutState(state: PartitionState, kept: SegmentState[], end: number): PartitionState {
+function cutState(state: LogState, kept: SegmentState[], end: number): LogState {
   return {
     ...state,
     endOffset: end,

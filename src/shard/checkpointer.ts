@@ -215,7 +215,7 @@ export class Checkpointer {
     const { sequence } = this.shard.journalWriter;
     const partitions = [];
     for (const partition of this.shard.partitions)
-      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.state, movedOut: false });
+      if (partition !== undefined) partitions.push({ handle: partition.handle, state: partition.snapshot(), movedOut: false });
     for (const state of this.shard.movedOut.values()) partitions.push({ handle: -1, state, movedOut: true });
     const older = this.disk
       .list(this.folder)

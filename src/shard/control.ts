@@ -8,6 +8,7 @@ import { segmentPath } from '../log/layout.ts';
 import { firstSegmentAt } from '../log/log-start.ts';
 import type { ToShard } from '../log/messages.ts';
 import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
+import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
 import { controlBytesMax } from './journal-writer.ts';
@@ -33,17 +34,18 @@ export class ShardControl {
   handle(message: ToShard, nowMs: number): void {
     switch (message.kind) {
       case 'open':
-        return this.open(message);
+        return this.open(message, nowMs);
       case 'begin':
         this.shard.checkpointer.begin(nowMs);
         this.shard.retention.begin(nowMs);
+        this.shard.producers.begin(nowMs);
         return this.shard.reply({ kind: 'began' });
       case 'close':
         return this.close(message.handle);
       case 'configure':
         return this.configure(message.handle, message.config);
       case 'moveOut':
-        return this.moveOut(message.handle, message.moveNumber);
+        return this.moveOut(message.handle, message.moveNumber, nowMs);
       case 'truncate':
         return this.truncate(message.handle, message.endOffset);
       case 'setLogStart':
@@ -102,15 +104,17 @@ export class ShardControl {
     return this.shard.failure ?? this.shard.refusal;
   }
 
-  private open(message: Extract<ToShard, { kind: 'open' }>): void {
+  private open(message: Extract<ToShard, { kind: 'open' }>, nowMs: number): void {
     const { handle, state, config, leaderEpoch, recovered } = message;
     const refusal = this.refusal();
     // What the first checkpoint of this generation names must be in every later one: it is taken even when nothing can be recorded of it now.
     if (refusal !== null && !recovered) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
     const partition = new ShardPartition(handle, state, config, leaderEpoch);
+    if (!recovered) this.shard.producers.fitToJournal(partition.producers);
+    this.shard.producers.onOpened(partition, nowMs);
     this.shard.partitions[handle] = partition;
-    if (!recovered) this.shard.journalWriter.record(partition, { type: EntryType.open, state });
+    if (!recovered) this.shard.journalWriter.record(partition, { type: EntryType.open, state: partition.snapshot() });
     else if (refusal === null) this.shard.journalWriter.bind(partition);
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
@@ -136,22 +140,27 @@ export class ShardControl {
     if (partition === undefined) return this.shard.reply({ kind: 'closed', handle, state: null });
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
+    this.shard.producers.onReleased(partition);
     // Recovery asks the metadata about a deleted topic, so the entry is only thrift: a full journal must not keep a deletion from making room.
     if (this.refusal() === null) this.record(partition, { type: EntryType.close });
-    this.shard.reply({ kind: 'closed', handle, state: partition.state });
+    this.shard.reply({ kind: 'closed', handle, state: partition.snapshot() });
   }
 
   /**
    * Hands a partition on: everything it has is synced first, so what is secured is always a prefix, whichever of the two journals survives. Both
    * record the whole state under the move's number and recovery believes the highest.
    */
-  private moveOut(handle: number, moveNumber: number): void {
+  private moveOut(handle: number, moveNumber: number, nowMs: number): void {
     const partition = this.shard.partitions[handle];
     if (partition === undefined || this.refusal() !== null) {
       const error = this.refusal() ?? `no partition with handle ${handle}`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
-    const bytes = encodeControlEntry(handle, { type: EntryType.movedOut, state: partition.state }).length;
+    if (!this.shard.producers.fitsJournal(partition, nowMs)) {
+      const error = `too many producers (${partition.producers.count}) wrote to the partition of late; try again when fewer do`;
+      return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
+    }
+    const bytes = encodeControlEntry(handle, { type: EntryType.movedOut, state: partition.snapshot() }).length;
     const bytesMax = controlBytesMax(this.shard.settings);
     if (bytes > bytesMax) {
       const error = `its state takes ${bytes} bytes of the journal and ${bytesMax} are the most; it moves when the broker starts again`;
@@ -169,9 +178,11 @@ export class ShardControl {
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
-    this.shard.movedOut.set(partitionKey(partition.state.topicId, partition.state.partition), partition.state);
-    this.record(partition, { type: EntryType.movedOut, state: partition.state });
-    this.shard.reply({ kind: 'movedOut', handle, state: partition.state, error: null });
+    this.shard.producers.onReleased(partition);
+    const state = partition.snapshot();
+    this.shard.movedOut.set(partitionKey(state.topicId, state.partition), state);
+    this.record(partition, { type: EntryType.movedOut, state });
+    this.shard.reply({ kind: 'movedOut', handle, state, error: null });
   }
 
   private truncate(handle: number, endOffset: number): void {
@@ -180,10 +191,13 @@ export class ShardControl {
     if (partition === undefined || this.refusal() !== null) return refuse(this.refusal() ?? `no partition with handle ${handle}`);
     const { state } = partition;
     if (endOffset < state.logStartOffset) return refuse(`cannot truncate to ${endOffset}: the log starts at ${state.logStartOffset}`);
-    if (endOffset >= state.endOffset) return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
+    if (endOffset >= state.endOffset)
+      return this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
     let plan;
+    let producers;
     try {
       plan = planTruncation(this.disk, this.shard.settings.dataFolder, state, endOffset);
+      producers = cutProducers(this.disk, this.shard.settings.dataFolder, plan.state, endOffset, partition.producers);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       return refuse(error.message);
@@ -194,6 +208,7 @@ export class ShardControl {
       this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
+    this.shard.producers.replace(partition, this.shard.producers.fitToJournal(producers));
     partition.stagedEnd = state.endOffset;
     partition.rollAboveTimestamp = UNKNOWN_AGE;
     partition.syncedEnd = Math.min(partition.syncedEnd, state.endOffset);
@@ -204,8 +219,9 @@ export class ShardControl {
       endOffset: state.endOffset,
       segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
+      producers: partition.producers.toBytes(),
     });
-    this.shard.reply({ kind: 'truncated', handle, state: structuredClone(state), error: null });
+    this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
   }
 
   private setLogStart(handle: number, offset: number): void {

@@ -1,5 +1,6 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
-import type { PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
+import type { LogState, PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
+import { ProducerTable } from '../log/producer-table.ts';
 
 /** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
 export const UNKNOWN_AGE = -Infinity;
@@ -27,7 +28,10 @@ export interface OpenSegment {
  */
 export class ShardPartition {
   readonly handle: number;
-  readonly state: PartitionState;
+  /** What is committed of its log; {@link snapshot} has the producers too. */
+  readonly state: LogState;
+  /** Includes what is staged. */
+  producers: ProducerTable;
   config: PartitionConfig;
   leaderEpoch: number;
   active: OpenSegment | null = null;
@@ -67,12 +71,19 @@ export class ShardPartition {
 
   constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number) {
     this.handle = handle;
-    this.state = state;
+    const { producers, ...log } = state;
+    this.state = log;
+    this.producers = new ProducerTable(producers);
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;
     // Recovery, or the shard before, synced what it hands over.
     this.syncedEnd = state.endOffset;
+  }
+
+  /** Everything, to be handed on. Between groups only. */
+  snapshot(): PartitionState {
+    return { ...this.state, producers: this.producers.toBytes() };
   }
 
   /** The active segment's description, or undefined while the log never had one. */

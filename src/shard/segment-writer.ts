@@ -159,7 +159,8 @@ export class SegmentWriter {
     if (partition.active !== null) this.syncFile(partition.active);
     for (const entry of [...this.retiring, ...this.lentRetiring]) if (entry.partition === partition) this.syncFile(entry.segment);
     const folder = partitionFolder(this.dataFolder, topicId, number);
-    if (this.unsyncedChain(folder).length > 0) this.syncNames(folder);
+    // Where this life wrote nothing there may be no folder, and none of its names is new.
+    if (partition.folderReady && this.unsyncedChain(folder).length > 0) this.syncNames(folder);
     if (partition.active !== null) partition.active.nameSynced = true;
     partition.syncedEnd = partition.state.endOffset;
   }

@@ -29,6 +29,14 @@ export interface ShardSettings {
   readonly openSegmentsMax: number;
   /** Partitions are looked through for records to delete this often. */
   readonly retentionCheckIntervalMs: number;
+  /** A producer that appended nothing to a partition for this long is forgotten there … */
+  readonly producerExpirationMs: number;
+  /** … at checks that come this often. */
+  readonly producerCheckIntervalMs: number;
+  /** Most producers remembered in one partition … */
+  readonly partitionProducersMax: number;
+  /** … and in all of the shard together, each in each of its partitions. */
+  readonly producersMax: number;
   /** How long the shard looks for work before it sleeps, microseconds. */
   readonly spinUs: number;
 }

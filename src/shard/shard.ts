@@ -41,6 +41,7 @@ import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
+import { Producers } from './producers.ts';
 import { RecordChecks } from './record-checks.ts';
 import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
@@ -79,6 +80,7 @@ export class Shard {
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
   readonly retention: Retention;
+  readonly producers: Producers;
   readonly pool: SegmentPool;
   /** Why nothing is acknowledged any more, or null. */
   failure: string | null = null;
@@ -110,6 +112,7 @@ export class Shard {
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
     this.age = new SegmentAge(ports.disk, this.segments);
     this.retention = new Retention(this, ports.disk);
+    this.producers = new Producers(this);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults, ports.begins);
@@ -142,6 +145,7 @@ export class Shard {
       this.refusal = null;
     } else {
       if (this.retention.poll(nowMs)) outcome = Worked.something;
+      this.producers.poll(nowMs);
       if (this.gather(nowMs)) {
         this.commit(nowMs);
         outcome = Worked.something;
@@ -236,6 +240,9 @@ export class Shard {
     if (malformed !== ErrorCode.NONE) return malformed;
     if (!isBatchCrcValid(slab, at)) return ErrorCode.CORRUPT_MESSAGE;
     if (length > config.segmentBytes) return ErrorCode.RECORD_LIST_TOO_LARGE;
+    const judged = this.producers.judge(partition, slab, at, given, nowMs);
+    if (judged === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) this.stageDuplicate(i, partition);
+    if (judged !== ErrorCode.NONE) return judged;
     const unfit = given ? ErrorCode.NONE : this.records.check(slab, at, length, config, nowMs);
     if (unfit !== ErrorCode.NONE) return unfit;
 
@@ -279,6 +286,7 @@ export class Shard {
     group.position[i] = partition.stagedPosition;
     group.maxTimestamp[i] = timestamp;
     group.logAppendTime[i] = appendTime;
+    this.producers.note(partition, partition.stagedEnd, timestamp, nowMs);
     partition.stagedEnd += delta + 1;
     partition.stagedPosition += length;
     partition.stagedBytes += length;
@@ -289,6 +297,15 @@ export class Shard {
     } else group.next[partition.lastInGroup] = i;
     partition.lastInGroup = i;
     return ErrorCode.NONE;
+  }
+
+  /**
+   * A batch that is there already: staged in this group or committed before. Its answer is that of the first time, and it waits for this group, which contains
+   * the original or comes after it. Nothing of it is written.
+   */
+  private stageDuplicate(i: number, { producers, config }: ShardPartition): void {
+    this.group.baseOffset[i] = producers.duplicateOffset;
+    this.group.logAppendTime[i] = config.timestampType === 'LogAppendTime' ? producers.duplicateTimestamp : -1;
   }
 
   /** A partition that writes in bulk while its growing segment is still small changes to a recycled one, when there is one. */
@@ -463,13 +480,27 @@ export class Shard {
   /** The partition's bytes could not be written: its batches of this group are refused, its offsets given out again. */
   private refusePartition(partition: ShardPartition): void {
     for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number) this.group.errorCode[i] = ErrorCode.KAFKA_STORAGE_ERROR;
+    this.refuseDuplicates(partition);
     if (this.answeredEarly && partition.config.durability === 'memory') {
       // Already acknowledged: the offsets are burnt and the partition stops.
       partition.stopped = true;
       partition.state.damaged.push({ from: partition.state.endOffset, to: partition.stagedEnd });
       partition.state.endOffset = partition.stagedEnd;
-    }
+      this.producers.commit(partition);
+    } else this.producers.rollback(partition);
     partition.firstInGroup = partition.lastInGroup = -1;
+  }
+
+  /** Batches that came twice in this group, the first time included in what is refused now. */
+  private refuseDuplicates({ handle, state }: ShardPartition): void {
+    const { group } = this;
+    for (let i = 0; i < group.count; i++)
+      if (
+        group.handle[i] === handle &&
+        group.errorCode[i] === ErrorCode.DUPLICATE_SEQUENCE_NUMBER &&
+        (group.baseOffset[i] as number) >= state.endOffset
+      )
+        group.errorCode[i] = ErrorCode.KAFKA_STORAGE_ERROR;
   }
 
   private refuseGroup(): void {
@@ -487,6 +518,7 @@ export class Shard {
     state.endOffset = segment.endOffset = partition.stagedEnd;
     segment.endPosition = partition.stagedPosition;
     segment.maxTimestamp = partition.stagedMaxTimestamp;
+    this.producers.commit(partition);
     partition.firstInGroup = partition.lastInGroup = -1;
   }
 
@@ -521,10 +553,13 @@ export class Shard {
     words[at + Completion.kind] = CompletionKind.append;
     words[at + Completion.request] = group.request[i] as number;
     words[at + Completion.tag] = group.tag[i] as number;
-    words[at + Completion.errorCode] = group.errorCode[i] as number;
+    // A batch that was there already is a success with its first offset, as in Kafka; readers have it.
+    const isDuplicate = group.errorCode[i] === ErrorCode.DUPLICATE_SEQUENCE_NUMBER;
+    const errorCode = isDuplicate ? ErrorCode.NONE : (group.errorCode[i] as number);
+    words[at + Completion.errorCode] = errorCode;
     words[at + Completion.handle] = group.handle[i] as number;
     words[at + Completion.flags] = flags;
-    if (group.errorCode[i] !== ErrorCode.NONE) return;
+    if (errorCode !== ErrorCode.NONE) return;
     setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
     words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
     words[at + Completion.position] = group.position[i] as number;

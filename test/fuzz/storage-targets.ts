@@ -15,6 +15,7 @@ import {
   APPEND_ENTRY_BYTES,
 } from '../../src/log/journal-layout.ts';
 import { emptyPartition, type PartitionState } from '../../src/log/partition-state.ts';
+import { NO_PRODUCERS } from '../../src/log/producer-table.ts';
 import { recover } from '../../src/log/recovery.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { crc32cAt } from '../../src/protocol/crc32c.ts';
@@ -56,7 +57,7 @@ const journalGroup: FuzzTarget = {
       encodeControlEntry(1, { type: EntryType.open, state }),
       encodeControlEntry(1, { type: EntryType.close }),
       encodeControlEntry(1, { type: EntryType.movedOut, state }),
-      encodeControlEntry(1, { type: EntryType.truncate, endOffset: 3, segmentBase: 0, endPosition: 100 }),
+      encodeControlEntry(1, { type: EntryType.truncate, endOffset: 3, segmentBase: 0, endPosition: 100, producers: NO_PRODUCERS }),
       encodeControlEntry(1, { type: EntryType.logStart, offset: 2, firstSegment: 0 }),
       encodeControlEntry(1, { type: EntryType.roll, baseOffset: 9, capacity: 0 }),
     ];

@@ -11,10 +11,8 @@ const COLUMNS = ['kcat', 'python', 'java', 'franz-go', 'kafkajs', 'platformatic'
 
 const NOTES = `## What to know
 
-- **Java producers** ask for an idempotent producer by default (\`enable.idempotence=true\`), which is not served yet: they fail at the first \`send\` with
-  \`UnsupportedVersionException: The node does not support INIT_PRODUCER_ID\`. Set \`enable.idempotence=false\`; for the console producer
-  \`--command-property enable.idempotence=false\`. librdkafka (kcat, Python) has it off by default.
-- **franz-go** producers are idempotent by default, too. Where that is not served franz-go writes without it and does not say so.
+- **Idempotent producers** are Java's and franz-go's default. librdkafka (kcat, Python) has it off by default: set \`enable.idempotence=true\`, and a batch that the network
+  repeats, or that is sent again because its answer was lost, is in the log once.
 - **Consumer groups** are not served yet. Use \`assign\` (Java, Python), \`ConsumePartitions\` (franz-go) or \`--partition\` (console consumer). Python's Consumer wants
   a \`group.id\` even then, and does not use it; switch \`enable.auto.commit\` off. The consumers of kafkajs and the streams of @platformatic/kafka always join a group;
   what "works" there was read with the Fetch they are built on (@platformatic/kafka: \`Consumer.fetch\`).

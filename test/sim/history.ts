@@ -135,7 +135,7 @@ function verifyFrame(topic: SimTopic, state: PartitionState): void {
 function walk(disk: FakeDisk, topic: SimTopic, state: PartitionState, survivors: Map<number, SimRecord>): void {
   const seen = new Set<number>();
   let expected = state.segments[0]?.baseOffset ?? state.endOffset;
-  let lastId = 0;
+  const lastIds = new Map<string, number>();
   if (!topic.damagedAllowed)
     check(state.damaged.length === 0, `${topic.id}: damage reported although nothing was damaged: ${JSON.stringify(state.damaged)}`);
   for (const segment of state.segments) {
@@ -165,9 +165,12 @@ function walk(disk: FakeDisk, topic: SimTopic, state: PartitionState, survivors:
       );
       check(!topic.cut.has(id), `${topic.id}: batch ${id} at offset ${baseOffset} was cut by a truncation and is back`);
       check(!seen.has(id), `${topic.id}: batch ${id} stands twice`);
+      // Of one producer and epoch; all that have no producer id count as one.
+      const producer = `${batch.readBigInt64BE(43)} ${batch.readInt16BE(51)}`;
+      const lastId = lastIds.get(producer) ?? 0;
       check(id > lastId, `${topic.id}: batch ${id} stands behind ${lastId}`);
       seen.add(id);
-      lastId = id;
+      lastIds.set(producer, id);
       const lastOffset = baseOffset + header.readInt32BE(23);
       const epoch = header.readInt32BE(12);
       // The history begins with the log.
@@ -177,7 +180,12 @@ function walk(disk: FakeDisk, topic: SimTopic, state: PartitionState, survivors:
         epoch === told || lastOffset < state.logStartOffset,
         `${topic.id}: offset ${baseOffset} is of epoch ${epoch}, the history says ${told}`,
       );
-      check(epoch === sent!.leaderEpoch, `${topic.id}: offset ${baseOffset} of epoch ${epoch} was sent in epoch ${sent!.leaderEpoch}`);
+      // An idempotent producer may have sent it in several.
+      const isPlain = header.readBigInt64BE(43) < 0n;
+      check(
+        !isPlain || epoch === sent!.leaderEpoch,
+        `${topic.id}: offset ${baseOffset} of epoch ${epoch} was sent in epoch ${sent!.leaderEpoch}`,
+      );
       const before = topic.records.get(baseOffset);
       if (before !== undefined && before.acked && before.survives >= Survives.power)
         check(before.id === id, `${topic.id}: offset ${baseOffset} was batch ${before.id} and is batch ${id} now`);

@@ -13,6 +13,8 @@ test(
     let starts = 0;
     let retirements = 0;
     let recycled = 0;
+    let duplicates = 0;
+    let confirmed = 0;
     for (let seed = first; seed < first + count; seed++) {
       try {
         const summary = runSeed({ seed });
@@ -20,6 +22,8 @@ test(
         starts += summary.starts;
         retirements += summary.retirements;
         recycled += summary.recycled;
+        duplicates += summary.duplicates;
+        confirmed += summary.confirmed;
       } catch (error) {
         throw new Error(`seed ${seed}: ${(error as Error).message} (repeat with: npm run sim -- --seed ${seed} --seeds 1)`, {
           cause: error,
@@ -29,6 +33,7 @@ test(
     // A run that acknowledges nothing proves nothing.
     expect(acks).toBeGreaterThan(count * 20);
     expect(starts).toBeGreaterThan(count * 3);
+    if (count >= 16) expect([duplicates > count / 2, confirmed > count / 2]).toEqual([true, true]);
     if (count >= 50) expect([retirements > count / 2, recycled > count / 5]).toEqual([true, true]);
   },
 );

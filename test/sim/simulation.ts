@@ -9,7 +9,13 @@ import { Journal } from '../../src/log/journal.ts';
 import { runKeeperWork } from '../../src/log/keeper.ts';
 import { generationFolder, partitionFolder, segmentOffset, segmentPath } from '../../src/log/layout.ts';
 import { JobStatus, type FromShard, type KeeperWork, type LogStartChange, type ToShard } from '../../src/log/messages.ts';
-import { emptyPartition, type Durability, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
+import {
+  emptyPartition,
+  type Durability,
+  type LogState,
+  type PartitionConfig,
+  type PartitionState,
+} from '../../src/log/partition-state.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { retireLeftovers, retireSegments, retireTopic, type PoolLimits } from '../../src/log/retire.ts';
 import { Prng } from '../../src/lib/prng.ts';
@@ -18,7 +24,7 @@ import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments
 import { ShardCalls } from '../../src/main/shard-calls.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
-import { buildBatch } from '../../src/protocol/record.ts';
+import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
 import { stampBatch } from '../../src/protocol/record-batch.ts';
 import { Completion, CompletionFlag, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
 import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
@@ -28,6 +34,7 @@ import { offerAppend, SUBMISSION_WORDS, SubmissionFlag, SubmissionKind } from '.
 import { Shard } from '../../src/shard/shard.ts';
 import type { ShardSettings } from '../../src/shard/settings.ts';
 import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
+import { SimProducers, type Attempt } from './producers.ts';
 import { check, DATA, holdsBatch, Survives, verifyTopic, type SimRecord, type SimRetention, type SimTopic } from './history.ts';
 
 /** Larger than half a segment: not every recycled file holds every batch. */
@@ -77,12 +84,26 @@ export interface SimOptions {
   readonly afterRecovery?: (recovered: Recovered, disk: FakeDisk) => void;
 }
 
+/** A batch on its way. */
+interface Pending {
+  readonly topic: SimTopic;
+  readonly record: SimRecord;
+  readonly region: number;
+  readonly bytes: number;
+  /** An idempotent producer sent it. */
+  readonly attempt: Attempt<SimTopic> | null;
+  answered: boolean;
+}
+
 /** See the file header. */
 export class Simulation {
   readonly prng: Prng;
   readonly disk: FakeDisk;
   /** Half of the seeds: records that go hide what else might be wrong with them. */
   readonly deletesRecords: boolean;
+  /** Half of the seeds have idempotent producers: they send less, and so less of everything else happens. */
+  readonly hasProducers: boolean;
+  readonly producers: SimProducers<SimTopic> = new SimProducers(this);
   readonly topics = new Map<string, SimTopic>();
   shards: ShardSlot[] = [];
   lastRecovery: Recovered | null = null;
@@ -102,7 +123,7 @@ export class Simulation {
   private readonly options: SimOptions;
   private readonly slabMemory = createSlab(4 << 20);
   private slab = new SlabAllocator(this.slabMemory);
-  private readonly pending = new Map<number, { topic: SimTopic; record: SimRecord; region: number; bytes: number }>();
+  private readonly pending = new Map<number, Pending>();
   private calls = new ShardCalls();
   private generation = '';
   private syncShards = 1;
@@ -117,6 +138,10 @@ export class Simulation {
   private nextTopic = 1;
   private unclean = 0;
   private truncations = 0;
+  /** What truncations took from logs. */
+  private readonly cutRecords = new WeakSet<SimRecord>();
+  /** A truncation was under way when the broker died. */
+  truncationsAsked = false;
 
   constructor(options: SimOptions) {
     this.options = options;
@@ -124,6 +149,7 @@ export class Simulation {
     this.disk = new FakeDisk(this.prng);
     this.disk.nowMs = 1_700_000_000_000;
     this.deletesRecords = (options.seed & 4) !== 0;
+    this.hasProducers = (options.seed & 8) !== 0;
   }
 
   /** The one clock, of files too. */
@@ -150,6 +176,10 @@ export class Simulation {
       reserveBytes: 256 << 10,
       openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
       retentionCheckIntervalMs: 300,
+      producerExpirationMs: 86_400_000,
+      producerCheckIntervalMs: 600_000,
+      partitionProducersMax: 50,
+      producersMax: 1000,
       spinUs: 0,
     };
   }
@@ -268,12 +298,22 @@ export class Simulation {
 
   /** Sends one batch; false when ring or slab have no room. `given`: as a follower gets it from its leader, offsets and epoch included. */
   produce(topic: SimTopic, payloadBytes: number, given = false): boolean {
-    const slot = this.slotOf(topic);
+    const { id, batch } = this.makeBatch(topic, 1 + this.prng.below(3), payloadBytes, {});
+    return this.send(topic, id, batch, null, given);
+  }
+
+  /** Builds a batch that is like no other. */
+  makeBatch(_topic: SimTopic, count: number, payloadBytes: number, producer: Partial<BatchInput>): { id: number; batch: Buffer } {
     const id = this.nextId++;
     const value = Buffer.alloc(8 + payloadBytes, id & 0xff);
     value.writeDoubleBE(id, 0);
-    const records = Array.from({ length: 1 + this.prng.below(3) }, () => ({ value }));
-    const batch = buildBatch({ records, baseTimestamp: this.nowMs });
+    const records = Array.from({ length: count }, () => ({ value }));
+    return { id, batch: buildBatch({ records, baseTimestamp: this.nowMs, ...producer }) };
+  }
+
+  /** Sends a batch, perhaps not for the first time; false when ring or slab have no room. */
+  send(topic: SimTopic, id: number, batch: Buffer, attempt: Attempt<SimTopic> | null, given = false): boolean {
+    const slot = this.slotOf(topic);
     const region = this.slab.allocate(batch.length);
     if (region < 0 || slot.submissions.free(1) < 1) {
       if (region >= 0) this.slab.free(region, batch.length);
@@ -295,10 +335,10 @@ export class Simulation {
       acked: false,
       shown: false,
       survives: 0,
-      timestamp: this.nowMs,
+      timestamp: Number(batch.readBigInt64BE(35)),
     };
     topic.sent.set(id, record);
-    this.pending.set(request, { topic, record, region, bytes: batch.length });
+    this.pending.set(request, { topic, record, region, bytes: batch.length, attempt, answered: false });
     offerAppend(slot.submissions, region, batch.length, request, 0, topic.handle, given ? SubmissionFlag.givenOffsets : 0);
     slot.submissions.publish();
     return true;
@@ -399,7 +439,7 @@ export class Simulation {
     for (const reader of this.readers) {
       // A truncation may have cut the record while the reader held it; what is deleted, alone or with its topic, is still its own as long as somebody reads it.
       const isServed = reader.record.lastOffset < reader.topic.view.unsecuredFrom;
-      if (isServed && !reader.topic.cut.has(reader.record.id)) this.expectRecord(reader.topic, reader.fd, reader.record, 'a slow reader');
+      if (isServed && !this.cutRecords.has(reader.record)) this.expectRecord(reader.topic, reader.fd, reader.record, 'a slow reader');
       this.disk.close(reader.fd);
     }
     this.readers = [];
@@ -446,7 +486,11 @@ export class Simulation {
   verifyRecovered(survived: number): void {
     const recovered = this.lastRecovery as Recovered;
     for (const topic of this.topics.values())
-      if (!topic.deleted) verifyTopic(this.disk, topic, recovered.partitions.get(`${topic.id}/0`), survived);
+      if (!topic.deleted) {
+        const state = recovered.partitions.get(`${topic.id}/0`);
+        verifyTopic(this.disk, topic, state, survived);
+        this.producers.verifyRecovered(topic, state, topic.records);
+      }
   }
 
   /** Everything that was deleted has left the disk, or waits in the pool. */
@@ -464,6 +508,7 @@ export class Simulation {
     this.readers = [];
     this.retiring = [];
     this.retired = [];
+    this.truncationsAsked = this.truncations > 0;
     this.truncations = 0;
     this.pending.clear();
     for (const topic of this.topics.values()) {
@@ -472,7 +517,7 @@ export class Simulation {
       topic.configuring = 0;
     }
     for (const { shard } of this.shards) {
-      const states = [...shard.movedOut.values()];
+      const states: LogState[] = [...shard.movedOut.values()];
       for (const partition of shard.partitions) if (partition !== undefined) states.push(partition.state);
       for (const { topicId, logStartOffset } of states) {
         const topic = this.topics.get(topicId);
@@ -599,10 +644,14 @@ export class Simulation {
     const error = words[at + Completion.errorCode] as number;
     const memory = topic.durability === 'memory' && slot.class === 'buffered';
     const survives = slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process;
-    if (error !== 0) {
+    const isAnswer = (flags & CompletionFlag.answer) !== 0;
+    const isDuplicate = error === 0 && isAnswer && (flags & CompletionFlag.released) !== 0 && (flags & CompletionFlag.readable) === 0;
+    if (isDuplicate)
+      this.onDuplicate(entry!, getLong(words, at + Completion.baseOffset), slot.class === 'sync' ? Survives.power : Survives.stop);
+    else if (error !== 0) {
       this.refusals++;
-      this.checkRefusal(slot, topic, record, error);
-      if (record.acked) {
+      if (entry!.attempt === null) this.checkRefusal(slot, topic, record, error);
+      if (entry!.answered) {
         // A `memory` batch that could not be written after its answer: its offsets are burnt.
         check(slot.class === 'buffered', `${topic.id}: an acknowledged batch was refused`);
         record.acked = false;
@@ -624,6 +673,10 @@ export class Simulation {
         this.noteAppendTime(topic, record, getLong(words, at + Completion.logAppendTime));
       }
       if ((flags & CompletionFlag.readable) !== 0 && !topic.deleted) this.onReadable(topic, record, words, at, survives);
+    }
+    if (isAnswer) {
+      entry!.answered = true;
+      if (entry!.attempt !== null) this.producers.onAnswer(entry!.attempt, error, getLong(words, at + Completion.baseOffset), isDuplicate);
     }
     if ((flags & CompletionFlag.released) === 0) return;
     this.pending.delete(words[at + Completion.request] as number);
@@ -658,6 +711,7 @@ export class Simulation {
         getLong(words, at + Completion.maxTimestamp),
       );
     record.shown = true;
+    this.producers.onAppended(topic, record.batch, record.baseOffset);
     record.segmentBase = view.segments[view.segmentIndexOf(record.baseOffset)]!.baseOffset;
     const fd = this.disk.peek(segmentPath(DATA, topic.id, 0, record.segmentBase));
     this.expectRecord(topic, fd, record, 'a tailing reader');
@@ -668,6 +722,23 @@ export class Simulation {
     if (!topic.appendTime || record.given >= 0) return check(time === -1, `${topic.id}: a log-append time where none is asked for`);
     check(time >= topic.lastAppendTime, `${topic.id}: log-append time goes back from ${topic.lastAppendTime} to ${time}`);
     record.timestamp = topic.lastAppendTime = time;
+  }
+
+  private isOnItsWay(id: number): boolean {
+    for (const { record } of this.pending.values()) if (record.id === id) return true;
+    return false;
+  }
+
+  /** A batch was answered as appended before: it has to be there, and from now on it counts as acknowledged. */
+  private onDuplicate({ topic, record, attempt }: Pending, baseOffset: number, survives: number): void {
+    this.acks++;
+    const known = topic.records.get(baseOffset);
+    // A client that began anew while this was on its way (the log was cut) does not care any more.
+    if (attempt?.epoch !== attempt?.producer.epoch || topic.deleted || topic.damagedAllowed || baseOffset < topic.maybeStart) return;
+    check(known?.id === record.id, `${topic.id}: batch ${record.id} was answered as appended before at ${baseOffset}, where it is not`);
+    if (known === undefined) return;
+    known.acked = true;
+    known.survives = Math.max(known.survives, survives);
   }
 
   private remember(topic: SimTopic, record: SimRecord, survives: number): void {
@@ -763,9 +834,12 @@ export class Simulation {
         if (message.error !== null || message.state === null) return;
         if (--this.truncations === 0) for (const each of this.topics.values()) each.truncatingTo = Infinity;
         topic.view.onTruncated(message.state);
+        this.producers.onTruncated(topic, message.state);
         for (const [offset, record] of topic.records) {
           const isCut = record.lastOffset >= message.state.endOffset;
-          if (isCut) topic.cut.add(record.id);
+          // What an idempotent producer sends again at this moment may be appended behind the cut.
+          if (isCut && !this.isOnItsWay(record.id)) topic.cut.add(record.id);
+          if (isCut) this.cutRecords.add(record);
           // A cut down to the log start takes the deleted records before it along.
           if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
         }

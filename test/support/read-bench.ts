@@ -9,6 +9,7 @@ import { runJob } from '../../src/jobs/run-job.ts';
 import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import { NodeDisk } from '../../src/log/node-disk.ts';
+import { NO_PRODUCERS } from '../../src/log/producer-table.ts';
 import type { PartitionState } from '../../src/log/partition-state.ts';
 import type { FetchVerify } from '../../src/main/fetch-windows.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
@@ -148,6 +149,7 @@ export class LogWriter {
       segments: [],
       epochs: [],
       damaged: [],
+      producers: NO_PRODUCERS,
     };
   }
 

@@ -5,8 +5,8 @@ import { Journal } from '../../src/log/journal.ts';
 import type { FromShard, KeeperWork, ToShard } from '../../src/log/messages.ts';
 import { emptyPartition, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
 import { Prng } from '../../src/lib/prng.ts';
-import { buildBatch } from '../../src/protocol/record.ts';
-import { Completion, CompletionKind, COMPLETION_WORDS } from '../../src/ring/completion.ts';
+import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
+import { Completion, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
 import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
 import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.ts';
 import { createSlab } from '../../src/ring/slab.ts';
@@ -44,6 +44,10 @@ export class ShardBench {
   readonly jobs: { readonly job: number; readonly work: KeeperWork }[] = [];
   /** Error codes of appends, in order. */
   readonly codes: number[] = [];
+  /** Base offsets of appends, in order; −1 for those that were refused. */
+  readonly offsets: number[] = [];
+  /** Log-append times in their answers, in order. */
+  readonly appendTimes: number[] = [];
   private readonly slab = createSlab(1 << 20);
   private readonly slabBytes = Buffer.from(this.slab);
   private slabAt = 0;
@@ -79,6 +83,10 @@ export class ShardBench {
         reserveBytes: 1024,
         openSegmentsMax: 1000,
         retentionCheckIntervalMs: 1000,
+        producerExpirationMs: 86_400_000,
+        producerCheckIntervalMs: 600_000,
+        partitionProducersMax: 50,
+        producersMax: 1000,
         spinUs: 0,
         ...settings,
       },
@@ -128,8 +136,8 @@ export class ShardBench {
   }
 
   /** Sends one batch of one record; {@link work} handles it. */
-  send(handle: number, bytes: number, timestamp = this.nowMs): void {
-    this.sendBatch(handle, buildBatch({ records: [{ value: Buffer.alloc(bytes, handle) }], baseTimestamp: timestamp }));
+  send(handle: number, bytes: number, timestamp = this.nowMs, more: Partial<BatchInput> = {}): void {
+    this.sendBatch(handle, buildBatch({ records: [{ value: Buffer.alloc(bytes, handle) }], baseTimestamp: timestamp, ...more }));
   }
 
   /** Sends a batch as it is; {@link work} handles it. Returns it as it lies before the shard, which writes into it. */
@@ -196,6 +204,13 @@ export class ShardBench {
     return next !== undefined;
   }
 
+  private onAppend(words: Int32Array, at: number): void {
+    const code = words[at + Completion.errorCode] as number;
+    this.codes.push(code);
+    this.offsets.push(code === 0 ? getLong(words, at + Completion.baseOffset) : -1);
+    this.appendTimes.push(code === 0 ? getLong(words, at + Completion.logAppendTime) : -1);
+  }
+
   private drain(): void {
     for (let n = this.completions.available(); n > 0; n--) {
       const at = this.completions.at(0);
@@ -204,7 +219,7 @@ export class ShardBench {
         const message = this.fromShard.shift() as FromShard;
         if (message.kind === 'job') this.jobs.push(message);
         else this.said.push(message);
-      } else this.codes.push(words[at + Completion.errorCode] as number);
+      } else this.onAppend(words, at);
       this.completions.release(1);
     }
   }

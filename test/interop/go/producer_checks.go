@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"math/rand/v2"
@@ -179,14 +178,21 @@ func producerChecks(checks *Checks, client *Client) {
 		expectError(err, kerr.UnknownTopicOrPartition)
 		return nil
 	})
-	checks.NotServed("idempotence", `no producer id: it writes without idempotence, and does not say so`, func() error {
+	checks.Add("idempotence", "a producer gets an id and writes each record once", func() error {
 		producer := must(kgo.NewClient(kgo.SeedBrokers(client.bootstrap)))
 		defer producer.Close()
 		id, _, err := producer.ProducerID(limited())
-		if err == nil && id < 0 {
-			err = errors.New("no producer id: it writes without idempotence, and does not say so")
+		expect(err == nil && id >= 0, "no producer id: %d, %v", id, err)
+		topic := client.topic(1)
+		for n := 0; n < 100; n++ {
+			if err := producer.ProduceSync(limited(), &kgo.Record{Topic: topic, Value: []byte(fmt.Sprint(n))}).FirstErr(); err != nil {
+				return err
+			}
 		}
-		return err
+		for n, record := range client.read(topic, 0, 0, 100) {
+			expect(string(record.Value) == fmt.Sprint(n), "%s at %d", record.Value, n)
+		}
+		return nil
 	})
 	checks.NotServed("transactions", tooOld, func() error {
 		producer := must(kgo.NewClient(kgo.SeedBrokers(client.bootstrap), kgo.TransactionalID("t"), kgo.RecordDeliveryTimeout(5*time.Second)))

@@ -52,7 +52,7 @@ final class ProducerChecks {
     Checks.check("big-messages", "larger: RecordTooLargeException, and the next one goes through", this::tooBig);
     Checks.check("timestamps", "those of the producer come back", this::timestamps);
     Checks.check("append-time", "message.timestamp.type=LogAppendTime: the broker's time, and the client says so", this::appendTime);
-    Checks.notServed("idempotence", "The node does not support INIT_PRODUCER_ID|does not support INIT_PRODUCER_ID.*|InitProducerId.*", this::idempotence);
+    Checks.check("idempotence", "10,000 records, each once and in order", this::idempotence);
     Checks.notServed("transactions", "does not support FIND_COORDINATOR|does not support INIT_PRODUCER_ID", this::transactions);
   }
 
@@ -210,14 +210,11 @@ final class ProducerChecks {
     }
   }
 
-  /** Java's default. */
-  private String idempotence() throws Exception {
-    try {
-      client.produce(Client.numbered(client.topic(), 0, 10, BEGIN_MS), "enable.idempotence", true, "max.block.ms", 10_000, "delivery.timeout.ms", 15_000, "request.timeout.ms", 5000);
-      return null;
-    } catch (Exception problem) {
-      return withCauses(problem);
-    }
+  private void idempotence() throws Exception {
+    String topic = client.topic();
+    List<RecordMetadata> sent = client.produce(Client.numbered(topic, 0, 10_000, BEGIN_MS), "enable.idempotence", true, "batch.size", 300);
+    for (int n = 0; n < sent.size(); n++) Checks.same((long) n, sent.get(n).offset());
+    Checks.same(IntStream.range(0, 10_000).boxed().toList(), Client.numbers(client.read(topic)));
   }
 
   private String transactions() {

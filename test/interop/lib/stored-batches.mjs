@@ -18,13 +18,13 @@ const int32 = (value) => Buffer.concat([int16(value >> 16), int16(value)]);
 const int64 = (value) => Buffer.concat([int32(value < 0 ? -1 : 0), int32(value)]);
 const string = (text) => Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)]);
 
-function fetchRequest(topic, partition) {
+function fetchRequest(topic, partition, offset) {
   const frame = Buffer.concat([
     ...[int16(FETCH), int16(FETCH_VERSION), int32(1), int16(-1)], // correlation id 1, no client id
     ...[int32(-1), int32(100), int32(1), int32(FETCH_BYTES_MAX), int8(0)], // replica, wait ms, bytes min and max, read uncommitted
     ...[int32(0), int32(-1)], // no session
     ...[int32(1), string(topic), int32(1), int32(partition)],
-    ...[int32(-1), int64(0), int64(-1), int32(FETCH_BYTES_MAX)], // leader epoch unknown, offset 0, log start unknown
+    ...[int32(-1), int64(offset), int64(-1), int32(FETCH_BYTES_MAX)], // leader epoch unknown, log start unknown
     int32(0), // forgets no topics
   ]);
   return Buffer.concat([int32(frame.length), frame]);
@@ -47,16 +47,21 @@ function exchange(port, request) {
   });
 }
 
-/** The batches of a partition from its beginning, as far as one fetch reaches: `{ codec, records, bytes }` each. */
-export async function storedBatches({ port, topic, partition = 0 }) {
-  const response = await exchange(port, fetchRequest(topic, partition));
+/** The record batches of a partition from `offset` on, as far as one fetch reaches; the last one may be cut off. */
+export async function fetchRecords({ port, topic, partition = 0, offset = 0 }) {
+  const response = await exchange(port, fetchRequest(topic, partition, offset));
   let at = 4 + 4 + 2 + 4 + 4; // correlation id, throttle, error, session, count of topics
   at += 2 + response.readInt16BE(at) + 4 + 4; // name, count of partitions, partition
   const error = response.readInt16BE(at);
   if (error !== 0) throw new Error(`fetch of ${topic}/${partition}: error ${error}`);
   at += 2 + 8 + 8 + 8; // error, high watermark, last stable offset, log start
   at += 4 + 16 * Math.max(0, response.readInt32BE(at)); // aborted transactions
-  const records = response.subarray(at + 4, at + 4 + response.readInt32BE(at));
+  return response.subarray(at + 4, at + 4 + response.readInt32BE(at));
+}
+
+/** The batches of a partition from its beginning, as far as one fetch reaches: `{ codec, records, bytes }` each. */
+export async function storedBatches({ port, topic, partition = 0 }) {
+  const records = await fetchRecords({ port, topic, partition });
   const batches = [];
   for (let start = 0; start + BATCH_HEADER_BYTES <= records.length;) {
     const bytes = 12 + records.readInt32BE(start + 8);

@@ -187,13 +187,12 @@ def unknown_partition(client):
     assert error is not None and error.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART), error
 
 
-@not_served("idempotence", "Idempotent producer not supported by any of the \\d+ connected broker")
+@check("idempotence", "5,000 messages, each once and in order")
 def idempotence(client):
-    try:
-        client.produce("python-idempotent", texts(10), enable_idempotence=True)
-        return None
-    except KafkaException as exception:
-        return str(exception.args[0])
+    topic = client.topic()
+    delivered = client.produce(topic, texts(5000), enable_idempotence=True, batch_num_messages=20)
+    assert sorted(message.offset() for message in delivered) == list(range(5000))
+    assert values_of(client.read(topic)) == [text["value"] for text in texts(5000)]
 
 
 @not_served("transactions", "Transactions not supported by any of the \\d+ connected broker|Required feature not supported by broker")

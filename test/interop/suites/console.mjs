@@ -48,14 +48,7 @@ class Console {
   }
 
   async produce(topic, stdin, ...args) {
-    const ended = await this.tool(
-      'ConsoleProducer',
-      '--topic',
-      topic,
-      '--command-property',
-      'enable.idempotence=false',
-      ...args,
-    )({ stdin });
+    const ended = await this.tool('ConsoleProducer', '--topic', topic, ...args)({ stdin });
     assert.ok(ended.code === 0 && !TROUBLE.test(ended.stderr), explain(ended));
   }
 
@@ -229,7 +222,11 @@ export async function run(context) {
   await checkRecords(console);
   await checkDeletion(console);
   await checkTools(console);
-  await console.notServed('idempotence', ['ConsoleProducer', '--topic', 'console-lines'], { stdin: 'x\n' });
+  await console.check('idempotence', 'kafka-console-producer as it is, and each line is there once', async () => {
+    const topic = 'console-idempotent';
+    await console.produce(topic, lines(1000), '--command-property', 'enable.idempotence=true');
+    assert.equal(await console.consume(topic, 1000, '--offset', 'earliest'), lines(1000));
+  });
   await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
   const { report } = context;
   const cannot = (why, ...features) => features.forEach((feature) => report.cannot('console', feature, why));

@@ -40,7 +40,7 @@ const PLACES = {
 };
 
 /** Larger batches than its 16 KB: it is to be done in minutes. */
-const SETTINGS = ['enable.idempotence=false', '--command-property', 'batch.size=250000', '--command-property', 'linger.ms=20'];
+const SETTINGS = ['batch.size=250000', '--command-property', 'linger.ms=20'];
 
 const PRODUCERS = {
   kcat: async (address, [topic, partition], file) => {

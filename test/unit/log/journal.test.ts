@@ -25,7 +25,8 @@ const GENERATION = 0x1122334455667788n;
 function group(sequence: number, syncedThrough: number): Buffer {
   const batch = buildBatch({ records: [{ value: `value ${sequence}` }, { value: 'second' }], baseTimestamp: 1700 });
   stampBatch(batch, 0, 100 + sequence, 7);
-  const control = encodeControlEntry(5, { type: EntryType.truncate, endOffset: 42, segmentBase: 40, endPosition: 4096 });
+  const cut = { endOffset: 42, segmentBase: 40, endPosition: 4096, producers: new Uint8Array([1, 2, 3]) };
+  const control = encodeControlEntry(5, { type: EntryType.truncate, ...cut });
   const out = Buffer.alloc(GROUP_HEADER_BYTES + control.length + APPEND_ENTRY_BYTES);
   control.copy(out, GROUP_HEADER_BYTES);
   writeAppendEntry(out, GROUP_HEADER_BYTES + control.length, true, 9, 100 + sequence, 1, 64, 2048, batch, 0, batch.length, 0, 1700, 7);
@@ -114,7 +115,8 @@ test('a missing group that a later one vouches for is corruption; one nobody vou
 });
 
 test('a checkpoint survives any one flipped bit, and two flips in the same place of both copies are noticed', () => {
-  const state = { ...emptyPartition('AAAAAAAAAAAAAAAAAAAAAA', 3), endOffset: 77, logStartOffset: 5 };
+  const producers = Buffer.from([1, 2, 3]);
+  const state = { ...emptyPartition('AAAAAAAAAAAAAAAAAAAAAA', 3), endOffset: 77, logStartOffset: 5, producers };
   const bytes = encodeCheckpoint({
     generation: GENERATION,
     sequence: 12,

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { EntryType, NO_SEGMENT, type ControlEntry, type JournalEntry } from '../../../src/log/journal-layout.ts';
 import { partitionFolder, segmentPath } from '../../../src/log/layout.ts';
 import { firstSegmentAt, raiseLogStart } from '../../../src/log/log-start.ts';
+import { NO_PRODUCERS } from '../../../src/log/producer-table.ts';
 import { emptyPartition, type PartitionState } from '../../../src/log/partition-state.ts';
 import { Replay } from '../../../src/log/replay.ts';
 import { planTruncation } from '../../../src/log/truncation.ts';
@@ -83,11 +84,14 @@ describe('replay', () => {
     payloadAt: 0,
     maxTimestamp: 5,
     leaderEpoch: 0,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
   });
   const replayed = (...entries: JournalEntry[]): { state: PartitionState; appended: number[]; notes: number } => {
     const replay = new Replay([]);
     const all = [control({ type: EntryType.open, state: emptyPartition('topic', 0) }), ...entries];
-    all.forEach((entry, n) => replay.apply({ sequence: n + 1, entries: [entry], path: 'journal', payloadAt: 0 }));
+    all.forEach((entry, n) => replay.apply({ sequence: n + 1, timestampMs: 0, entries: [entry], path: 'journal', payloadAt: 0 }));
     const { state, appends } = replay.partitions.get('topic/0')!;
     return { state, appended: appends.map(({ entry }) => entry.baseOffset), notes: replay.notes.length };
   };
@@ -125,7 +129,7 @@ describe('replay', () => {
     const found = replayed(
       append(0, 0),
       control({ type: EntryType.logStart, offset: 5, firstSegment: 0 }),
-      control({ type: EntryType.truncate, endOffset: 5, segmentBase: NO_SEGMENT, endPosition: 0 }),
+      control({ type: EntryType.truncate, endOffset: 5, segmentBase: NO_SEGMENT, endPosition: 0, producers: NO_PRODUCERS }),
     );
     expect(found.state).toMatchObject({ logStartOffset: 5, endOffset: 5, segments: [] });
     expect(found.appended).toEqual([]);

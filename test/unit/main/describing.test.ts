@@ -249,7 +249,15 @@ describe('OffsetForLeaderEpoch', () => {
   beforeEach(() => {
     const view = viewOf('a');
     view.leaderEpoch = 6;
-    const state = { moveNumber: 0, logStartOffset: 0, endOffset: 30, segments: [], epochs: EPOCHS, damaged: [] };
+    const state = {
+      moveNumber: 0,
+      logStartOffset: 0,
+      endOffset: 30,
+      segments: [],
+      epochs: EPOCHS,
+      damaged: [],
+      producers: new Uint8Array(0),
+    };
     view.loadState({ ...state, topicId: view.topic.id, partition: 0 });
   });
 

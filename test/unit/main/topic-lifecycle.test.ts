@@ -294,6 +294,7 @@ describe('topics', () => {
       segments,
       epochs: [{ epoch: 1, startOffset: 0 }],
       damaged: [{ from: 3, to: 4 }],
+      producers: new Uint8Array(0),
     };
     first.close();
     bench = await LifecycleBench.create(first.store, new Map([[`${topicId}/1`, state]]));

@@ -49,10 +49,10 @@ test('of a topic with times of the broker its clock counts', () => {
 
 test('a segment that was begun in an earlier life, or elsewhere, has its age from its first batch', () => {
   const bench = new ShardBench();
-  const { state } = bench.open(1, { segmentMs: 1000 });
+  const partition = bench.open(1, { segmentMs: 1000 });
   bench.append(1, 10, START_MS);
   bench.tell({ kind: 'close', handle: 1 });
-  bench.open(2, { segmentMs: 1000 }, structuredClone(state));
+  bench.open(2, { segmentMs: 1000 }, structuredClone(partition.snapshot()));
   bench.append(2, 10, START_MS + 1000);
   expect(rolls(bench)).toEqual([]);
   bench.append(2, 10, START_MS + 1001);
