@@ -222,7 +222,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     max: 1_000_000,
     dynamic: false,
     state: APPLIED,
-    doc: 'Segments that a shard keeps open for appends; those of quiet partitions are closed first. All shards together at most three eighths of the files that the process may open.',
+    doc: 'Segments that a shard keeps open for appends; quiet ones close first. All together at most 3/8 of the files that the process may open.',
   },
   {
     name: 'ringlog.checkpoint.interval.bytes',
