@@ -12,8 +12,9 @@ import { checkpointName, checkpointSequence } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
 import { withRoom, writeZeros } from '../log/room.ts';
 import type { JobResults } from '../ring/job-results.ts';
+import type { ShardHost } from './host.ts';
+import type { Retention } from './retention.ts';
 import { JournalWriter } from './journal-writer.ts';
-import type { Shard } from './shard.ts';
 
 /** After the disk refused something (room, a descriptor), this long until the next try. */
 const RETRY_MS = 2000;
@@ -39,7 +40,8 @@ export class Checkpointer {
   /** Sequence that the newest durable checkpoint contains. */
   durableSequence = 0;
 
-  private readonly shard: Shard;
+  private readonly shard: ShardHost;
+  private readonly retention: Retention;
   private readonly disk: Disk;
   private readonly folder: string;
   private readonly generation: bigint;
@@ -59,8 +61,17 @@ export class Checkpointer {
   private prepareAfterMs = 0;
   private retryAfterMs = 0;
 
-  constructor(shard: Shard, disk: Disk, folder: string, generation: bigint, results: JobResults, begins: (() => void) | null) {
+  constructor(
+    shard: ShardHost,
+    retention: Retention,
+    disk: Disk,
+    folder: string,
+    generation: bigint,
+    results: JobResults,
+    begins: (() => void) | null,
+  ) {
     this.shard = shard;
+    this.retention = retention;
     this.disk = disk;
     this.folder = folder;
     this.generation = generation;
@@ -267,7 +278,7 @@ export class Checkpointer {
     const writer = this.shard.journalWriter;
     writer.journal.release(underWay.sequence, this.groupRoom);
     if (writer.syncedThrough < underWay.sequence) writer.syncedThrough = underWay.sequence;
-    this.shard.retention.onCheckpoint(underWay.sequence);
+    this.retention.onCheckpoint(underWay.sequence);
   }
 
   /** Grows the circle ahead of need, while it is below its maximum. */

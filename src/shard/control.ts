@@ -11,14 +11,25 @@ import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
+import type { Checkpointer } from './checkpointer.ts';
+import type { ShardHost } from './host.ts';
 import { controlBytesMax } from './journal-writer.ts';
 import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
+import type { Producers } from './producers.ts';
+import type { Retention } from './retention.ts';
 import { unsecuredOf } from './segment-writer.ts';
-import type { Shard } from './shard.ts';
+
+/** What control messages are about. */
+export interface ShardControlParts {
+  readonly checkpointer: Checkpointer;
+  readonly retention: Retention;
+  readonly producers: Producers;
+}
 
 /** See the file header. */
 export class ShardControl {
-  private readonly shard: Shard;
+  private readonly shard: ShardHost;
+  private readonly parts: ShardControlParts;
   private readonly disk: Disk;
   private stopping = false;
   /** Segment files that left the log with the group in work; removed once that group is secured. */
@@ -26,8 +37,9 @@ export class ShardControl {
   private cuts = false;
   private promises = false;
 
-  constructor(shard: Shard, disk: Disk) {
+  constructor(shard: ShardHost, parts: ShardControlParts, disk: Disk) {
     this.shard = shard;
+    this.parts = parts;
     this.disk = disk;
   }
 
@@ -36,9 +48,9 @@ export class ShardControl {
       case 'open':
         return this.open(message, nowMs);
       case 'begin':
-        this.shard.checkpointer.begin(nowMs);
-        this.shard.retention.begin(nowMs);
-        this.shard.producers.begin(nowMs);
+        this.parts.checkpointer.begin(nowMs);
+        this.parts.retention.begin(nowMs);
+        this.parts.producers.begin(nowMs);
         return this.shard.reply({ kind: 'began' });
       case 'close':
         return this.close(message.handle);
@@ -52,7 +64,7 @@ export class ShardControl {
         return this.setLogStart(message.handle, message.offset);
       case 'stop':
         this.stopping = true;
-        return this.shard.checkpointer.end();
+        return this.parts.checkpointer.end();
       default:
         unreachable(message);
     }
@@ -87,10 +99,10 @@ export class ShardControl {
 
   /** Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. */
   maybeFinishStop(): void {
-    if (!this.stopping || (this.shard.failure === null && this.shard.checkpointer.busy)) return;
+    if (!this.stopping || (this.shard.failure === null && this.parts.checkpointer.busy)) return;
     let error: string | null;
     try {
-      error = this.shard.failure ?? this.shard.checkpointer.finish();
+      error = this.shard.failure ?? this.parts.checkpointer.finish();
     } catch (failed) {
       if (!(failed instanceof DiskError)) throw failed;
       error = failed.message;
@@ -111,8 +123,8 @@ export class ShardControl {
     if (refusal !== null && !recovered) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
     const partition = new ShardPartition(handle, state, config, leaderEpoch);
-    if (!recovered) this.shard.producers.fitToJournal(partition.producers);
-    this.shard.producers.onOpened(partition, nowMs);
+    if (!recovered) this.parts.producers.fitToJournal(partition.producers);
+    this.parts.producers.onOpened(partition, nowMs);
     this.shard.partitions[handle] = partition;
     if (!recovered) this.shard.journalWriter.record(partition, { type: EntryType.open, state: partition.snapshot() });
     else if (refusal === null) this.shard.journalWriter.bind(partition);
@@ -125,7 +137,7 @@ export class ShardControl {
     if (partition !== undefined) {
       partition.config = config;
       partition.rollAboveTimestamp = UNKNOWN_AGE;
-      this.shard.retention.onConfigured(partition);
+      this.parts.retention.onConfigured(partition);
     }
     this.shard.reply({ kind: 'configured', handle });
   }
@@ -140,7 +152,7 @@ export class ShardControl {
     if (partition === undefined) return this.shard.reply({ kind: 'closed', handle, state: null });
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
-    this.shard.producers.onReleased(partition);
+    this.parts.producers.onReleased(partition);
     // Recovery asks the metadata about a deleted topic, so the entry is only thrift: a full journal must not keep a deletion from making room.
     if (this.refusal() === null) this.record(partition, { type: EntryType.close });
     this.shard.reply({ kind: 'closed', handle, state: partition.snapshot() });
@@ -156,7 +168,7 @@ export class ShardControl {
       const error = this.refusal() ?? `no partition with handle ${handle}`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
-    if (!this.shard.producers.fitsJournal(partition, nowMs)) {
+    if (!this.parts.producers.fitsJournal(partition, nowMs)) {
       const error = `too many producers (${partition.producers.count}) wrote to the partition of late; try again when fewer do`;
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error });
     }
@@ -178,7 +190,7 @@ export class ShardControl {
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;
-    this.shard.producers.onReleased(partition);
+    this.parts.producers.onReleased(partition);
     const state = partition.snapshot();
     this.shard.movedOut.set(partitionKey(state.topicId, state.partition), state);
     this.record(partition, { type: EntryType.movedOut, state });
@@ -208,7 +220,7 @@ export class ShardControl {
       this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
-    this.shard.producers.replace(partition, this.shard.producers.fitToJournal(producers));
+    this.parts.producers.replace(partition, this.parts.producers.fitToJournal(producers));
     partition.stagedEnd = state.endOffset;
     partition.rollAboveTimestamp = UNKNOWN_AGE;
     partition.syncedEnd = Math.min(partition.syncedEnd, state.endOffset);
@@ -235,7 +247,7 @@ export class ShardControl {
     const start = Math.max(offset, state.logStartOffset);
     this.promises = true;
     // The active segment stays, however much of it is deleted: whoever deletes up to the end may be writing on.
-    const retired = this.shard.retention.moveLogStart(partition, start, firstSegmentAt(state, start));
+    const retired = this.parts.retention.moveLogStart(partition, start, firstSegmentAt(state, start));
     this.shard.reply({ kind: 'logStartSet', handle, logStartOffset: start, retired, error: null });
   }
 }

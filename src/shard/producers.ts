@@ -8,9 +8,9 @@
 import { PRODUCER_ROW_BYTES, sequenceAfter, type ProducerTable } from '../log/producer-table.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { baseSequence, isTransactional, lastOffsetDelta, producerEpoch, producerId } from '../protocol/record-batch.ts';
+import type { ShardHost } from './host.ts';
 import { controlBytesMax } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
-import type { Shard } from './shard.ts';
 
 /** Whoever was silent for this long is forgotten where there is no room. Java gives a batch up after 2 minutes, librdkafka after 5. */
 const IDLE_MS = 300_000;
@@ -21,7 +21,7 @@ const SWEEP_INTERVAL_MS = 1000;
 
 /** See the file header. */
 export class Producers {
-  private readonly shard: Shard;
+  private readonly shard: ShardHost;
   /** Producers that fit a journal entry with a partition's whole state. */
   private readonly journaledMax: number;
   private total = 0;
@@ -35,7 +35,7 @@ export class Producers {
   private firstSequence = -1;
   private lastSequence = -1;
 
-  constructor(shard: Shard) {
+  constructor(shard: ShardHost) {
     this.shard = shard;
     this.journaledMax = Math.floor(controlBytesMax(shard.settings) / 2 / PRODUCER_ROW_BYTES);
   }

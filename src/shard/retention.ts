@@ -18,10 +18,10 @@ import { segmentPath } from '../log/layout.ts';
 import { raiseLogStart } from '../log/log-start.ts';
 import type { RetiredSegment } from '../log/messages.ts';
 import type { SegmentState } from '../log/partition-state.ts';
+import type { ShardHost } from './host.ts';
 import { expiredPart } from './expiry.ts';
 import { controlBytesMax } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
-import type { Shard } from './shard.ts';
 
 /** Partition handles looked at in one cycle; almost all of them have nothing to delete. */
 const SLICE_HANDLES = 256;
@@ -40,7 +40,7 @@ interface Waiting {
 
 /** See the file header. */
 export class Retention {
-  private readonly shard: Shard;
+  private readonly shard: ShardHost;
   private readonly disk: Disk;
   /** Ascending in sequence. */
   private waiting: Waiting[] = [];
@@ -53,7 +53,7 @@ export class Retention {
   /** Until then no record is deleted for its age: the clock was set, and may be put right again. */
   private ageHeldUntilMs = -Infinity;
 
-  constructor(shard: Shard, disk: Disk) {
+  constructor(shard: ShardHost, disk: Disk) {
     this.shard = shard;
     this.disk = disk;
   }

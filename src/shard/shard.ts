@@ -39,6 +39,7 @@ import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.t
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
 import { Group } from './group.ts';
+import type { ShardHost } from './host.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
 import { Producers } from './producers.ts';
@@ -70,7 +71,7 @@ export interface ShardPorts {
 export const Worked = { nothing: 0, something: 1, stalled: 2 } as const;
 
 /** See the file header. */
-export class Shard {
+export class Shard implements ShardHost {
   readonly settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[] = [];
@@ -115,8 +116,12 @@ export class Shard {
     this.producers = new Producers(this);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
-    this.checkpointer = new Checkpointer(this, ports.disk, folder, generation, ports.jobResults, ports.begins);
-    this.control = new ShardControl(this, ports.disk);
+    this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
+    this.control = new ShardControl(
+      this,
+      { checkpointer: this.checkpointer, retention: this.retention, producers: this.producers },
+      ports.disk,
+    );
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
     this.checkpointer.prepareFirst(0);
