@@ -28,13 +28,17 @@ async function fill(client: KafkaClient, topic: string, from: number, to: number
   }
 }
 
-/** The log start, once everything from there to `to` has been read and found right. */
+/** The log start, once everything from there to `to` has been read and found right, and the log start did not move meanwhile. */
 async function readFrom(client: KafkaClient, topic: string, to: number): Promise<number> {
-  const { offset } = await client.listOffset(topic, 0, EARLIEST);
-  const records = await client.readAll(topic, 0, offset);
-  expect(records.map((record) => record.offset)).toEqual(Array.from({ length: to - offset }, (_, n) => offset + n));
-  for (const { offset: n, value } of records) expect(value === valueOf(topic, n)).toBe(true);
-  return offset;
+  for (;;) {
+    const { offset } = await client.listOffset(topic, 0, EARLIEST);
+    const read = await client.readAll(topic, 0, offset).catch((error: Error) => error);
+    if ((await client.listOffset(topic, 0, EARLIEST)).offset !== offset) continue;
+    if (read instanceof Error) throw read;
+    expect(read.map((record) => record.offset)).toEqual(Array.from({ length: to - offset }, (_, n) => offset + n));
+    for (const { offset: n, value } of read) expect(value === valueOf(topic, n)).toBe(true);
+    return offset;
+  }
 }
 
 const folderOf = (broker: BrokerProcess, topicId: string): string => join(broker.dataDir, 'topics', topicId, '0');
