@@ -1,6 +1,6 @@
 /** Bytes that are no request, or not quite: each costs its sender the connection and one line in the log, and nobody else anything. */
 import { describe, expect, it } from 'vitest';
-import { SERVED_APIS, type ServedApi } from '../../src/protocol/api-versions.ts';
+import { ApiKey, SERVED_APIS, type ServedApi } from '../../src/protocol/api-versions.ts';
 import { SERVED_TABLES } from '../../src/protocol/apis/served.ts';
 import { apiVersions } from '../../src/protocol/apis/18-api-versions.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
@@ -19,6 +19,8 @@ const HUGE_VARINT = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f]);
 
 const isFlexible = (api: ServedApi, version: number): boolean => api.flexible >= 0 && version >= api.flexible;
 const withoutApiVersions = SERVED_APIS.filter(({ key }) => key !== API_VERSIONS_KEY);
+/** The body of an InitProducerId request has no array: almost all bytes are one. */
+const withArrays = withoutApiVersions.filter(({ key }) => key !== ApiKey.INIT_PRODUCER_ID);
 
 /** Every served API in every version that is answered. */
 function* everyVersion(apis = SERVED_APIS): Generator<[ServedApi, number]> {
@@ -122,7 +124,7 @@ describe('a body', () => {
 
   it('with an array of two thousand million elements, or of less than none, closes the connection, in every version of every api', async () => {
     const siege = await Siege.begin();
-    for (const [api, version] of everyVersion(withoutApiVersions)) {
+    for (const [api, version] of everyVersion(withArrays)) {
       const flexible = isFlexible(api, version);
       // Wherever an array begins: none of these bytes is a count that could be right.
       for (const fill of flexible ? [HUGE_VARINT, Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x07])] : [int32(0x7f7f7f7f), int32(-2)]) {
