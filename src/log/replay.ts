@@ -109,6 +109,7 @@ export class Replay {
         return;
       case EntryType.roll:
         if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);
+        if (body.baseOffset < state.endOffset) this.cutAsLost(replayed, body.baseOffset, null);
         rollReplayed(state, body.baseOffset, body.capacity);
         return;
     }
@@ -138,14 +139,8 @@ export class Replay {
     const { state } = replayed;
     replayed.lastSequence = group.sequence;
     if (entry.baseOffset < state.endOffset) {
-      // Offsets are given out again only behind a truncation: its group is lost, what it did shows here.
-      this.note(state, `the journal group that truncated it to offset ${entry.baseOffset} is damaged`);
       const inSegment = state.segments.some((segment) => segment.baseOffset === entry.segmentBase);
-      const before = replayed.appends.findLast(
-        ({ entry: { baseOffset, lastOffsetDelta } }) => baseOffset + lastOffsetDelta + 1 === entry.baseOffset,
-      );
-      const endOfBefore = before === undefined ? 0 : before.entry.position + before.entry.batchBytes;
-      truncateReplayed(replayed, entry.baseOffset, inSegment ? entry.position : endOfBefore);
+      this.cutAsLost(replayed, entry.baseOffset, inSegment ? entry.position : null);
     }
     if (entry.baseOffset > state.endOffset) this.lose(state, entry.baseOffset);
     if (state.segments[state.segments.length - 1]?.baseOffset !== entry.segmentBase) rollReplayed(state, entry.segmentBase, 0);
@@ -157,6 +152,19 @@ export class Replay {
     noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.producers.append(entry, group.timestampMs);
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
+  }
+
+  /**
+   * Offsets are given out again only behind a truncation: its group is lost, what it did shows in what follows. `position`: where the log ended, if the one who
+   * follows tells; otherwise it is where the batch before ends.
+   */
+  private cutAsLost(replayed: ReplayedPartition, endOffset: number, position: number | null): void {
+    this.note(replayed.state, `the journal group that truncated it to offset ${endOffset} is damaged`);
+    const before = replayed.appends.findLast(
+      ({ entry: { baseOffset, lastOffsetDelta } }) => baseOffset + lastOffsetDelta + 1 === endOffset,
+    );
+    const endOfBefore = before === undefined ? 0 : before.entry.position + before.entry.batchBytes;
+    truncateReplayed(replayed, endOffset, position ?? endOfBefore);
   }
 
   /** Only a lost group leaves a gap: offsets are dense at append. */

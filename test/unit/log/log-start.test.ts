@@ -125,6 +125,20 @@ describe('replay', () => {
     expect(found.state).toMatchObject({ logStartOffset: 30, endOffset: 30, segments: [], damaged: [] });
   });
 
+  test('a segment that begins below the end shows a truncation whose group is damaged', () => {
+    const whole = replayed(append(0, 0), append(10, 10), control({ type: EntryType.roll, baseOffset: 0, capacity: 0 }), append(0, 0));
+    expect(whole.state).toMatchObject({ endOffset: 10, segments: [{ baseOffset: 0, endOffset: 10 }], damaged: [] });
+    expect(whole.appended).toEqual([0]);
+    expect(whole.notes).toBe(1);
+    const part = replayed(append(0, 0), append(10, 0), control({ type: EntryType.roll, baseOffset: 10, capacity: 0 }), append(10, 10));
+    expect(part.state).toMatchObject({ endOffset: 20, damaged: [] });
+    expect(part.state.segments.map(({ baseOffset, endOffset }) => [baseOffset, endOffset])).toEqual([
+      [0, 10],
+      [10, 20],
+    ]);
+    expect(part.appended).toEqual([0, 10]);
+  });
+
   test('a truncation that left no segment leaves none', () => {
     const found = replayed(
       append(0, 0),
