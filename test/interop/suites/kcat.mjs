@@ -263,7 +263,7 @@ async function checkNotServed(kcat) {
     'kcat',
     'transactions',
     'the client says so',
-    /Transactions not supported by any of the \d+ connected broker/,
+    /Failed to send coordinator query .*: Required feature not supported by broker/,
     () => refused(['-P', '-t', 'kcat-order', '-X', 'transactional.id=t'], 'x\n'),
   );
   await report.notServed('kcat', 'groups', 'the client does not pretend', /Waiting for group rebalance/, async () => {
