@@ -77,6 +77,7 @@ test.for(MODES)('%s: what comes twice is there once, also after a clean stop, an
     4, 0, 5,
   ]);
   expect(await send(client, 't', batch(id, 9))).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
+  await eventually(async () => (await client.listOffset('t', 0, -1)).offset === 6, 'all of it can be read');
   expect((await client.readAll('t', 0)).map(({ value }) => Number(value))).toEqual([0, 1, 2, 3, 4, 5]);
 });
 

@@ -10,6 +10,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const MIB = 1 << 20;
 const MODES = ['fsync', 'page-cache', 'memory'] as const;
 const EARLIEST = -2;
+const LATEST = -1;
 const SETTINGS = {
   'log.retention.check.interval.ms': 200,
   'ringlog.checkpoint.interval.ms': 200,
@@ -26,6 +27,8 @@ async function fill(client: KafkaClient, topic: string, from: number, to: number
     const answers = await Promise.all(numbers.map((n) => client.produce(topic, 0, batchOf([valueOf(topic, n)], timestampMs))));
     expect(answers.map(({ errorCode, baseOffset }) => [errorCode, baseOffset])).toEqual(numbers.map((n) => [0, n]));
   }
+  // What is acknowledged from memory becomes readable a moment later.
+  await eventually(async () => (await client.listOffset(topic, 0, LATEST)).offset === to, 'all of it can be read');
 }
 
 /** The log start, once everything from there to `to` has been read and found right, and the log start did not move meanwhile. */
