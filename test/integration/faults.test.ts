@@ -1,5 +1,5 @@
 /** A real broker on a disk that is full, fails or is slow. Needs root (a small tmpfs) and strace; says loudly what it could not run. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { ErrorCode } from '../../src/protocol/errors.ts';
@@ -138,6 +138,12 @@ describe('a full disk and a class of shards that begins', () => {
     const client = await broker.connect();
     await client.createTopic('forced');
     expect((await client.produce('forced', 0, batchOf(['before']))).errorCode).toBe(0);
+    // A journal file that finds no room while it is made would give back what it has taken.
+    const journalSizes = (): number[] =>
+      readdirSync(join(dataDir, 'generations'), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.jrn'))
+        .map((name) => statSync(join(dataDir, 'generations', name)).size);
+    await eventually(() => journalSizes().includes(8 * MIB), 'the journal has its second file');
     // Room for the metadata, none for a journal, and no reserve yet.
     fillDisk(filler, MIB);
     await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });

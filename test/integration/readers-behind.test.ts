@@ -63,6 +63,11 @@ class Scene {
     return new Log(name, await client.createTopic(name, 1, configs));
   }
 
+  /** Whether everything that readers are to be held against has happened a few times. */
+  get sawEnough(): boolean {
+    return this.overtaken > 3 && this.rightByName > 100 && this.reconfigured > 3;
+  }
+
   /** The only producer of its log, so it knows which offset each record gets. */
   async write(client: KafkaClient, log: Log, records: number): Promise<void> {
     for (const to = log.end + records; log.end < to;) {
@@ -239,6 +244,8 @@ it(
       logs.map(async (log) => {
         const client = await broker.connect();
         await scene.write(client, log, RECORDS);
+        // However fast the machine is: until enough has happened.
+        while (!scene.sawEnough) await scene.write(client, log, RECORDS / 10);
         client.close();
       }),
     );
