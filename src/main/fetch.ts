@@ -19,6 +19,7 @@ import { MalformedError } from '../protocol/protocol-errors.ts';
 import type { DamageFinder } from './damage-finder.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { FetchMemory } from './fetch-memory.ts';
+import type { FetchHost } from './fetch-host.ts';
 import { FetchOperation, type FetchOwner } from './fetch-operation.ts';
 import { FetchSession, type SessionPartition } from './fetch-session.ts';
 import { FetchSessions, SESSION_EVICTION_MS } from './fetch-sessions.ts';
@@ -43,24 +44,13 @@ const SESSIONS_UNUSED_MAX = 3;
 const NO_TRANSACTIONS: readonly never[] = [];
 
 /** What the engine needs, made by the composition root. */
-export interface FetchEngineParts {
-  readonly router: Router;
-  readonly memory: FetchMemory;
-  readonly windows: FetchWindows;
-  readonly locator: Locator;
-  readonly damage: DamageFinder;
-  readonly waiting: FetchWaiting;
-  readonly timers: TimerWheel;
-  /** Monotonic, ms. */
-  readonly nowMs: () => number;
+export interface FetchEngineParts extends Omit<FetchHost, 'sessions' | 'responseBytesMax' | 'partitionsJudged'> {
   /** `fetch.max.bytes`. */
   readonly fetchBytesMax: number;
   /** `max.incremental.fetch.session.cache.slots`. */
   readonly sessionSlotsMax: number;
   /** A random number from 1 to 2147483647, for the id of a session. */
   readonly nextSessionId: () => number;
-  /** A read of a segment failed; nothing is known about its bytes. */
-  readonly onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void;
 }
 
 /** See the file header. */

@@ -59,6 +59,12 @@ export class Report {
     this.cannots.push({ client, feature, why });
   }
 
+  /** A tool is not there. CI installs what is missing, so there it is a failure; elsewhere it is the choice of whoever owns the machine. */
+  async missing(what, client, feature, error) {
+    if (process.env.CI) await this.check(client, feature, 'the client is there', () => Promise.reject(error));
+    else this.skip(what, error.message);
+  }
+
   skip(what, why) {
     this.skips.push({ what, why });
     process.stdout.write(`\n${'!'.repeat(100)}\n!!! SKIPPED ${what}: ${why}\n${'!'.repeat(100)}\n\n`);
