@@ -69,6 +69,7 @@ function withoutRedo(disk: FakeDisk): Disk {
         return (fd: number, pieces: readonly Uint8Array[], position: number) =>
           segments.has(fd) ? undefined : target.write(fd, pieces, position);
       if (name === 'fdatasync') return (fd: number) => (segments.has(fd) ? undefined : target.fdatasync(fd));
+      if (name === 'fdatasyncMany') return (fds: readonly number[]) => target.fdatasyncMany(fds.filter((fd) => !segments.has(fd)));
       return (target[name] as (...args: unknown[]) => unknown).bind(target);
     },
   });
@@ -79,6 +80,8 @@ function withoutFolderSyncs(disk: FakeDisk): Disk {
   return new Proxy<Disk>(disk, {
     get(target, name: keyof Disk) {
       if (name === 'syncFolder') return (path: string) => (path.includes('/topics') ? undefined : target.syncFolder(path));
+      if (name === 'syncFolders')
+        return (paths: readonly string[]) => target.syncFolders(paths.filter((path) => !path.includes('/topics')));
       return (target[name] as (...args: unknown[]) => unknown).bind(target);
     },
   });
