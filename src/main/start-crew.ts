@@ -4,7 +4,7 @@ import { createSyncCrew, SyncCrewBoss } from '../ring/sync-crew.ts';
 import { SyncHelpers } from './sync-helpers.ts';
 
 /** With main, so many syncs wait for the device together. Nothing else runs yet, so these are more than a shard has. */
-const HELPERS = 7;
+const HELPERS = 15;
 /** Fewer syncs at once are done before the threads have started. */
 const HANDLES_MIN = 64;
 

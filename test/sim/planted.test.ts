@@ -7,6 +7,7 @@ import { readBatchHead, readIntactBatch } from '../../src/log/batch-reader.ts';
 import type { Disk } from '../../src/log/disk.ts';
 import { Journal } from '../../src/log/journal.ts';
 import { JobStatus } from '../../src/log/messages.ts';
+import { OwedSyncs } from '../../src/log/owed-syncs.ts';
 import { SegmentPool } from '../../src/log/pool.ts';
 import { EntryType } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
@@ -109,6 +110,19 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'unsynced bytes are served after recovery: what reads back is not rewritten',
     plant: () => ({ recoveryDisk: withoutRedo }),
+    says: /stands offset|is gone|never sent|ends at|damage reported/,
+  },
+  {
+    bug: 'recovery does not sync what it has rewritten',
+    plant: () =>
+      replace(OwedSyncs, 'settleFiles', function (this: any) {
+        this.close();
+      }),
+    says: /stands offset|is gone|never sent|ends at|damage reported/,
+  },
+  {
+    bug: 'recovery never settles what is owed at the end',
+    plant: () => replace(OwedSyncs, 'settle', () => undefined),
     says: /stands offset|is gone|never sent|ends at|damage reported/,
   },
   {
