@@ -18,6 +18,7 @@ import { ReadSide } from '../../src/main/read-side.ts';
 import type { CloseListener, Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
+import { Steps } from '../../src/main/steps.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import { fetch } from '../../src/protocol/apis/01-fetch.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
@@ -67,6 +68,7 @@ export class FakeRequest implements Request {
   readonly bodyStart = 0;
   readonly bodyEnd: number;
   readonly connection: FakeConnection;
+  readonly steps = new Steps();
   onQueued: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** The answer as written; null until then. */
