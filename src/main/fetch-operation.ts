@@ -34,9 +34,11 @@ const MEMORY_WAIT_MS_MIN = 500;
 const PARTITIONS_KEPT_MAX = 4096;
 
 /** Topics and partitions that are looked up in one step … */
-const LOOKUPS_PER_STEP = 4000;
+const LOOKUPS_PER_STEP = 2000;
 /** … and partitions judged: about a third of a millisecond. */
 const JUDGED_PER_STEP = 4000;
+/** The answer about more partitions than this is made in a step of its own. */
+const ANSWERED_AT_ONCE_MAX = 2000;
 
 /** What becomes of an operation at its end. */
 export interface FetchOwner extends FetchHost {
@@ -47,7 +49,7 @@ export interface FetchOwner extends FetchHost {
 }
 
 /** Where an operation goes on in its next step. */
-const Phase = { lookUp: 0, judge: 1, judgeAnew: 2 } as const;
+const Phase = { lookUp: 0, judge: 1, judgeAnew: 2, answer: 3 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** See the file header. */
@@ -120,7 +122,9 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
     else if (this.view.partitionCount === 0) this.hurried = true;
     request.onQueued = this.onQueued;
     request.onClosed = this.onClosed;
-    this.lookUp();
+    // To parse that many was a step already.
+    if (this.view.partitionCount > LOOKUPS_PER_STEP) this.rest(Phase.lookUp);
+    else this.lookUp();
     return true;
   }
 
@@ -223,7 +227,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
     this.phase = phase;
     this.stepping = true;
     // New data could have it judged again and again: not for longer than the client would wait.
-    if (!this.hurried && this.timer === null) this.arm(this.deadlineMs);
+    if (phase !== Phase.answer && !this.hurried && this.timer === null) this.arm(this.deadlineMs);
     (this.request as Request).steps.add(this.onStep);
   }
 
@@ -232,6 +236,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
     if (this.closed) this.engine.abandon(this);
     else if (this.phase === Phase.lookUp) this.lookUp();
     else if (this.phase === Phase.judge) this.judgeOn();
+    else if (this.phase === Phase.answer) this.engine.answer(this);
     else this.judge();
   }
 
@@ -252,7 +257,8 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
       this.engine.abandon(this);
     } else if (this.hurried || reading.failed || reading.shortened || reading.bytesRead >= this.bytesMin || this.isLate()) {
       this.disarm();
-      this.engine.answer(this);
+      if (this.targets.count > ANSWERED_AT_ONCE_MAX) this.rest(Phase.answer);
+      else this.engine.answer(this);
     } else {
       // Less than the estimate had said. Every position is known now, so the next estimate is exact.
       reading.releaseWindows();

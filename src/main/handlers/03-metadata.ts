@@ -10,8 +10,8 @@ import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler, Request } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt, distinct } from './admin.ts';
-import { changeEach, encodeEach } from './paced.ts';
+import { attempt } from './admin.ts';
+import { changeEach, distinctEach, encodeEach } from './paced.ts';
 import {
   advertisedAddress,
   CLUSTER_OPERATIONS,
@@ -55,7 +55,9 @@ export function metadataHandler(parts: MetadataParts): Handler {
       isWanted = await encodeEach(request, response, [...router.topics()], describeKnown, costOf);
     } else {
       // A topic named twice is answered once: the answer is a map.
-      const asked = distinct(body.topics ?? [], ({ name, topicId }) => (topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId));
+      const asked = await distinctEach(request, body.topics ?? [], ({ name, topicId }) =>
+        topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId,
+      );
       const refusals = broker.autoCreateTopics && body.allowAutoTopicCreation ? await createMissing(request, parts, asked) : NO_REFUSALS;
       const answerOne = (topic: Asked): TopicAnswer => describeOrRefuse(parts, topic, apiVersion, refusals, operations);
       isWanted = await encodeEach(request, response, asked, answerOne, costOf);

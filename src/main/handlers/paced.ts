@@ -3,11 +3,14 @@ import { PartedResponse, type ArrayFieldOf, type ElementOf } from '../../protoco
 import type { Api, ResponseInput } from '../../protocol/schema.ts';
 import type { Request } from '../requests.ts';
 import { Pace } from '../steps.ts';
+import { distinct } from './admin.ts';
 
 /** Cost of one step, in structs encoded: about a third of a millisecond. */
 const STEP_COST = 250;
 /** What it costs to look at one thing that a request names, compared to encoding a struct. */
 const ITEM_COST = 20;
+/** Keys compared in one step. */
+const KEYS_PER_STEP = 1000;
 /** Things of one request that are changed at the same time: enough to share a disk sync. */
 const CHANGES_AT_ONCE = 256;
 /** Things of one request that are read from the disk at the same time. */
@@ -46,6 +49,23 @@ async function each<T, R>(
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
   return outcomes;
+}
+
+/** The first of those items that have the same key. Many of them begin with a step of their own: to decode them was one. */
+export async function distinctEach<T>(request: Request, items: readonly T[], keyOf: (item: T) => string): Promise<T[]> {
+  if (items.length <= KEYS_PER_STEP) return distinct(items, keyOf);
+  const pace = new Pace(request.steps, KEYS_PER_STEP);
+  const seen = new Set<string>();
+  const first: T[] = [];
+  await pace.spend(KEYS_PER_STEP);
+  for (const item of items) {
+    const key = keyOf(item);
+    if (!seen.has(key)) first.push(item);
+    seen.add(key);
+    const pause = pace.spend(1);
+    if (pause !== null) await pause;
+  }
+  return first;
 }
 
 /**

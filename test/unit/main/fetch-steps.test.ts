@@ -21,8 +21,7 @@ afterEach(() => bench.close());
 const many = (offset: number, partitions = PARTITIONS, maxBytes = 1 << 20): FetchAsk[] =>
   Array.from({ length: MANY }, (_, n) => ({ partition: n % partitions, offset, maxBytes }));
 
-const isIdle = (): boolean =>
-  bench.side.fetch.operations === 0 && bench.side.memory.freeBytes === 16 << 20 && bench.steps.waiting === 0;
+const isIdle = (): boolean => bench.side.fetch.operations === 0 && bench.side.memory.freeBytes === 16 << 20 && bench.steps.waiting === 0;
 
 /** Turns until all is answered; the most partitions that were judged in one of them. */
 async function watch(requests: readonly FakeRequest[]): Promise<{ turns: number; judgedMax: number }> {

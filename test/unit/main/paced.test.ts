@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changeEach, encodeEach, readEach } from '../../../src/main/handlers/paced.ts';
+import { changeEach, distinctEach, encodeEach, readEach } from '../../../src/main/handlers/paced.ts';
 import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
 import { PartedResponse } from '../../../src/protocol/parted-response.ts';
 import { FakeRequest } from '../../support/read-bench.ts';
@@ -71,6 +71,23 @@ describe('many look-ups of one request', () => {
 
   it('leave turns to everybody else', async () => {
     expect(await turnsDuring(readEach(request(), items(50_000), (n) => n))).toBeGreaterThan(100);
+  });
+});
+
+describe('many things that are named', () => {
+  it('are told apart in steps, and the first of each stays in its place', async () => {
+    const asker = request();
+    const named = items(20_000).map((n) => ({ n, key: `key ${n % 7000}` }));
+    const first = distinctEach(asker, named, ({ key }) => key);
+    expect(await turnsDuring(first)).toBeGreaterThanOrEqual(20);
+    expect(await first).toEqual(named.slice(0, 7000));
+    expect(asker.steps.made).toBeGreaterThanOrEqual(20);
+  });
+
+  it('need no step if they are few', async () => {
+    const asker = request();
+    expect(await distinctEach(asker, ['b', 'a', 'b'], (key) => key)).toEqual(['b', 'a']);
+    expect(asker.steps.made).toBe(0);
   });
 });
 
