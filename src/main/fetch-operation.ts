@@ -17,6 +17,7 @@ import type { Timer } from '../lib/timer-wheel.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { FetchView } from '../protocol/fetch-view.ts';
 import { ViewStatus } from '../protocol/view.ts';
+import type { FetchAnswer } from './fetch-answer.ts';
 import type { FetchHost } from './fetch-host.ts';
 import { judgePartition } from './fetch-judge.ts';
 import { FetchReading } from './fetch-reading.ts';
@@ -37,12 +38,12 @@ const PARTITIONS_KEPT_MAX = 4096;
 const LOOKUPS_PER_STEP = 2000;
 /** … and partitions judged: about a third of a millisecond. */
 const JUDGED_PER_STEP = 4000;
-/** The answer about more partitions than this is made in a step of its own. */
+/** An answer about more partitions than this begins with a step of its own. */
 const ANSWERED_AT_ONCE_MAX = 2000;
 
 /** What becomes of an operation at its end. */
 export interface FetchOwner extends FetchHost {
-  /** It has read what it wants. */
+  /** It has read what it wants, or goes on with its answer. */
   answer(operation: FetchOperation): void;
   /** Its connection is gone. */
   abandon(operation: FetchOperation): void;
@@ -63,6 +64,8 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   session: FetchSession | null = null;
   /** Error of the request as a whole: nothing is read. */
   error: number = ErrorCode.NONE;
+  /** The answer being made in steps; null: none is begun. */
+  answer: FetchAnswer | null = null;
   private readonly engine: FetchOwner;
   /** Epoch of the session since this request: another one means that another request goes on with it. */
   private sessionEpoch = 0;
@@ -147,6 +150,12 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
     else if (this.waiting) this.judge();
   }
 
+  /** Its owner goes on with `answer` in a later step. */
+  answerLater(answer: FetchAnswer): void {
+    this.answer = answer;
+    this.rest(Phase.answer);
+  }
+
   /** Another request goes on with the session: this one's answer would be out of turn. */
   get isOvertaken(): boolean {
     return this.session !== null && this.session.epoch !== this.sessionEpoch;
@@ -158,6 +167,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
     this.session?.leave(this);
     this.session = null;
     this.request = null;
+    this.answer = null;
     this.targets.clear();
   }
 
