@@ -7,6 +7,9 @@
  * Steps are counted in work, never timed, so that what happens does not depend on the machine. Small requests need no step.
  */
 
+/** Entries of the line that had their turn are dropped from so many on. */
+const COMPACTED_FROM = 64;
+
 /** The line in which steps wait for their turn, shared by all requests. */
 export class Steps {
   /** Steps made so far. */
@@ -44,9 +47,6 @@ export class Steps {
     step();
   }
 }
-
-/** Entries of the line that had their turn are dropped from so many on. */
-const COMPACTED_FROM = 64;
 
 /** The work of one request, cut into steps. */
 export class Pace {

@@ -139,3 +139,31 @@ test('partitions whose own limit is too small for their batches do not keep othe
   expect(partitions.at(-1)!.records!.equals(logs[2]!.batches[0]!.bytes)).toBe(true);
   request.drain();
 });
+
+test('what changes while the answer of a session is made in steps is told by the next one', async () => {
+  const count = 5000;
+  const wide = bench.addTopic('wide', count);
+  const asks = wide.map((_, partition) => ({ partition, offset: 0 }));
+  for (let turns = 0; turns < 10; turns++) {
+    const request = bench.beginFetch('wide', asks, { sessionEpoch: 0 });
+    await settle(turns);
+    // Others in each round, so that nothing is in them before.
+    const changed = [turns, 1990 + turns, 2000 + turns, count - 1 - turns];
+    for (const partition of changed) wide[partition]!.append(1, 100);
+    await request.answered();
+    const { sessionId, responses } = request.decode(fetch);
+    const told = responses[0]!.partitions;
+    expect(told.length).toBe(count);
+    request.drain();
+    const next = bench.beginFetch('wide', [], { sessionId, sessionEpoch: 1 });
+    await next.answered();
+    const news = next.decode(fetch).responses[0]?.partitions ?? [];
+    for (const partition of changed) {
+      const { highWatermark, records } = told[partition]!;
+      const isNews = news.some(({ partitionIndex, records: given }) => partitionIndex === partition && given!.length > 0);
+      expect(records!.length > 0 || isNews).toBe(true);
+      if (records!.length > 0) expect(highWatermark).toBeGreaterThan(0n);
+    }
+    next.drain();
+  }
+});
