@@ -80,7 +80,12 @@ class Side {
     journal.adopt(file);
     disk.write = () => {};
 
-    const batch = buildBatch({ records: [{ value: Buffer.alloc(RECORD_BYTES, 1) }], baseTimestamp: Date.now(), producerId: 0, producerEpoch: 0 });
+    const batch = buildBatch({
+      records: [{ value: Buffer.alloc(RECORD_BYTES, 1) }],
+      baseTimestamp: Date.now(),
+      producerId: 0,
+      producerEpoch: 0,
+    });
     this.batchBytes = batch.length;
     const slab = createSlab(BATCHES * batch.length);
     this.bytes = Buffer.from(slab);
@@ -177,9 +182,14 @@ try {
         const ns = side.turn(groupBatches);
         if (turn >= 0) figures[n].push(ns);
       });
-    const shown = names.map((name, n) => `${name} ${median(figures[n]).toFixed(0).padStart(5)} (best ${Math.min(...figures[n]).toFixed(0)})`);
+    const shown = names.map(
+      (name, n) => `${name} ${median(figures[n]).toFixed(0).padStart(5)} (best ${Math.min(...figures[n]).toFixed(0)})`,
+    );
     if (names.length === 2)
-      shown.push(`more ${median(figures[0].map((plain, n) => figures[1][n] - plain)).toFixed(0)}`, `ratio ${median(figures[0].map((plain, n) => plain / figures[1][n])).toFixed(3)}`);
+      shown.push(
+        `more ${median(figures[0].map((plain, n) => figures[1][n] - plain)).toFixed(0)}`,
+        `ratio ${median(figures[0].map((plain, n) => plain / figures[1][n])).toFixed(3)}`,
+      );
     console.log(`groups of ${String(groupBatches).padStart(3)}: ${shown.join('   ')}`);
   }
 } finally {

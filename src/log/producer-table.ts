@@ -31,6 +31,7 @@ const TIMESTAMP = 3;
 /** As above, but no export: the engine takes it for a constant. */
 const PLACE_COUNT = REMEMBERED_BATCHES;
 const COLUMNS = PLACES + PLACE_COUNT * PLACE_COLUMNS;
+const LAST_PLACE = COLUMNS - PLACE_COLUMNS;
 const INT32_MAX = 0x7fff_ffff;
 
 /** Bytes of one producer in memory and in a snapshot. */
@@ -116,8 +117,8 @@ export class ProducerTable {
       if (epoch < known) return ErrorCode.INVALID_PRODUCER_EPOCH;
       return firstSequence === 0 ? ErrorCode.NONE : ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER;
     }
-    if (this.follows(at, firstSequence)) return ErrorCode.NONE;
     const noted = rows[at + NOTED] as number;
+    if (isNext(firstSequence, rows[placeOf(at, noted - 1) + LAST_SEQUENCE] as number)) return ErrorCode.NONE;
     for (let n = noted - 1; n >= 0 && n >= noted - REMEMBERED_BATCHES; n--) {
       const place = placeOf(at, n);
       if (rows[place] !== firstSequence || rows[place + LAST_SEQUENCE] !== lastSequence) continue;
@@ -133,13 +134,15 @@ export class ProducerTable {
     let at = this.find(id);
     if (at < 0) at = this.add(id, baseOffset);
     const { rows } = this;
-    const goesOn = rows[at + EPOCH] === epoch && this.follows(at, firstSequence);
-    const noted = goesOn ? (rows[at + NOTED] as number) : 0;
-    const place = placeOf(at, noted);
+    const noted = rows[at + NOTED] as number;
+    const newest = placeOf(at, noted - 1);
+    const goesOn = noted > 0 && rows[at + EPOCH] === epoch && isNext(firstSequence, rows[newest + LAST_SEQUENCE] as number);
+    // The places are a ring; sequences that begin anew begin in its first one.
+    const place = goesOn && newest !== at + LAST_PLACE ? newest + PLACE_COLUMNS : at + PLACES;
     this.undoNewest = this.undo.add(this.undoNewest, rows, at, place);
     rows[at + EPOCH] = epoch;
     rows[at + LAST_MS] = nowMs;
-    rows[at + NOTED] = noted + 1;
+    rows[at + NOTED] = goesOn ? noted + 1 : 1;
     rows[place] = firstSequence;
     rows[place + LAST_SEQUENCE] = lastSequence;
     rows[place + BASE_OFFSET] = baseOffset;
@@ -248,11 +251,6 @@ export class ProducerTable {
     return (this.cachedAt = row * COLUMNS);
   }
 
-  private follows(at: number, firstSequence: number): boolean {
-    const last = this.rows[placeOf(at, (this.rows[at + NOTED] as number) - 1) + LAST_SEQUENCE] as number;
-    return firstSequence === (last === INT32_MAX ? 0 : last + 1);
-  }
-
   private add(id: number, firstOffset: number): number {
     const at = this.count * COLUMNS;
     if (at + COLUMNS > this.rows.length) this.rows = grown(this.rows);
@@ -294,6 +292,10 @@ function placeOf(at: number, n: number): number {
   if (n < 0) return at + PLACES;
   // Of an int32 the remainder is a multiplication, of other numbers a call into the C library.
   return at + PLACES + (n <= INT32_MAX ? (n | 0) % PLACE_COUNT : n % PLACE_COUNT) * PLACE_COLUMNS;
+}
+
+function isNext(firstSequence: number, lastSequence: number): boolean {
+  return firstSequence === (lastSequence === INT32_MAX ? 0 : lastSequence + 1);
 }
 
 function lastOffsetOf({ firstSequence, lastSequence, baseOffset }: RememberedBatch): number {
