@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NO_PRODUCERS, PRODUCER_ROW_BYTES, ProducerTable, sequenceAfter } from '../../../src/log/producer-table.ts';
-import { ProducerUndo } from '../../../src/log/producer-undo.ts';
+import { NO_ENTRY, ProducerUndo } from '../../../src/log/producer-undo.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 
 const { NONE, DUPLICATE_SEQUENCE_NUMBER, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH } = ErrorCode;
@@ -139,12 +139,26 @@ describe('tables that share what can be undone', () => {
         for (const table of [kept, refused, alone]) table.note(ID, 0, sequence, sequence, 110 + n, n, 60);
         refused.note(8 + n, 0, 0, 0, 500 + n, n, 60);
       }
+      // What the one begins before the other is done must not lie on what that needs.
+      for (const table of [kept, alone]) {
+        table.commit();
+        table.note(9, 0, group, group, 300 + group, 0, 60);
+      }
+      refused.rollback();
       kept.commit();
       alone.commit();
-      refused.rollback();
       expect(kept.toBytes()).toEqual(alone.toBytes());
       expect(refused.toBytes()).toEqual(before);
     }
+  });
+
+  test('it is empty again when nothing is in work', () => {
+    const undo = new ProducerUndo();
+    const tables = [new ProducerTable(undefined, undo), new ProducerTable(undefined, undo)];
+    for (const table of tables) for (let n = 0; n < 3; n++) table.note(ID, 0, n, n, n, 0, 0);
+    tables[0]?.commit();
+    tables[1]?.rollback();
+    expect(undo.add(NO_ENTRY, new Float64Array(26), 0, 6)).toBe(0);
   });
 
   test('a copy is one of them, and a table for itself', () => {
