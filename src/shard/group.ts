@@ -21,6 +21,8 @@ export class Group {
   readonly position: Float64Array;
   readonly maxTimestamp: Float64Array;
   readonly logAppendTime: Float64Array;
+  /** Of a batch refused with INVALID_RECORD: index of its first bad record, or −1. Of any other it means nothing. */
+  readonly badRecord: Int32Array;
   /** Next batch of the same partition in this group, or −1. */
   readonly next: Int32Array;
 
@@ -39,6 +41,7 @@ export class Group {
     this.position = new Float64Array(capacity);
     this.maxTimestamp = new Float64Array(capacity);
     this.logAppendTime = new Float64Array(capacity);
+    this.badRecord = new Int32Array(capacity);
     this.next = new Int32Array(capacity);
   }
 

@@ -222,7 +222,10 @@ export class Shard implements ShardHost {
         break;
       }
       group.errorCode[i] = code;
-      if (code !== ErrorCode.NONE) group.next[i] = NEVER_STAGED;
+      if (code !== ErrorCode.NONE) {
+        group.next[i] = NEVER_STAGED;
+        group.badRecord[i] = code === ErrorCode.INVALID_RECORD ? this.records.takeBadRecord() : -1;
+      }
       taken++;
     }
     if (taken > 0) submissions.release(taken);
@@ -564,7 +567,10 @@ export class Shard implements ShardHost {
     words[at + Completion.errorCode] = errorCode;
     words[at + Completion.handle] = group.handle[i] as number;
     words[at + Completion.flags] = flags;
-    if (errorCode !== ErrorCode.NONE) return;
+    if (errorCode !== ErrorCode.NONE) {
+      words[at + Completion.badRecord] = group.badRecord[i] as number;
+      return;
+    }
     setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
     words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
     words[at + Completion.position] = group.position[i] as number;
