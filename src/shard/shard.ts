@@ -281,8 +281,8 @@ export class Shard implements ShardHost {
     if (!given) stampBatch(slab, at, partition.stagedEnd, epoch);
     let appendTime = -1;
     if (stampsTime) {
-      appendTime = Math.max(nowMs, partition.lastAppendTime);
-      partition.lastAppendTime = appendTime;
+      appendTime = Math.max(nowMs, partition.state.lastAppendTime);
+      partition.state.lastAppendTime = appendTime;
       setLogAppendTime(slab, at, appendTime, crc32cAt);
     }
     const delta = lastOffsetDelta(slab, at);
