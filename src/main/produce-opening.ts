@@ -7,8 +7,8 @@ import type { BatchFinding } from '../jobs/job.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { writeMaxTimestamp } from '../protocol/record-batch.ts';
 import type { BatchOpener } from './batch-opener.ts';
-import { malformedRecord, RECORDS_NAMED_MAX, untimelyRecords } from './record-errors.ts';
 import type { PendingProduce, Verdict } from './produce.ts';
+import { malformedRecord, RECORDS_NAMED_MAX, REQUEST_RECORDS_NAMED_MAX, untimelyRecords } from './record-errors.ts';
 
 /** Settings of a topic that say how its batches are judged. */
 export type ValidationConfig = Pick<
@@ -51,6 +51,7 @@ export class ProduceOpening {
     const { owner } = pending;
     const verdicts = new Map<number, Verdict>();
     const nowMs = Date.now();
+    let namedMax = REQUEST_RECORDS_NAMED_MAX;
     for (const [slot, config] of unopened) {
       const isTimed = config.messageTimestampType === 'CreateTime';
       const min = isTimed ? nowMs - config.messageTimestampBeforeMsMax : -Infinity;
@@ -65,12 +66,13 @@ export class ProduceOpening {
         timestampMin: min,
         timestampMax: max,
         isTimed,
-        namedMax: RECORDS_NAMED_MAX,
+        namedMax: Math.min(RECORDS_NAMED_MAX, namedMax),
       });
       // The bytes may be another request's by now.
       if (owner === null || !owner.open || pending.owner !== owner) break;
       if (finding.kind === 'valid' && finding.mended !== null)
         writeMaxTimestamp(this.bytes, position, finding.mended.maxTimestamp, finding.mended.crc);
+      if (finding.kind === 'timestamps') namedMax -= finding.records.length;
       const verdict = verdictOf(finding, min, max);
       if (verdict !== null) verdicts.set(slot, verdict);
     }

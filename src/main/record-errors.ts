@@ -4,6 +4,8 @@ import type { RecordError } from '../protocol/produce-response.ts';
 
 /** Records of one batch that are named. */
 export const RECORDS_NAMED_MAX = 100;
+/** And of one request, whose batches may be many and small. */
+export const REQUEST_RECORDS_NAMED_MAX = 1000;
 
 /** Names a record whose bytes are none. */
 export function malformedRecord(index: number): RecordError {

@@ -95,6 +95,21 @@ test('names the records that are why', async () => {
   expect(second!.errorMessage).toContain('Record 1 is malformed');
 });
 
+test('names a hundred records of a batch at most, and a thousand of a request', async () => {
+  topic.config.messageTimestampBeforeMsMax = 3_600_000;
+  const old = zip(
+    (bytes) => gzipSync(bytes),
+    Array.from({ length: 150 }, () => ({ value: 'x', timestamp: 5 })),
+  );
+  const client = await bench.connect();
+  const parts = Array.from({ length: 12 }, () => ({ partition: 0, records: old }));
+  client.write(produceFrame(1, 't', parts));
+  const answers = (await client.nextProduce()).body.responses[0]!.partitionResponses;
+  expect(answers.map(({ errorCode }) => errorCode)).toEqual(parts.map(() => ErrorCode.INVALID_TIMESTAMP));
+  expect(answers.map(({ recordErrors }) => recordErrors.length)).toEqual(parts.map((_, n) => (n < 10 ? 100 : 0)));
+  expect(answers[11]!.errorMessage).toContain('timestamps from 5 to 5');
+});
+
 test('puts the largest timestamp in the header right, with the CRC, before the shard sees it', async () => {
   const records = [
     { value: 'a', timestamp: 5 },
