@@ -1,5 +1,8 @@
 /** The batches of one duty cycle as flat, preallocated arrays: no object per batch. Batches of one partition are linked in arrival order. */
 
+/** In the place of the next batch: this one was refused before it was staged. */
+export const NEVER_STAGED = -2;
+
 /** See the file header. Entries 0 … count − 1 are valid until {@link clear}. */
 export class Group {
   readonly capacity: number;
@@ -63,5 +66,11 @@ export class Group {
     this.next[i] = -1;
     this.bytes += length;
     return i;
+  }
+
+  /** Batch `i` is refused and not staged. `badRecord`: see there. */
+  refuse(i: number, badRecord: number): void {
+    this.next[i] = NEVER_STAGED;
+    this.badRecord[i] = badRecord;
   }
 }
