@@ -21,8 +21,9 @@ import { Retention } from '../../src/shard/retention.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
+import { SimFiles } from './files.ts';
 import { expectCaught, replace, type Planted } from './planting.ts';
-import { DATA, Simulation } from './simulation.ts';
+import { DATA } from './simulation.ts';
 
 /** What a recovery that trusts a scan finds: every intact batch that follows the end, whoever wrote it. */
 function trustScan(recovered: Recovered, disk: FakeDisk): void {
@@ -169,7 +170,7 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'what a crash left of deleted segments stays on the disk',
-    plant: () => void vi.spyOn(Simulation.prototype, 'giveAwayLeftovers').mockImplementation(() => undefined),
+    plant: () => void vi.spyOn(SimFiles.prototype, 'giveAwayLeftovers').mockImplementation(() => undefined),
     says: /is still there/,
   },
   {
