@@ -160,6 +160,7 @@ function described(group: ClassicGroup): DescribedGroup {
   return {
     groupId: group.groupId,
     state: group.state,
+    generation: group.generation,
     protocolType: group.protocolType ?? '',
     protocolName: isStable ? (group.protocolName ?? '') : '',
     members,

@@ -130,6 +130,7 @@ export interface OffsetDeleteAnswer {
 export interface DescribedGroup extends Pick<StoredGroup, 'members'> {
   readonly groupId: string;
   readonly state: string;
+  readonly generation: number;
   readonly protocolType: string;
   /** '' unless the group is stable. */
   readonly protocolName: string;
