@@ -186,6 +186,26 @@ describe('deleting', () => {
     expect(survivors(harness.freshCopy())).toMatchObject({ group: { offsets: ['topic-0 2 -1 '] } });
   });
 
+  it('a generation that comes and goes while the group is being deleted leaves no members behind', () => {
+    const harness = new CoordinatorHarness({ initialRebalanceDelayMs: 0 });
+    const { memberIds } = harness.stableGroup(1);
+    harness.leave(memberIds[0]!);
+    harness.holdWrites = true;
+    const deleted = harness.deleteGroup();
+    const join = harness.join({ needsKnownMemberId: false });
+    harness.advance(20);
+    const { memberId, generationId } = join.value;
+    harness.sync({ memberId, generationId, assignments: [] });
+    harness.leave(memberId);
+    harness.releaseAll();
+    expect(deleted.value).toBe(0);
+    expect(harness.machine.describe('group')).toMatchObject({ state: 'Empty', members: [] });
+    expect(harness.freshCopy().describe('group')).toMatchObject({ state: 'Empty', members: [], generation: generationId + 1 });
+    harness.holdWrites = false;
+    harness.expire();
+    expect([...harness.machine.groupIds()]).toEqual([]);
+  });
+
   it('that fails says so and deletes nothing', () => {
     const harness = new CoordinatorHarness();
     harness.commit(1);
