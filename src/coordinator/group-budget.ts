@@ -8,22 +8,40 @@ export const OFFSET_BYTES = 256;
 /** Of an id that was given out and whose member has not joined yet. */
 export const PENDING_MEMBER_BYTES = 256;
 
-/** See the file header. */
-export class GroupBudget {
+/** What is counted over all shares. */
+interface Total {
   readonly bytesMax: number;
-  bytes = 0;
+  bytes: number;
+}
 
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
+/** See the file header. Each partition has a share: a count of its own of one and the same total. */
+export class GroupBudget {
+  /** What is held through this share. */
+  bytes = 0;
+  private readonly total: Total;
+
+  constructor(limit: number | GroupBudget) {
+    this.total = typeof limit === 'number' ? { bytesMax: limit, bytes: 0 } : limit.total;
+  }
+
+  /** What all shares hold together. */
+  get totalBytes(): number {
+    return this.total.bytes;
   }
 
   hasRoom(bytes: number): boolean {
-    return this.bytes + bytes <= this.bytesMax;
+    return this.total.bytes + bytes <= this.total.bytesMax;
   }
 
   /** Counts `bytes` more; negative: less. */
   add(bytes: number): void {
     this.bytes += bytes;
+    this.total.bytes += bytes;
     assert(this.bytes >= 0, 'what groups hold is counted right');
+  }
+
+  /** Whoever counted through this share is gone, with all it held. */
+  discard(): void {
+    this.add(-this.bytes);
   }
 }

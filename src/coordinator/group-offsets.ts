@@ -87,14 +87,16 @@ export class GroupOffsets {
     return this.get(topic, partition) !== undefined || this.isUnderWay(topic, partition);
   }
 
-  /** Every partition that {@link has} something, each once; of one topic, or of all. */
-  *all(only?: string): Generator<PartitionName, void, undefined> {
-    for (const [topic, partitions] of this.topics)
-      if (only === undefined || topic === only) for (const partition of partitions.keys()) yield { topic, partition };
-    for (const [topic, partitions] of this.underWay) {
-      if (only !== undefined && topic !== only) continue;
-      for (const partition of partitions.keys()) if (this.get(topic, partition) === undefined) yield { topic, partition };
-    }
+  /** Every partition that {@link has} something, each once. */
+  *all(): Generator<PartitionName, void, undefined> {
+    for (const topic of new Set([...this.topics.keys(), ...this.underWay.keys()])) yield* this.allOf(topic);
+  }
+
+  /** The same for one topic. */
+  *allOf(topic: string): Generator<PartitionName, void, undefined> {
+    const committed = this.topics.get(topic);
+    for (const partition of committed?.keys() ?? []) yield { topic, partition };
+    for (const partition of this.underWay.get(topic)?.keys() ?? []) if (committed?.has(partition) !== true) yield { topic, partition };
   }
 }
 

@@ -26,3 +26,6 @@ export const MEMBER_PROTOCOLS_MAX = 100;
 
 /** Bytes of metadata that a member may bring for all of its protocols together. */
 export const MEMBER_METADATA_BYTES_MAX = 1024 * 1024;
+
+/** UTF-16 units of a group id, client id, instance id, protocol name or protocol type. As many stay below the protocol's 32,767 bytes whatever they are. */
+export const TEXT_LENGTH_MAX = 10_000;

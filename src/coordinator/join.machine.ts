@@ -12,7 +12,7 @@ import type { Instant, Ticket } from './effects.ts';
 import { GROUP_BYTES, PENDING_MEMBER_BYTES } from './group-budget.ts';
 import type { GroupContext } from './group-context.ts';
 import type { JoinAnswer, JoinRequest } from './group-requests.ts';
-import { MEMBER_METADATA_BYTES_MAX, MEMBER_PROTOCOLS_MAX, NEW_MEMBER_JOIN_MS_MAX } from './group-settings.ts';
+import { MEMBER_METADATA_BYTES_MAX, MEMBER_PROTOCOLS_MAX, NEW_MEMBER_JOIN_MS_MAX, TEXT_LENGTH_MAX } from './group-settings.ts';
 import { joinError, syncError, type Rebalance } from './rebalance.machine.ts';
 
 type JoinTicket = Ticket<JoinAnswer>;
@@ -48,13 +48,12 @@ export class Joining {
   }
 
   /** What is wrong with the request whatever its group is like. */
-  private problemOf({ groupId, sessionTimeoutMs, protocols }: JoinRequest): number {
+  private problemOf(request: JoinRequest): number {
     const { sessionTimeoutMsMin, sessionTimeoutMsMax } = this.context.host.settings;
-    if (groupId === '') return ErrorCode.INVALID_GROUP_ID;
+    const { groupId, sessionTimeoutMs } = request;
+    if (groupId === '' || groupId.length > TEXT_LENGTH_MAX) return ErrorCode.INVALID_GROUP_ID;
     if (sessionTimeoutMs < sessionTimeoutMsMin || sessionTimeoutMs > sessionTimeoutMsMax) return ErrorCode.INVALID_SESSION_TIMEOUT;
-    const metadataBytes = protocols.reduce((sum, { metadata }) => sum + metadata.length, 0);
-    const isExcessive = protocols.length > MEMBER_PROTOCOLS_MAX || metadataBytes > MEMBER_METADATA_BYTES_MAX;
-    return isExcessive ? ErrorCode.INVALID_REQUEST : ErrorCode.NONE;
+    return isExcessive(request) ? ErrorCode.INVALID_REQUEST : ErrorCode.NONE;
   }
 
   /** Whether the budget has room for what the request adds. The client tries again: others may leave meanwhile. */
@@ -188,4 +187,16 @@ export class Joining {
     };
     this.context.write(group, [group.record(null)], settle);
   }
+}
+
+/** Whether the member says more of itself than can be kept. */
+function isExcessive({ clientId, groupInstanceId, protocolType, protocols }: JoinRequest): boolean {
+  if (protocols.length > MEMBER_PROTOCOLS_MAX) return true;
+  let metadataBytes = 0;
+  let longest = Math.max(clientId.length, groupInstanceId?.length ?? 0, protocolType.length);
+  for (const { name, metadata } of protocols) {
+    metadataBytes += metadata.length;
+    longest = Math.max(longest, name.length);
+  }
+  return metadataBytes > MEMBER_METADATA_BYTES_MAX || longest > TEXT_LENGTH_MAX;
 }

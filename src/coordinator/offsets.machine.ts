@@ -19,7 +19,9 @@ import type {
   MemberIdentity,
   OffsetDeleteAnswer,
   OffsetDeleteRequest,
+  PartitionName,
 } from './group-requests.ts';
+import { TEXT_LENGTH_MAX } from './group-settings.ts';
 import type { Rebalance } from './rebalance.machine.ts';
 
 /** See the file header. */
@@ -89,7 +91,7 @@ export class Offsets {
     const group = this.context.groups.get(groupId);
     if (group === undefined) return effects.answer(ticket, ErrorCode.GROUP_ID_NOT_FOUND);
     if (group.state !== 'Empty') return effects.answer(ticket, ErrorCode.NON_EMPTY_GROUP);
-    const records: CoordinatorRecord[] = [...tombstones(group), { kind: 'group', groupId, value: null }];
+    const records: CoordinatorRecord[] = [...tombstones(groupId, group.offsets.all()), { kind: 'group', groupId, value: null }];
     this.context.write(group, records, (errorCode) => effects.answer(ticket, groupErrorOf(errorCode)));
   }
 
@@ -121,7 +123,7 @@ export class Offsets {
   forgetTopic(groupId: string, topic: string): void {
     const group = this.context.groups.get(groupId);
     if (group === undefined) return;
-    const records = [...tombstones(group, topic)];
+    const records = tombstones(groupId, group.offsets.allOf(topic));
     if (records.length > 0) this.context.write(group, records);
   }
 
@@ -165,7 +167,8 @@ function expiryBase(group: ClassicGroup): ((committed: CommittedOffset) => numbe
 }
 
 /** Only commits from outside of any group make one. */
-function unknownGroupProblem({ generationId, knowsGroupIdNotFound }: CommitRequest): number {
+function unknownGroupProblem({ groupId, generationId, knowsGroupIdNotFound }: CommitRequest): number {
+  if (groupId.length > TEXT_LENGTH_MAX) return ErrorCode.INVALID_GROUP_ID;
   if (generationId < 0) return ErrorCode.NONE;
   return knowsGroupIdNotFound ? ErrorCode.GROUP_ID_NOT_FOUND : ErrorCode.ILLEGAL_GENERATION;
 }
@@ -204,7 +207,6 @@ function tombstone(groupId: string, topic: string, partition: number): OffsetRec
   return { kind: 'offset', groupId, topic, partition, value: null };
 }
 
-/** For everything committed, or about to be, of one topic or of all. */
-function* tombstones(group: ClassicGroup, only?: string): Generator<OffsetRecord, void, undefined> {
-  for (const { topic, partition } of group.offsets.all(only)) yield tombstone(group.groupId, topic, partition);
+function tombstones(groupId: string, partitions: Iterable<PartitionName>): OffsetRecord[] {
+  return Array.from(partitions, ({ topic, partition }) => tombstone(groupId, topic, partition));
 }

@@ -43,6 +43,10 @@ export interface Request {
    * The request's own bytes are freed.
    */
   respond(pieces: Buffer[], onDrained?: () => void): void;
+  /**
+   * The answer may take long, and the handler keeps nothing of the body: its bytes are freed now, and if it is a large request, others get its turn.
+   */
+  becomeParked(): void;
   /** Closes the connection without an answer, for what the client sent. */
   abort(reason: string): void;
   /** Called when another request queues behind this one; at once (in a microtask) if that is so already. */
@@ -149,6 +153,11 @@ export class ApiRequest implements Request {
       };
     }
     this.connection.onAnswered();
+  }
+
+  becomeParked(): void {
+    this.freeBytes();
+    this.becomeReleased();
   }
 
   abort(reason: string): void {

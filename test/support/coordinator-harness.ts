@@ -99,7 +99,7 @@ export class CoordinatorHarness {
     this.effects.giveAnswers();
     this.effects.takeWrites();
     this.held.length = 0;
-    this.budget.bytes = 0;
+    this.budget.discard();
     this.timers = new TimerWheel(this.nowMs, TICK_MS);
     this.machine = this.load();
   }

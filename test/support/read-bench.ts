@@ -93,6 +93,11 @@ export class FakeRequest implements Request {
     this.waiter?.();
   }
 
+  becomeParked(): void {
+    // Whoever looks at the body from here on finds nonsense.
+    this.bytes.fill(0xdd);
+  }
+
   abort(reason: string): void {
     this.aborted = reason;
   }
