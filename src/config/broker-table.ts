@@ -3,6 +3,7 @@
  * (`table.ts`), so the two cannot disagree.
  */
 
+import { COORDINATOR_CONFIGS } from './coordinator-table.ts';
 import { APPLIED, type ConfigDefinition } from './definition.ts';
 
 const KIB = 1024;
@@ -366,6 +367,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     state: APPLIED,
     doc: 'Threads for topics with ringlog.durability=page-cache or memory; they start at first use.',
   },
+  ...COORDINATOR_CONFIGS,
 ];
 
 /** A setting in ms under another name, in a coarser unit. */
@@ -376,7 +378,7 @@ export interface CoarseSetting {
   readonly unitMs: number;
 }
 
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
 /** Kafka's other names of the same times. Of two that are given the earlier one here wins, as in Kafka. */
