@@ -7,6 +7,7 @@
  */
 import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
 import { ProducerIds } from './cluster/producer-ids.ts';
+import { offsetsTopic } from './cluster/internal-topics.ts';
 import { TopicCatalog } from './cluster/topic-catalog.ts';
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
 import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
@@ -40,6 +41,8 @@ import { describeClusterHandler } from './main/handlers/60-describe-cluster.ts';
 import { listConfigResourcesHandler } from './main/handlers/74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
+import { InternalLoads } from './main/internal-loads.ts';
+import { InternalTopicLog } from './main/internal-log.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
 import { ReadSide } from './main/read-side.ts';
@@ -70,6 +73,8 @@ export class Broker {
   readonly config: BrokerConfig;
   /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. */
   readonly closed: Promise<Error | undefined>;
+  /** Where consumer groups live. */
+  readonly offsetsLog: InternalTopicLog;
 
   private readonly logger: Logger;
   private readonly ingress: Ingress;
@@ -80,6 +85,7 @@ export class Broker {
   private readonly store: EmbeddedMetadataStore;
   private readonly folder: DataFolder;
   private readonly reads: ReadSide;
+  private readonly loads: InternalLoads;
   private readonly wheel: NodeJS.Timeout;
   private resolveClosed: (reason: Error | undefined) => void = () => undefined;
   private stopping: Promise<void> | null = null;
@@ -202,6 +208,16 @@ export class Broker {
       onProblem: (text, error) => logger.error({ err: error }, text),
       later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
     });
+    this.loads = new InternalLoads(this.reads.reader, ({ topic, partition }, offset, problem, error) =>
+      logger.error({ topic: topic.name, partition, offset, err: error }, `an internal partition could not be loaded: ${problem}`),
+    );
+    this.offsetsLog = new InternalTopicLog(offsetsTopic(config), {
+      router,
+      lifecycle: this.lifecycle,
+      appends: this.ingress.own,
+      loads: this.loads,
+      onProblem: (text, error) => logger.error({ err: error }, text),
+    });
     this.registerHandlers();
   }
 
@@ -264,6 +280,8 @@ export class Broker {
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
+    this.ingress.own.stop();
+    this.loads.stop();
     this.ingress.stop();
     await Promise.all([this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();

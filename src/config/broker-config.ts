@@ -77,6 +77,9 @@ export interface BrokerConfig {
   readonly partitionProducersMax: number;
   readonly producersMax: number;
   readonly openSegmentsMax: number;
+  readonly offsetsTopicPartitions: number;
+  readonly offsetsTopicSegmentBytes: number;
+  readonly offsetsTopicDurability: Durability;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -193,6 +196,9 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     partitionProducersMax: number('ringlog.partition.producers.max'),
     producersMax: number('ringlog.producers.max'),
     openSegmentsMax: number('ringlog.open.segments.max'),
+    offsetsTopicPartitions: number('offsets.topic.num.partitions'),
+    offsetsTopicSegmentBytes: number('offsets.topic.segment.bytes'),
+    offsetsTopicDurability: text('ringlog.offsets.topic.durability') as Durability,
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),
