@@ -21,6 +21,9 @@ export function internalTopicRefusal(name: string, done: string): CatalogRefusal
   return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${name}' is the broker's own and cannot be ${done} by a client.`);
 }
 
+/** What a batch of a coordinator may always have, however little the batches of clients may. */
+const BATCH_BYTES = 1_048_588;
+
 /** The topic of consumer groups as it is created at first use. */
 export function offsetsTopic(broker: BrokerConfig): NewTopic {
   return {
@@ -29,6 +32,7 @@ export function offsetsTopic(broker: BrokerConfig): NewTopic {
     replicationFactor: 1,
     configs: {
       'compression.type': 'producer',
+      'max.message.bytes': String(Math.max(BATCH_BYTES, broker.values.get('message.max.bytes')?.value as number)),
       'ringlog.durability': broker.offsetsTopicDurability,
       'segment.bytes': String(broker.offsetsTopicSegmentBytes),
       // A committed offset holds until its group expires, which is not for the log to say.

@@ -32,13 +32,7 @@ export class Cycle {
     this.run();
   };
 
-  constructor(
-    links: readonly ShardLink[],
-    completions: Completions,
-    pending: PendingTable,
-    regions: ReceiveRegions,
-    own: InternalAppends,
-  ) {
+  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions, own: InternalAppends) {
     this.links = links;
     this.completions = completions;
     this.pending = pending;

@@ -44,7 +44,13 @@ export class InternalBench {
     // Turns are the test's to give.
     this.own = new InternalAppends({ memory: this.regions.own, nowMs: () => this.nowMs, onDue: () => undefined, ...limits });
     const views = { view: (handle: number): FakeTarget | undefined => this.targets[handle] };
-    this.cycle = new Cycle(this.links, new Completions(this.links, pending, this.own, views, () => undefined), pending, this.regions, this.own);
+    this.cycle = new Cycle(
+      this.links,
+      new Completions(this.links, pending, this.own, views, () => undefined),
+      pending,
+      this.regions,
+      this.own,
+    );
     this.shard = this.addShard(shard);
   }
 

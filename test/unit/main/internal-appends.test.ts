@@ -89,7 +89,10 @@ describe('an append of main itself', () => {
     expect(turns).toBe(1);
     for (let n = 0; n < 20; n++) bench.step();
     expect(bench.names).toHaveLength(max + 3);
-    expect(bench.names.filter((name) => name.startsWith('one'))).toEqual([...Array.from({ length: max }, (_, n) => `one ${n}`), 'one more']);
+    expect(bench.names.filter((name) => name.startsWith('one'))).toEqual([
+      ...Array.from({ length: max }, (_, n) => `one ${n}`),
+      'one more',
+    ]);
     expect(bench.names.filter((name) => name.startsWith('two'))).toEqual(['two 0', 'two 1']);
     expect([bench.usedBytes, bench.own.waiting, link.line.size]).toEqual([0, 0, 0]);
   });

@@ -82,7 +82,11 @@ describe('a load', () => {
       );
       const base = writer.state.endOffset;
       records.forEach(({ key, value }, i) =>
-        expected.push({ key: Buffer.from(key).toString(), value: value === null ? undefined : Buffer.from(value).toString(), offset: base + i }),
+        expected.push({
+          key: Buffer.from(key).toString(),
+          value: value === null ? undefined : Buffer.from(value).toString(),
+          offset: base + i,
+        }),
       );
       write(writer, records);
     }
@@ -136,9 +140,14 @@ describe('a load', () => {
     write(writer, [record('a')]);
     // As compaction leaves it: batches in the middle are gone, and so are records of a batch.
     writer.state.endOffset = writer.state.segments[0]!.endOffset = 10;
-    const sparse = [{ key: 'b', value: '1' }, { key: 'c', value: '2', offsetDelta: 4 }];
+    const sparse = [
+      { key: 'b', value: '1' },
+      { key: 'c', value: '2', offsetDelta: 4 },
+    ];
     writer.appendBatch(buildBatch({ records: sparse, baseOffset: 10 }));
-    writer.appendBatch(buildBatch({ records: [{ key: Buffer.alloc(4), value: Buffer.alloc(6) }], baseOffset: 15, attributes: CONTROL_BIT }));
+    writer.appendBatch(
+      buildBatch({ records: [{ key: Buffer.alloc(4), value: Buffer.alloc(6) }], baseOffset: 15, attributes: CONTROL_BIT }),
+    );
     write(writer, [record('d')]);
     const { errorCode, records } = await load(loads, writer);
     expect([errorCode, records.map(({ key, offset }) => [key, offset])]).toEqual([

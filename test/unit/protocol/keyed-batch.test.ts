@@ -55,7 +55,10 @@ describe('a keyed batch', () => {
   });
 
   it('of other writers is read, too: null keys, headers, timestamps, gaps', () => {
-    const headers = [{ key: 'h', value: Buffer.from('v') }, { key: '', value: null }];
+    const headers = [
+      { key: 'h', value: Buffer.from('v') },
+      { key: '', value: null },
+    ];
     const batch = buildBatch({
       baseOffset: 100,
       records: [
