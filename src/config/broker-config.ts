@@ -85,6 +85,9 @@ export interface BrokerConfig {
   readonly offsetsRetentionMs: number;
   readonly offsetsRetentionCheckIntervalMs: number;
   readonly groupsMemoryBytes: number;
+  readonly offsetsTopicPartitions: number;
+  readonly offsetsTopicSegmentBytes: number;
+  readonly offsetsTopicDurability: Durability;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -209,6 +212,9 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     offsetsRetentionMs: number('offsets.retention.minutes') * MINUTE_MS,
     offsetsRetentionCheckIntervalMs: number('offsets.retention.check.interval.ms'),
     groupsMemoryBytes: number('ringlog.groups.memory.bytes'),
+    offsetsTopicPartitions: number('offsets.topic.num.partitions'),
+    offsetsTopicSegmentBytes: number('offsets.topic.segment.bytes'),
+    offsetsTopicDurability: text('ringlog.offsets.topic.durability') as Durability,
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),

@@ -4,7 +4,7 @@
  */
 
 import { COORDINATOR_CONFIGS } from './coordinator-table.ts';
-import { APPLIED, type ConfigDefinition } from './definition.ts';
+import { APPLIED, notYet, type ConfigDefinition } from './definition.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -289,6 +289,47 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     dynamic: false,
     state: APPLIED,
     doc: 'Most disk space kept as segments ready for reuse.',
+  },
+  {
+    name: 'offsets.topic.num.partitions',
+    type: 'INT',
+    default: '50',
+    min: 1,
+    max: 10_000,
+    unit: 'count',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Partitions of the topic that holds the offsets of consumer groups, which is created at first use. A later change changes nothing.',
+  },
+  {
+    name: 'offsets.topic.replication.factor',
+    type: 'INT',
+    default: '1',
+    min: 1,
+    max: 32767,
+    unit: 'count',
+    dynamic: false,
+    state: notYet('there is a single broker'),
+    doc: 'Replicas of the partitions of that topic.',
+  },
+  {
+    name: 'offsets.topic.segment.bytes',
+    type: 'INT',
+    default: String(100 * MIB),
+    min: 1 * MIB,
+    unit: 'bytes',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Segment size that the topic for offsets of consumer groups is created with.',
+  },
+  {
+    name: 'ringlog.offsets.topic.durability',
+    type: 'STRING',
+    default: 'fsync',
+    validValues: ['memory', 'page-cache', 'fsync'],
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Durability that the topic for offsets of consumer groups is created with: when a committed offset is acknowledged.',
   },
   {
     name: 'producer.id.expiration.ms',

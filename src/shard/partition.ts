@@ -1,6 +1,7 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
 import type { LogState, PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
 import { ProducerTable } from '../log/producer-table.ts';
+import type { ProducerUndo } from '../log/producer-undo.ts';
 
 /** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
 export const UNKNOWN_AGE = -Infinity;
@@ -69,11 +70,11 @@ export class ShardPartition {
   /** Log-append time never goes backwards within a partition. */
   lastAppendTime = -1;
 
-  constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number) {
+  constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number, undo: ProducerUndo) {
     this.handle = handle;
     const { producers, ...log } = state;
     this.state = log;
-    this.producers = new ProducerTable(producers);
+    this.producers = new ProducerTable(producers, undo);
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;

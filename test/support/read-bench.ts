@@ -295,7 +295,7 @@ export class ReadBench {
     const broker = resolveBrokerConfig({ dataDir: this.dataDir });
     const config = { ...resolveTopicConfig({}, broker), indexIntervalBytes: this.options.indexIntervalBytes ?? 4096 };
     const id = Buffer.alloc(16, this.nextTopic++).toString('base64url');
-    const topic: MutableTopic = { name, id, config, partitions: [], deleted: false };
+    const topic: MutableTopic = { name, id, config, partitions: [], internal: false, deleted: false };
     const writers: LogWriter[] = [];
     for (let partition = 0; partition < partitions; partition++) {
       const view = this.makeView(topic, partition);
