@@ -22,6 +22,9 @@ import { CONSUMER_PROTOCOL_TYPE, subscribedTopics } from './subscribed-topics.ts
 /** Kafka's names, as tools show them. */
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable';
 
+/** Generations are int32 on the wire. */
+const GENERATION_MAX = 2_147_483_647;
+
 /** State → the states it may be entered from. */
 const ENTERED_FROM: Readonly<Record<GroupState, readonly GroupState[]>> = {
   Empty: ['PreparingRebalance'],
@@ -99,6 +102,8 @@ export class ClassicGroup {
     // While the group is empty any protocol will do.
     this.state = 'Empty';
     for (const member of stored.members) {
+      // What a log says is not for us to assert.
+      if (this.members.has(member.memberId) || this.staticMembers.has(member.groupInstanceId ?? '')) continue;
       const protocols = [{ name: stored.protocol ?? '', metadata: member.subscription }];
       const restored = new ClassicMember({ ...member, protocols });
       restored.assignment = member.assignment;
@@ -272,7 +277,7 @@ export class ClassicGroup {
 
   /** Begins the next generation with the members there are. */
   beginGeneration(date: number): void {
-    this.generation++;
+    this.generation = this.generation === GENERATION_MAX ? 1 : this.generation + 1;
     this.isStoring = false;
     this.pendingSync.clear();
     if (this.members.size === 0) {

@@ -87,20 +87,31 @@ export function encodeCoordinatorRecord(record: CoordinatorRecord): EncodedRecor
 }
 
 /**
- * Decodes a record; null for kinds that are not of classic groups.
- * @throws MalformedError for bytes that are no such record
+ * Decodes a record; null for a key that is not of classic groups, whatever it is.
+ * @throws MalformedError for a value that is none of its key's: leaving it out would bring back an older one
  */
 export function decodeCoordinatorRecord(key: Uint8Array | null, value: Uint8Array | null): CoordinatorRecord | null {
-  if (key === null) throw new MalformedError('coordinator record', 'key', 0, 'a record of __consumer_offsets has a key');
-  const keyBytes = bufferOf(key);
-  const version = versionOf(keyBytes);
-  if (version <= OFFSET_KEY_VERSION) {
-    const { group, topic, partition } = decodeMessage(offsetCommitKey, version, keyBytes, VERSION_BYTES);
-    return { kind: 'offset', groupId: group, topic, partition, value: value === null ? null : decodeOffset(bufferOf(value)) };
+  const name = decodeKey(key);
+  if (name === null) return null;
+  const valueBytes = value === null ? null : bufferOf(value);
+  if ('topic' in name) {
+    const { group, topic, partition } = name;
+    return { kind: 'offset', groupId: group, topic, partition, value: valueBytes === null ? null : decodeOffset(valueBytes) };
   }
-  if (version !== GROUP_KEY_VERSION) return null;
-  const { group } = decodeMessage(groupMetadataKey, version, keyBytes, VERSION_BYTES);
-  return { kind: 'group', groupId: group, value: value === null ? null : decodeGroup(bufferOf(value)) };
+  return { kind: 'group', groupId: name.group, value: valueBytes === null ? null : decodeGroup(valueBytes) };
+}
+
+function decodeKey(key: Uint8Array | null): { group: string } | { group: string; topic: string; partition: number } | null {
+  if (key === null || key.length < VERSION_BYTES) return null;
+  const bytes = bufferOf(key);
+  const version = versionOf(bytes);
+  if (version < 0 || version > GROUP_KEY_VERSION) return null;
+  try {
+    return decodeMessage(version === GROUP_KEY_VERSION ? groupMetadataKey : offsetCommitKey, version, bytes, VERSION_BYTES);
+  } catch (error) {
+    if (error instanceof MalformedError) return null;
+    throw error;
+  }
 }
 
 function encodeOffset({ groupId, topic, partition, value }: OffsetRecord): EncodedRecord {

@@ -91,14 +91,14 @@ export interface CommitPartition {
   /** −1: unknown. */
   readonly leaderEpoch: number;
   readonly metadata: string;
-  /** Ms since 1970; −1: now. */
+  /** Ms since 1970; below zero, or no exact number: now. */
   readonly commitTimestampMs: number;
 }
 
 export interface CommitRequest extends MemberIdentity {
   /** From version 9 on an unknown group has an error of its own. */
   readonly knowsGroupIdNotFound: boolean;
-  /** How long the offsets are kept, in ms; −1: by the rule of the broker. */
+  /** How long the offsets are kept, in ms; below zero: by the rule of the broker. */
   readonly retentionMs: number;
   /** All of them exist. */
   readonly partitions: readonly CommitPartition[];

@@ -197,8 +197,9 @@ function recordOf({ groupId, retentionMs }: CommitRequest, committed: CommitPart
     offset,
     leaderEpoch,
     metadata,
-    commitTimestampMs: commitTimestampMs === -1 ? now.date : commitTimestampMs,
-    expireTimestampMs: retentionMs === -1 ? -1 : now.date + retentionMs,
+    // Old clients may say any number.
+    commitTimestampMs: commitTimestampMs >= 0 && Number.isSafeInteger(commitTimestampMs) ? commitTimestampMs : now.date,
+    expireTimestampMs: retentionMs < 0 ? -1 : Math.min(now.date + retentionMs, Number.MAX_SAFE_INTEGER),
   };
   return { kind: 'offset', groupId, topic, partition, value };
 }

@@ -58,13 +58,14 @@ export interface GroupCoordinatorParts {
   /** Milliseconds since 1970. */
   readonly date: () => number;
   /** Something went wrong that no client is told of. */
-  readonly onProblem: (text: string, details: object) => void;
+  readonly onProblem: (text: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Records on their way, over all partitions, beyond which no commit is taken: the disk does not keep up. */
 const WAITING_RECORDS_MAX = 100_000;
-/** A partition that could not be loaded is loaded again after this. */
-const RELOAD_MS = 5000;
+/** A partition that could not be loaded is loaded again after this; each time that fails, after twice as long. */
+const RELOAD_MS_MIN = 5000;
+const RELOAD_MS_MAX = 300_000;
 /** Groups that are looked at in one go when something is to be deleted from all. */
 const SWEEP_GROUPS = 200;
 
@@ -218,12 +219,12 @@ export class GroupCoordinator {
     }
   }
 
-  private load(groups: HostedGroups): void {
+  private load(groups: HostedGroups, reloadMs = RELOAD_MS_MIN): void {
     groups.load((errorCode) => {
       if (errorCode === ErrorCode.NONE || this.stopped) return this.effects.giveAnswers();
       this.parts.onProblem('groups could not be loaded; another try follows', { partition: groups.partition, errorCode });
       const { timers, nowMs } = this.parts;
-      timers.schedule(nowMs(), RELOAD_MS, () => this.load(groups));
+      timers.schedule(nowMs(), reloadMs, () => this.load(groups, Math.min(2 * reloadMs, RELOAD_MS_MAX)));
     });
   }
 

@@ -22,7 +22,7 @@ export interface HostedGroupsParts {
   readonly now: () => Instant;
   /** A batch was settled: there may be answers. */
   readonly onBatchEnd: () => void;
-  readonly onProblem: (text: string, details: object) => void;
+  readonly onProblem: (text: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
 /** See the file header. */
@@ -56,31 +56,31 @@ export class HostedGroups implements GroupWriterOwner {
     this.budget = new GroupBudget(this.total);
     this.machine = new GroupPartition(this.partition, { ...this.host, budget: this.budget });
     const now = this.parts.now();
-    let malformed = 0;
+    let isReadable = true;
     const onRecord = (key: Uint8Array | null, value: Uint8Array | null, offset: number): void => {
+      if (!isReadable) return;
       try {
         const record = decodeCoordinatorRecord(key, value);
         if (record !== null) this.machine.replay(record, now);
       } catch (error) {
         if (!(error instanceof MalformedError)) throw error;
-        // As Kafka does: what nobody understands must not keep the groups from everybody.
-        if (malformed++ === 0)
-          this.parts.onProblem('a record of the groups cannot be read and is passed over', {
-            partition: this.partition,
-            offset,
-            err: error,
-          });
+        isReadable = false;
+        this.parts.onProblem('a record of the groups cannot be read', { partition: this.partition, offset, err: error });
       }
     };
     this.parts.log.load(this.partition, onRecord, (errorCode) => {
-      if (errorCode === ErrorCode.NONE) {
-        this.machine.becomeActive(this.parts.now());
-        this.errorCode = ErrorCode.NONE;
-        for (const topic of this.goneTopics) this.forgetTopic(topic);
-        this.goneTopics.clear();
-      } else this.errorCode = ErrorCode.COORDINATOR_NOT_AVAILABLE;
-      done(errorCode);
+      const outcome = isReadable ? errorCode : ErrorCode.UNKNOWN_SERVER_ERROR;
+      if (outcome === ErrorCode.NONE) this.becomeActive();
+      else this.errorCode = ErrorCode.COORDINATOR_NOT_AVAILABLE;
+      done(outcome);
     });
+  }
+
+  private becomeActive(): void {
+    this.machine.becomeActive(this.parts.now());
+    this.errorCode = ErrorCode.NONE;
+    for (const topic of this.goneTopics) this.forgetTopic(topic);
+    this.goneTopics.clear();
   }
 
   /** The topic is gone: what was committed for it goes, too. */

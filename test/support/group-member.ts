@@ -9,7 +9,7 @@ import { syncGroup } from '../../src/protocol/apis/14-sync-group.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import type { ResponseOf } from '../../src/protocol/schema.ts';
 import { subscription } from './coordinator-harness.ts';
-import type { KafkaClient } from './kafka-client.ts';
+import { ConnectionLost, type KafkaClient } from './kafka-client.ts';
 
 /** Codes after which a client asks again, as every client does. */
 const TRANSIENT: ReadonlySet<number> = new Set([
@@ -90,6 +90,19 @@ export class GroupMember {
       if (joined.errorCode !== 0) continue;
       const { errorCode } = await this.sync(Object.fromEntries(joined.members.map(({ memberId }) => [memberId, memberId])));
       if (errorCode === 0) return;
+    }
+  }
+
+  /** Does what a consumer does, until its connection is gone. */
+  async work(): Promise<void> {
+    try {
+      await this.settle();
+      for (;;) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if ((await this.heartbeat()) !== 0) await this.settle();
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
     }
   }
 

@@ -15,9 +15,21 @@ import { readEach, respondEach } from './paced.ts';
 type Asked = NonNullable<RequestOf<typeof offsetFetch>['groups']>[number];
 type AskedTopic = NonNullable<Asked['topics']>[number];
 type Answer = NonNullable<ResponseInput<typeof offsetFetch>['groups']>[number];
-type TopicAnswer = Answer['topics'][number];
-type PartitionAnswer = TopicAnswer['partitions'][number];
+type PartitionAnswer = Answer['topics'][number]['partitions'][number];
 type GroupOffsets = Exclude<ReturnType<GroupCoordinator['offsetsOf']>, number | undefined>;
+
+/** Both names of a topic: versions differ in which they say. */
+interface TopicAnswer {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitions: readonly PartitionAnswer[];
+}
+
+interface GroupAnswer {
+  readonly groupId: string;
+  readonly errorCode: number;
+  readonly topics: readonly TopicAnswer[];
+}
 
 /** First versions with … an error for the group as a whole, */
 const GROUP_ERROR_VERSION = 2;
@@ -59,7 +71,7 @@ function answerGroup(
   router: Pick<Router, 'topicByName' | 'topicById'>,
   { groupId, topics }: Asked,
   byId: boolean,
-): Answer {
+): GroupAnswer {
   const offsets = coordinator.offsetsOf(groupId);
   if (typeof offsets === 'number') return { groupId, errorCode: offsets, topics: [] };
   const answers = topics === null ? allTopics(offsets, router, byId) : topics.map((topic) => askedTopic(offsets, router, topic, byId));

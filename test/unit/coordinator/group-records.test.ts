@@ -85,19 +85,17 @@ describe('records of groups', () => {
     }
   });
 
-  it('of other kinds are passed over, and what is none is an error', () => {
-    expect(decodeCoordinatorRecord(Buffer.from('0003000167', 'hex'), null)).toBeNull();
-    expect(decodeCoordinatorRecord(Buffer.from('7fff', 'hex'), null)).toBeNull();
-    for (const [key, value] of [
-      [null, null],
-      [Buffer.alloc(0), null],
-      [Buffer.from('ffff', 'hex'), null],
-      [Buffer.from('00010001', 'hex'), null],
-      [encodeCoordinatorRecord(OFFSET).key, Buffer.alloc(1)],
-      [encodeCoordinatorRecord(OFFSET).key, Buffer.from('0009', 'hex')],
-      [encodeCoordinatorRecord(GROUP).key, Buffer.from('0003ffff', 'hex')],
+  it('with keys of other kinds, or of none, are passed over; a value that is none is an error', () => {
+    const keys = ['0003000167', '7fff', 'ffff', '', '00', '00010001', '000200', '0000000167'];
+    for (const key of keys) expect(decodeCoordinatorRecord(Buffer.from(key, 'hex'), Buffer.from('x'))).toBeNull();
+    expect(decodeCoordinatorRecord(null, null)).toBeNull();
+    for (const [record, value] of [
+      [OFFSET, '00'],
+      [OFFSET, '0009'],
+      [OFFSET, '0003'],
+      [GROUP, '0003ffff'],
     ] as const)
-      expect(() => decodeCoordinatorRecord(key, value)).toThrow(MalformedError);
+      expect(() => decodeCoordinatorRecord(encodeCoordinatorRecord(record).key, Buffer.from(value, 'hex'))).toThrow(MalformedError);
   });
 });
 

@@ -43,6 +43,21 @@ describe('committed offsets', () => {
     expect(harness.machine.offsetsOf('group')!.get('b', 0)).toMatchObject({ commitTimestampMs: 5 });
   });
 
+  it('may bear any time and any retention that old clients say', () => {
+    const harness = new CoordinatorHarness();
+    const at = (commitTimestampMs: number) => [
+      { topic: 'topic', partition: 0, offset: 1n, leaderEpoch: -1, metadata: '', commitTimestampMs },
+    ];
+    for (const commitTimestampMs of [-2, -(2 ** 63), 2 ** 63]) {
+      expect(harness.commit(0, { partitions: at(commitTimestampMs) }).value.errorCodes).toEqual([0]);
+      expect(harness.machine.offsetsOf('group')!.get('topic', 0)!.commitTimestampMs).toBe(harness.now.date);
+    }
+    for (const retentionMs of [2 ** 63, -(2 ** 63)]) expect(harness.commit(2, { retentionMs }).value.errorCodes).toEqual([0]);
+    harness.restart();
+    harness.expire();
+    expect(harness.offset()).toBe(2);
+  });
+
   it('of a simple consumer make a group of their own; with a generation they do not', () => {
     const harness = new CoordinatorHarness();
     expect(harness.commit(1).value.errorCodes).toEqual([0]);
