@@ -6,6 +6,7 @@
  */
 import { assert } from '../lib/assert.ts';
 import { Area, Grant, type ReceiveRegions } from './regions.ts';
+import type { Steps } from './steps.ts';
 
 /** Who outlives the requests of a connection and wants to know its end. */
 export interface CloseListener {
@@ -38,6 +39,8 @@ export interface Request {
   readonly bodyStart: number;
   readonly bodyEnd: number;
   readonly connection: RequestConnection;
+  /** Where much work takes turns with that of others. */
+  readonly steps: Steps;
   /**
    * Answers, exactly once. The pieces, together one whole frame, are written in order; `onDrained` runs when the kernel took them all or the socket died.
    * The request's own bytes are freed.
@@ -74,6 +77,7 @@ export class ApiRequest implements Request {
   readonly bodyStart: number;
   readonly bodyEnd: number;
   readonly connection: ApiRequestOwner;
+  readonly steps: Steps;
   /** Set by `respond`, until the connection writes them. */
   pieces: Buffer[] | null = null;
   onDrained: (() => void) | null = null;
@@ -103,6 +107,7 @@ export class ApiRequest implements Request {
     bodyEnd: number,
     grant: Grant | null,
     regions: ReceiveRegions,
+    steps: Steps,
   ) {
     this.connection = connection;
     this.apiKey = header.apiKey;
@@ -113,6 +118,7 @@ export class ApiRequest implements Request {
     this.bodyStart = header.bodyStart;
     this.bodyEnd = bodyEnd;
     this.regions = regions;
+    this.steps = steps;
     if (grant !== null) grant.moveTo(this.grant);
   }
 
@@ -157,7 +163,8 @@ export class ApiRequest implements Request {
 
   becomeParked(): void {
     this.freeBytes();
-    this.becomeReleased();
+    // Not within the handler: the next in line may do the same, and so on.
+    if (this.onReleased !== null) queueMicrotask(() => this.becomeReleased());
   }
 
   abort(reason: string): void {

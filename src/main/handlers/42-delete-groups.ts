@@ -11,7 +11,7 @@ export function deleteGroupsHandler(coordinator: Pick<GroupCoordinator, 'deleteG
   return async (request) => {
     const { groupsNames } = decodeRequest(deleteGroups, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     // A group named twice is answered once: the answer is a map.
-    const results = await changeEach([...new Set(groupsNames)], async (groupId) => {
+    const results = await changeEach(request, [...new Set(groupsNames)], async (groupId) => {
       const errorCode =
         groupId === ''
           ? ErrorCode.INVALID_GROUP_ID
