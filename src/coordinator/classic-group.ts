@@ -225,7 +225,16 @@ export class ClassicGroup {
       member.groupInstanceId !== null && member.awaitingJoin === null && member.awaitingSync === null,
       'a fenced member waits for nothing',
     );
-    const successor = new ClassicMember({ ...member, memberId: newMemberId });
+    const { groupInstanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs, protocols } = member;
+    const successor = new ClassicMember({
+      memberId: newMemberId,
+      groupInstanceId,
+      clientId,
+      clientHost,
+      rebalanceTimeoutMs,
+      sessionTimeoutMs,
+      protocols,
+    });
     successor.assignment = member.assignment;
     this.budget.add(successor.bytes - member.bytes);
     this.members.delete(member.memberId);

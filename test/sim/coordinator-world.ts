@@ -8,7 +8,7 @@
 import type { JoinAnswer, SyncAnswer } from '../../src/coordinator/group-requests.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
-import { CoordinatorHarness, JOIN, Pending, TICK_MS, subscription } from '../support/coordinator-harness.ts';
+import { CoordinatorHarness, JOIN, TICK_MS, subscription, type Pending } from '../support/coordinator-harness.ts';
 
 export interface WorldOptions {
   readonly seed: number;

@@ -35,6 +35,8 @@ class Bench {
   readonly timers = new TimerWheel(0, 10);
   /** A topic `t` with two partitions. */
   readonly topics = new Map([['t', { name: 't', id: TOPIC_ID, partitions: [{}, {}] }]]);
+  /** What handlers threw. */
+  readonly failures: unknown[] = [];
   nowMs = 0;
 
   static async started(): Promise<Bench> {
@@ -65,13 +67,14 @@ class Bench {
   send<A extends Api>(api: A, version: number, body: RequestInput<A>): FakeRequest {
     const request = new FakeRequest(api, version, body);
     const running = this.handlers.get(api.key)!(request);
-    if (running !== undefined) running.catch((error: unknown) => setImmediate(() => Promise.reject(error)));
+    if (running !== undefined) running.catch((error: unknown) => void this.failures.push(error));
     return request;
   }
 
   async ask<A extends Api>(api: A, version: number, body: RequestInput<A>): Promise<ResponseOf<A>> {
     const request = this.send(api, version, body);
     await this.pass();
+    expect(this.failures).toEqual([]);
     return request.decode(api);
   }
 
