@@ -81,7 +81,9 @@ describe('the topic of a coordinator', () => {
       [1000, 1_048_588],
       [5_000_000, 5_000_000],
     ])
-      expect(offsetsTopic(resolveBrokerConfig({ set: [`message.max.bytes=${bytes}`] })).configs['max.message.bytes']).toBe(String(expected));
+      expect(offsetsTopic(resolveBrokerConfig({ set: [`message.max.bytes=${bytes}`] })).configs['max.message.bytes']).toBe(
+        String(expected),
+      );
     expect(() => resolveBrokerConfig({ set: ['offsets.topic.replication.factor=3'] })).toThrow('single broker');
   });
 
