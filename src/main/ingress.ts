@@ -18,6 +18,7 @@ import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
+import { ProduceRefusals } from './produce-refusals.ts';
 import { ReceiveRegions, REQUEST_BYTES_MAX, type Grant } from './regions.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
@@ -64,12 +65,13 @@ export class Ingress implements ConnectionHost {
       ownBytes: OWN_BYTES,
       onRoom: () => this.cycle.schedule(),
     });
-    this.writer = new ResponseWriter(this.regions.bytes);
     this.pending = new PendingTable(this.regions);
     this.own = new InternalAppends({ memory: this.regions.own, nowMs: () => Date.now(), onDue: () => this.cycle.schedule() });
     const completions = new Completions(this.links, this.pending, this.own, router, onDrained);
     this.cycle = new Cycle(this.links, completions, this.pending, this.regions, this.own);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
+    const refusals = new ProduceRefusals(this.regions.bytes, (pending, topicSlot) => produce.topicOf(pending, topicSlot));
+    this.writer = new ResponseWriter(this.regions.bytes, refusals);
     this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
     this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);

@@ -29,8 +29,8 @@ export interface OpenSegment {
  */
 export class ShardPartition {
   readonly handle: number;
-  /** What is committed of its log; {@link snapshot} has the producers too. */
-  readonly state: LogState;
+  /** What is committed of its log; {@link snapshot} has the producers too. `lastAppendTime` is ahead by what is staged: it only ever grows. */
+  readonly state: LogState & { lastAppendTime: number };
   /** Includes what is staged. */
   producers: ProducerTable;
   config: PartitionConfig;
@@ -67,13 +67,11 @@ export class ShardPartition {
   /** The active segment takes no batch with a later timestamp, ms, and none after that time (segment-age.ts). */
   rollAboveTimestamp = UNKNOWN_AGE;
   rollAfterMs = Infinity;
-  /** Log-append time never goes backwards within a partition. */
-  lastAppendTime = -1;
 
   constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number, undo: ProducerUndo) {
     this.handle = handle;
     const { producers, ...log } = state;
-    this.state = log;
+    this.state = { ...log, lastAppendTime: log.lastAppendTime ?? -1 };
     this.producers = new ProducerTable(producers, undo);
     this.config = config;
     this.leaderEpoch = leaderEpoch;
