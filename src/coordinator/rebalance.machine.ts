@@ -115,7 +115,10 @@ export class Rebalance {
     this.wakeBy(group, group.syncDeadlineMs, now);
   }
 
-  /** A group without members is stored so that its offsets are kept, and forgotten, from now on. If that fails, the generation before it counts after a restart: it finds nobody. */
+  /**
+   * A group without members is stored so that its offsets are kept, and forgotten, from now on. If that fails, the generation before it counts after a
+   * restart: it finds nobody.
+   */
   private storeEmpty(group: ClassicGroup): void {
     this.context.write(group, [group.record(null)]);
   }
