@@ -56,12 +56,15 @@ export class Joining {
     return isExcessive(request) ? ErrorCode.INVALID_REQUEST : ErrorCode.NONE;
   }
 
-  /** Whether the budget has room for what the request adds. The client tries again: others may leave meanwhile. */
+  /** Whether the budget has room for what the request adds. If not, the client tries again: others may leave meanwhile. */
   private hasRoom(group: ClassicGroup | undefined, { groupId, memberId, groupInstanceId, clientId, protocols }: JoinRequest): boolean {
-    const before = group?.members.get(memberId)?.bytes ?? 0;
+    const member = group?.members.get(memberId);
     const id = memberId === '' ? `${groupInstanceId ?? clientId}-` : memberId;
-    const added = memberBytes(id, groupInstanceId, protocols) + PENDING_MEMBER_BYTES - before;
-    return this.context.host.budget.hasRoom(added + (group === undefined ? GROUP_BYTES + 2 * groupId.length : 0));
+    const bytes = memberBytes(id, groupInstanceId, protocols);
+    // Whoever is in and wants no more goes on, however little room there is.
+    const added = member === undefined ? bytes + PENDING_MEMBER_BYTES : bytes + member.assignment.length - member.bytes;
+    const ofGroup = group === undefined ? GROUP_BYTES + 2 * groupId.length : 0;
+    return added + ofGroup <= 0 || this.context.host.budget.hasRoom(added + ofGroup);
   }
 
   /**

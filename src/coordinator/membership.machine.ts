@@ -37,9 +37,9 @@ export class Membership {
     member.awaitingSync = ticket;
     if (!group.isLeader(member.memberId) || group.isStoring) return;
     const assignments = new Map(request.assignments.map(({ memberId, assignment }) => [memberId, assignment]));
-    let bytes = 0;
-    for (const memberId of group.members.keys()) bytes += assignments.get(memberId)?.length ?? 0;
-    if (this.context.host.budget.hasRoom(bytes)) this.rebalance.store(group, assignments);
+    let added = 0;
+    for (const { memberId, assignment } of group.members.values()) added += (assignments.get(memberId)?.length ?? 0) - assignment.length;
+    if (added <= 0 || this.context.host.budget.hasRoom(added)) this.rebalance.store(group, assignments);
     else this.rebalance.answerSync(member, syncError(ErrorCode.COORDINATOR_NOT_AVAILABLE));
   }
 

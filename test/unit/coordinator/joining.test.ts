@@ -198,6 +198,23 @@ describe('joining a group', () => {
     expect(harness.join({ memberId: memberIds[0]! }).value.errorCode).toBe(0);
   });
 
+  it('what was stored is loaded whatever memory there is, and goes on; nothing new is taken in', () => {
+    const first = new CoordinatorHarness();
+    const { memberIds } = first.stableGroup(2);
+    first.commit(1, { memberId: memberIds[0]!, generationId: 1 });
+    const harness = new CoordinatorHarness({}, 1);
+    harness.log.push(...first.log);
+    harness.restart();
+    expect(harness.join().value.errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    expect(harness.commit(1, { groupId: 'new' }).value.errorCodes).toEqual([ErrorCode.COORDINATOR_NOT_AVAILABLE]);
+    expect(harness.commit(2, { memberId: memberIds[0]!, generationId: 1 }).value.errorCodes).toEqual([0]);
+    const joins = memberIds.map((memberId) => harness.join({ memberId }));
+    expect(joins.map((join) => join.value.generationId)).toEqual([2, 2]);
+    const assignments = memberIds.map((memberId) => ({ memberId, assignment: Buffer.from('x') }));
+    const syncs = memberIds.map((memberId) => harness.sync({ memberId, generationId: 2, assignments }));
+    expect(syncs.map((sync) => sync.value.errorCode)).toEqual([0, 0]);
+  });
+
   it('what a join offers is copied by nobody here: the same protocols offered twice count once', () => {
     const harness = new CoordinatorHarness({ initialRebalanceDelayMs: 0 });
     const twice = [JOIN.protocols[0]!, JOIN.protocols[0]!];
