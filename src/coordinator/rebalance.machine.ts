@@ -226,8 +226,8 @@ export class Rebalance {
     for (const [memberId, deadlineMs] of group.pendingMembers) if (deadlineMs <= now.ms) this.removePending(group, memberId, now);
     for (const member of group.members.values()) {
       if (member.isExpired(now.ms)) this.removeMember(group, member, now);
-      // It waits for us; it is heard again when it is answered.
-      else if (member.deadlineMs <= now.ms) member.deadlineMs = Infinity;
+      // It waits for us: it is looked at again after as long, when it may have its answer.
+      else if (member.deadlineMs <= now.ms) member.deadlineMs = now.ms + member.sessionTimeoutMs;
     }
   }
 

@@ -45,6 +45,8 @@ const KINDS = [
   ],
 ] as const;
 
+/** Second byte of the keys of groups. */
+const GROUP_KEY = 2;
 const CLIENTS = 5;
 const PARTITIONS = 3;
 
@@ -80,6 +82,8 @@ class Run {
   /** The last one that was shown. */
   readonly shown = new Map<number, number>();
   readonly commits: { partition: number; number: number; answer: Pending<{ errorCodes: readonly number[] }> }[] = [];
+  /** Records in the log when a write last failed: a static member may have a newer id than the log says, until the group is stored again. */
+  failedAt = -1;
   nextNumber = 1;
   generation = 0;
   syncs = 0;
@@ -130,8 +134,9 @@ class Run {
         harness.holdWrites = false;
         return harness.releaseAll();
       case 'fail':
-        if (harness.held.length > 0) harness.release(ErrorCode.KAFKA_STORAGE_ERROR);
-        return;
+        if (harness.held.length === 0) return;
+        this.failedAt = harness.log.length;
+        return harness.release(ErrorCode.KAFKA_STORAGE_ERROR);
       case 'restart':
         harness.restart();
         // Nobody is told: the connections are gone.
@@ -293,6 +298,11 @@ class Run {
     else expect(memberId).toMatch(new RegExp(`^${client.instanceId}-`));
   }
 
+  /** Whether the group may know of a takeover that its log does not. */
+  private get isAhead(): boolean {
+    return this.failedAt !== -1 && !this.harness.log.slice(this.failedAt).some(({ key }) => key[1] === GROUP_KEY);
+  }
+
   check(): void {
     const { harness } = this;
     for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -309,7 +319,7 @@ class Run {
     this.generation = group?.generation ?? 0;
     const fresh = survivors(harness.freshCopy());
     for (const [groupId, live] of Object.entries(survivors(harness.machine)) as [string, { state?: string; offsets: string[] }][]) {
-      if (live.state === 'Stable' && harness.held.length === 0) expect(fresh[groupId]).toEqual(live);
+      if (live.state === 'Stable' && harness.held.length === 0 && !this.isAhead) expect(fresh[groupId]).toEqual(live);
       else expect((fresh[groupId] as { offsets: string[] } | undefined)?.offsets ?? []).toEqual(live.offsets);
     }
   }

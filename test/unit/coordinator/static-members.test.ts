@@ -127,6 +127,20 @@ describe('static members', () => {
     expect(harness.sync({ memberId: again.memberId, generationId, groupInstanceId: 'i1' }).value.assignment).toEqual(Uint8Array.of(49));
   });
 
+  it('a takeover that is answered late, and by nobody then, is given up like any other member', () => {
+    const harness = new CoordinatorHarness();
+    staticGroup(harness, 1);
+    harness.holdWrites = true;
+    const late = harness.join({ groupInstanceId: 'i0' });
+    harness.advance(60_000);
+    expect(late.isAnswered).toBe(false);
+    harness.holdWrites = false;
+    harness.releaseAll();
+    expect(late.value.errorCode).toBe(0);
+    harness.advance(20_100);
+    expect(harness.state()).toBe('Empty');
+  });
+
   it('an administrator removes one by its instance id alone', () => {
     const harness = new CoordinatorHarness();
     staticGroup(harness, 2);
