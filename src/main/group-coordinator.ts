@@ -2,12 +2,12 @@
  * Hosts the groups: gives each request to the machine of its group's partition, carries out what the machines want, and loads them from `__consumer_offsets`.
  * The one coordinator of a single broker. Main only.
  *
- *   handler → GroupCoordinator → HostedPartition (machine) → effects ─┬─ answers: given at once
+ *   handler → GroupCoordinator → HostedGroups (machine) ───→ effects ─┬─ answers: given at once
  *                                        ▲                            └─ writes → GroupWriter → log, once per turn of main
  *                                        └── replay, settle ◄── secured ◄─────────────┘
  *
- * The topic is created by the first FindCoordinator; before, nobody has a group. The number of its partitions, by which groups find theirs, is what it was
- * when the coordinator began: partitions that are added later stay unused until then, as in Kafka they must not be added.
+ * The topic is created by the first FindCoordinator; before, nobody has a group. Groups find their partition by the number of partitions, which is why clients
+ * cannot add any.
  */
 import { Effects, type Instant, type Ticket } from '../coordinator/effects.ts';
 import { GroupBudget } from '../coordinator/group-budget.ts';
@@ -220,6 +220,7 @@ export class GroupCoordinator {
   }
 
   private load(groups: HostedGroups, reloadMs = RELOAD_MS_MIN): void {
+    if (this.stopped) return;
     groups.load((errorCode) => {
       if (errorCode === ErrorCode.NONE || this.stopped) return this.effects.giveAnswers();
       this.parts.onProblem('groups could not be loaded; another try follows', { partition: groups.partition, errorCode });
