@@ -5,12 +5,14 @@
 import { ZERO_TOPIC_ID } from '../../cluster/topic-id.ts';
 import { offsetFetch } from '../../protocol/apis/09-offset-fetch.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
+import type { ArrayGap } from '../../protocol/encode.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
+import { PartedArray } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
-import type { Handler } from '../requests.ts';
+import type { Handler, Request } from '../requests.ts';
 import type { Router } from '../router.ts';
-import { readEach, respondEach } from './paced.ts';
+import { encodeEach, readEach, respondEach } from './paced.ts';
 
 type Asked = NonNullable<RequestOf<typeof offsetFetch>['groups']>[number];
 type AskedTopic = NonNullable<Asked['topics']>[number];
@@ -50,6 +52,9 @@ export function offsetFetchHandler(
     if (apiVersion >= GROUPS_VERSION) {
       const answers = await readEach(request, body.groups, (group) => answerGroup(coordinator, router, group, byId));
       if (answers === null) return request.respond([]);
+      const [first] = answers;
+      // One group may have more offsets than one step encodes; of many groups each has a step.
+      if (answers.length === 1 && first !== undefined) return respondGroup(request, first);
       return respondEach(request, offsetFetch, 'groups', answers, { throttleTimeMs: 0 }, costOf);
     }
     const topics = body.topics?.map((topic) => ({ ...topic, topicId: ZERO_TOPIC_ID })) ?? null;
@@ -60,6 +65,19 @@ export function offsetFetchHandler(
     const rest = { throttleTimeMs: 0, errorCode: isTold ? answer.errorCode : ErrorCode.NONE };
     return respondEach(request, offsetFetch, 'topics', told, rest, ({ partitions }) => partitions.length);
   };
+}
+
+async function respondGroup(request: Request, { groupId, errorCode, topics }: GroupAnswer): Promise<void> {
+  const response = new PartedArray<TopicAnswer>(offsetFetch, request.apiVersion, ['groups', 'topics']);
+  const isWanted = await encodeEach(
+    request,
+    response,
+    topics,
+    (topic) => topic,
+    ({ partitions }) => partitions.length,
+  );
+  const around = (gap: ArrayGap): object => ({ throttleTimeMs: 0, groups: [{ groupId, errorCode, topics: gap }] });
+  request.respond(isWanted ? response.finish(request.correlationId, around) : []);
 }
 
 function costOf({ topics }: Answer): number {
