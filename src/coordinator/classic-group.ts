@@ -107,6 +107,7 @@ export class ClassicGroup {
       const protocols = [{ name: stored.protocol ?? '', metadata: member.subscription }];
       const restored = new ClassicMember({ ...member, protocols });
       restored.assignment = member.assignment;
+      restored.isUnheard = true;
       this.add(restored, stored.protocolType);
     }
     this.leaderId = stored.leader !== null && this.members.has(stored.leader) ? stored.leader : this.leaderId;
@@ -173,14 +174,20 @@ export class ClassicGroup {
     return this.staticMembers.get(groupInstanceId);
   }
 
-  /** What is wrong with who speaks, or NONE. */
+  /**
+   * What is wrong with who speaks, or NONE. Whoever has the instance id of a member that has not spoken since the group was loaded is not fenced but unknown: it
+   * may have taken over in a rebalance that was never stored. A client takes the first for its end, and joins anew on the second.
+   */
   memberProblem(memberId: string, groupInstanceId: string | null): number {
     if (groupInstanceId !== null) {
-      const current = this.staticMemberId(groupInstanceId);
+      const current = this.members.get(this.staticMemberId(groupInstanceId) ?? '');
       if (current === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
-      if (current !== memberId) return ErrorCode.FENCED_INSTANCE_ID;
+      if (current.memberId !== memberId) return current.isUnheard ? ErrorCode.UNKNOWN_MEMBER_ID : ErrorCode.FENCED_INSTANCE_ID;
     }
-    return this.members.has(memberId) ? ErrorCode.NONE : ErrorCode.UNKNOWN_MEMBER_ID;
+    const member = this.members.get(memberId);
+    if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+    member.isUnheard = false;
+    return ErrorCode.NONE;
   }
 
   /** Whether somebody with these protocols has one in common with all members. */

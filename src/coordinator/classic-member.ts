@@ -31,6 +31,8 @@ export class ClassicMember {
   protocols: readonly MemberProtocol[];
   /** Of the generation that is stored. */
   assignment: Uint8Array = NO_BYTES;
+  /** It comes from the log, and nothing was heard of it since. */
+  isUnheard = false;
   /** It has not been told its first generation yet. */
   isNew = false;
   /** When it is given up, unless it is heard from; not looked at while one of its requests waits, except while it is new. */

@@ -149,6 +149,20 @@ describe('static members', () => {
     expect(harness.state()).toBe('PreparingRebalance');
   });
 
+  it('one that took over in a rebalance which a restart undid is unknown, not fenced, and joins anew', () => {
+    const harness = new CoordinatorHarness();
+    const { memberIds, generationId } = staticGroup(harness, 1);
+    harness.join({ memberId: memberIds[0]!, groupInstanceId: 'i0' });
+    const ahead = harness.join({ groupInstanceId: 'i0' }).value;
+    expect(ahead).toMatchObject({ errorCode: 0, generationId: generationId + 2 });
+    harness.restart();
+    const member = { memberId: ahead.memberId, generationId: ahead.generationId, groupInstanceId: 'i0' };
+    expect(harness.sync(member).value.errorCode).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
+    expect(harness.join({ groupInstanceId: 'i0' }).value).toMatchObject({ errorCode: 0, generationId });
+    // Once somebody of that instance was heard, everybody else is fenced again.
+    expect(harness.sync(member).value.errorCode).toBe(ErrorCode.FENCED_INSTANCE_ID);
+  });
+
   it('survive a restart of the coordinator with their instance ids', () => {
     const harness = new CoordinatorHarness();
     const { memberIds, generationId } = staticGroup(harness, 2);
