@@ -1,4 +1,7 @@
-/** FindCoordinator: this broker coordinates every group. The first one to ask makes the topic that groups live in. Transactions and share groups have no coordinator yet. */
+/**
+ * FindCoordinator: this broker coordinates every group. The first one to ask makes the topic that groups live in. Whoever asks for a transaction is sent here, too,
+ * and told by InitProducerId that there are none: that is final for every client, while some would ask for a coordinator again and again.
+ */
 import type { BrokerConfig } from '../../config/broker-config.ts';
 import { findCoordinator } from '../../protocol/apis/10-find-coordinator.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
@@ -18,7 +21,7 @@ export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensu
   return async (request) => {
     const { apiVersion, correlationId, connection } = request;
     const { key, keyType, coordinatorKeys } = decodeRequest(findCoordinator, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const errorCode = keyType === CoordinatorType.group ? await coordinator.ensure() : refusalOf(keyType);
+    const errorCode = await findFor(coordinator, keyType);
     const isFound = errorCode === ErrorCode.NONE;
     const address = isFound ? advertisedAddress(broker, connection) : { host: '', port: -1 };
     const found = {
@@ -33,11 +36,13 @@ export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensu
   };
 }
 
-function refusalOf(keyType: number): number {
-  return keyType === CoordinatorType.transaction ? ErrorCode.UNSUPPORTED_VERSION : ErrorCode.INVALID_REQUEST;
+/** What to tell whoever asks for a coordinator of this type. */
+async function findFor(coordinator: Pick<GroupCoordinator, 'ensure'>, keyType: number): Promise<number> {
+  if (keyType === CoordinatorType.group) return coordinator.ensure();
+  return keyType === CoordinatorType.transaction ? ErrorCode.NONE : ErrorCode.INVALID_REQUEST;
 }
 
 function messageOf(keyType: number, errorCode: number): string {
   if (keyType === CoordinatorType.group) return `${protocolError(errorCode).message}.`;
-  return keyType === CoordinatorType.transaction ? 'Transactions are not served yet.' : `There is no coordinator of type ${keyType}.`;
+  return `There is no coordinator of type ${keyType}.`;
 }
