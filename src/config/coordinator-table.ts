@@ -12,7 +12,7 @@ export const COORDINATOR_CONFIGS: readonly ConfigDefinition[] = [
     unit: 'ms',
     dynamic: false,
     state: APPLIED,
-    doc: 'How long an empty group waits for more members after the first, and again as long as some come, up to the rebalance timeout of its members.',
+    doc: 'How long an empty group waits for more members, counted from the last that came, up to the rebalance timeout of its members.',
   },
   {
     name: 'group.min.session.timeout.ms',

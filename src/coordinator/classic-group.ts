@@ -54,8 +54,6 @@ export class ClassicGroup {
   /** Members of the generation that have not sent SyncGroup yet. */
   readonly pendingSync = new Set<string>();
   awaitingJoins = 0;
-  /** Somebody joined during the initial delay, which is made longer then. */
-  newMemberAdded = false;
   /** A record of it is in the log: it cannot be forgotten without a tombstone. */
   isStored = false;
   /** Writes of the group that are not settled. */
@@ -64,10 +62,10 @@ export class ClassicGroup {
   isStoring = false;
   /** When the rebalance goes on without those who have not joined. */
   joinDeadlineMs = Infinity;
-  /** What the initial delay may still grow by, in ms; −1: it is over, or there was none. */
-  initialDelayLeftMs = -1;
-  /** The initial delay that is running, in ms. */
-  initialDelayMs = 0;
+  /** When the initial delay ends however many still come; −1: it is over, or there was none. */
+  initialDelayEndMs = -1;
+  /** When the last new member came during the initial delay. */
+  lastJoinMs = -1;
   /** When members that have not sent SyncGroup are given up. */
   syncDeadlineMs = Infinity;
   /** The one timer of the group: fires no later than its earliest deadline. */

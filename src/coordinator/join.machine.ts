@@ -128,7 +128,7 @@ export class Joining {
     const member = new ClassicMember({ ...request, memberId });
     member.isNew = true;
     member.awaitingJoin = ticket;
-    if (group.state === 'PreparingRebalance' && group.previousState === 'Empty') group.newMemberAdded = true;
+    group.lastJoinMs = now.ms;
     group.add(member, request.protocolType);
     this.rebalance.hear(group, member, now, NEW_MEMBER_JOIN_MS_MAX);
     this.rebalance.rebalanceOrComplete(group, now);

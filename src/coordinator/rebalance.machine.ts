@@ -74,10 +74,11 @@ export class Rebalance {
     if (isFirst) {
       // Others are likely to come at the same time: waiting for them a little saves a rebalance each.
       const { initialRebalanceDelayMs } = this.context.host.settings;
-      group.newMemberAdded = false;
-      this.delay(group, initialRebalanceDelayMs, Math.max(group.rebalanceTimeoutMs - initialRebalanceDelayMs, 0), now);
+      group.initialDelayEndMs = now.ms + Math.max(group.rebalanceTimeoutMs, initialRebalanceDelayMs);
+      group.lastJoinMs = now.ms;
+      this.waitForJoins(group, initialRebalanceDelayMs, now);
     } else if (group.hasAllMembersJoined) this.completeJoin(group, now);
-    else this.waitForJoins(group, now);
+    else this.waitForJoins(group, group.rebalanceTimeoutMs, now);
   }
 
   /** Ends the wait for members if nobody is missing; the initial delay is waited for in any case. */
@@ -89,14 +90,14 @@ export class Rebalance {
   /** The next generation begins with those who have joined. */
   private completeJoin(group: ClassicGroup, now: Instant): void {
     group.joinDeadlineMs = Infinity;
-    group.initialDelayLeftMs = -1;
+    group.initialDelayEndMs = -1;
     for (const member of group.members.values()) {
       // Static members are expected back: their session decides.
       if (member.awaitingJoin === null && !member.isStatic) group.remove(member.memberId);
     }
     if (!group.electJoinedLeader() && group.members.size > 0) {
       // Static members alone, none of which has come: wait again, until one comes or their sessions are over.
-      this.waitForJoins(group, now);
+      this.waitForJoins(group, group.rebalanceTimeoutMs, now);
       return;
     }
     group.beginGeneration(now.date);
@@ -189,15 +190,8 @@ export class Rebalance {
     if (group.pendingSync.size === 0) group.syncDeadlineMs = Infinity;
   }
 
-  private waitForJoins(group: ClassicGroup, now: Instant): void {
-    group.joinDeadlineMs = now.ms + group.rebalanceTimeoutMs;
-    this.wakeBy(group, group.joinDeadlineMs, now);
-  }
-
-  private delay(group: ClassicGroup, delayMs: number, leftMs: number, now: Instant): void {
-    group.initialDelayMs = delayMs;
-    group.initialDelayLeftMs = leftMs;
-    group.joinDeadlineMs = now.ms + delayMs;
+  private waitForJoins(group: ClassicGroup, waitMs: number, now: Instant): void {
+    group.joinDeadlineMs = now.ms + waitMs;
     this.wakeBy(group, group.joinDeadlineMs, now);
   }
 
@@ -212,13 +206,10 @@ export class Rebalance {
   }
 
   private onJoinDeadline(group: ClassicGroup, now: Instant): void {
-    const leftMs = group.initialDelayLeftMs;
-    if (leftMs > 0 && group.newMemberAdded) {
-      // Members keep coming: wait on, but no longer than a member may take.
-      group.newMemberAdded = false;
-      const delayMs = Math.min(this.context.host.settings.initialRebalanceDelayMs, leftMs);
-      this.delay(group, delayMs, Math.max(leftMs - group.initialDelayMs, 0), now);
-    } else this.completeJoin(group, now);
+    // As long as members keep coming it waits on, but no longer than a member may take.
+    const untilMs = Math.min(group.lastJoinMs + this.context.host.settings.initialRebalanceDelayMs, group.initialDelayEndMs);
+    if (untilMs > now.ms) this.waitForJoins(group, untilMs - now.ms, now);
+    else this.completeJoin(group, now);
   }
 
   /** Members whose session is over, and ids that nobody came with. */
