@@ -7,6 +7,7 @@
  */
 import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
 import { ProducerIds } from './cluster/producer-ids.ts';
+import { offsetsTopic } from './cluster/internal-topics.ts';
 import { TopicCatalog } from './cluster/topic-catalog.ts';
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
 import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
@@ -22,6 +23,8 @@ import { DiskError } from './log/disk.ts';
 import { RecoveryError } from './log/generation.ts';
 import { NodeDisk } from './log/node-disk.ts';
 import type { TopicStatus } from './log/recovery-note.ts';
+import { GroupCoordinator } from './main/group-coordinator.ts';
+import { groupSettingsOf, handleGroups } from './main/group-side.ts';
 import { fetchHandler } from './main/handlers/01-fetch.ts';
 import { listOffsetsHandler } from './main/handlers/02-list-offsets.ts';
 import { metadataHandler } from './main/handlers/03-metadata.ts';
@@ -40,6 +43,8 @@ import { describeClusterHandler } from './main/handlers/60-describe-cluster.ts';
 import { listConfigResourcesHandler } from './main/handlers/74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
+import { InternalLoads } from './main/internal-loads.ts';
+import { InternalTopicLog } from './main/internal-log.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
 import { ReadSide } from './main/read-side.ts';
@@ -71,6 +76,8 @@ export class Broker {
   readonly config: BrokerConfig;
   /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. */
   readonly closed: Promise<Error | undefined>;
+  /** Where consumer groups live. */
+  readonly offsetsLog: InternalTopicLog;
 
   private readonly logger: Logger;
   private readonly ingress: Ingress;
@@ -81,6 +88,8 @@ export class Broker {
   private readonly store: EmbeddedMetadataStore;
   private readonly folder: DataFolder;
   private readonly reads: ReadSide;
+  private readonly loads: InternalLoads;
+  private readonly groups: GroupCoordinator;
   private readonly wheel: NodeJS.Timeout;
   private resolveClosed: (reason: Error | undefined) => void = () => undefined;
   private stopping: Promise<void> | null = null;
@@ -201,7 +210,28 @@ export class Broker {
       jobs: this.jobs,
       getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
       onProblem: (text, error) => logger.error({ err: error }, text),
+      onDeleted: (name) => this.groups.onTopicDeleted(name),
       later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
+    });
+    this.loads = new InternalLoads(this.reads.reader, ({ topic, partition }, offset, problem, error) =>
+      logger.error({ topic: topic.name, partition, offset, err: error }, `an internal partition could not be loaded: ${problem}`),
+    );
+    this.offsetsLog = new InternalTopicLog(offsetsTopic(config), {
+      router,
+      lifecycle: this.lifecycle,
+      appends: this.ingress.own,
+      loads: this.loads,
+      onProblem: (text, error) => logger.error({ err: error }, text),
+    });
+    this.groups = new GroupCoordinator({
+      log: this.offsetsLog,
+      settings: groupSettingsOf(config),
+      memoryBytes: config.groupsMemoryBytes,
+      retentionCheckMs: config.offsetsRetentionCheckIntervalMs,
+      timers,
+      nowMs: () => performance.now(),
+      date: () => Date.now(),
+      onProblem: (text, details) => logger.warn(details, text),
     });
     this.registerHandlers();
   }
@@ -240,6 +270,7 @@ export class Broker {
     ingress.handle(ApiKey.DESCRIBE_CLUSTER, describeClusterHandler({ broker, clusterId }));
     ingress.handle(ApiKey.LIST_CONFIG_RESOURCES, listConfigResourcesHandler(router, broker));
     ingress.handle(ApiKey.DESCRIBE_TOPIC_PARTITIONS, describeTopicPartitionsHandler(router, broker.nodeId));
+    handleGroups({ ingress, coordinator: this.groups, router, broker });
   }
 
   /** Starts the shards, opens what was recovered, listens. */
@@ -250,6 +281,9 @@ export class Broker {
     this.supervisor.startRecovered();
     await this.lifecycle.openRecovered(generation.recovered.partitions);
     await this.supervisor.begin();
+    this.groups.start();
+    // What was deleted before the process ended may still have offsets.
+    for (const { name } of this.catalog.tombstones()) if (this.catalog.topicByName(name) === undefined) this.groups.onTopicDeleted(name);
     await this.ingress.listener.start();
     this.lifecycle.finishDeletions();
   }
@@ -262,9 +296,12 @@ export class Broker {
 
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
+    this.groups.stop();
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
+    this.ingress.own.stop();
+    this.loads.stop();
     this.ingress.stop();
     await Promise.all([this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();

@@ -5,7 +5,7 @@
 
 import { resolve as resolvePath } from 'node:path';
 import { parseAddressLimits } from './address-limits.ts';
-import { COARSE_SETTINGS, HOUR_MS, type CoarseSetting } from './broker-table.ts';
+import { COARSE_SETTINGS, HOUR_MS, MINUTE_MS, type CoarseSetting } from './broker-table.ts';
 import { LONG_MAX_TEXT, shown, type ConfigDefinition } from './definition.ts';
 import { ConfigError } from './errors.ts';
 import { parseListener, type ListenerAddress } from './listeners.ts';
@@ -80,6 +80,17 @@ export interface BrokerConfig {
   readonly partitionProducersMax: number;
   readonly producersMax: number;
   readonly openSegmentsMax: number;
+  readonly groupInitialRebalanceDelayMs: number;
+  readonly groupSessionTimeoutMsMin: number;
+  readonly groupSessionTimeoutMsMax: number;
+  readonly groupSizeMax: number;
+  readonly offsetMetadataBytesMax: number;
+  readonly offsetsRetentionMs: number;
+  readonly offsetsRetentionCheckIntervalMs: number;
+  readonly groupsMemoryBytes: number;
+  readonly offsetsTopicPartitions: number;
+  readonly offsetsTopicSegmentBytes: number;
+  readonly offsetsTopicDurability: Durability;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -197,6 +208,17 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     partitionProducersMax: number('ringlog.partition.producers.max'),
     producersMax: number('ringlog.producers.max'),
     openSegmentsMax: number('ringlog.open.segments.max'),
+    groupInitialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
+    groupSessionTimeoutMsMin: number('group.min.session.timeout.ms'),
+    groupSessionTimeoutMsMax: number('group.max.session.timeout.ms'),
+    groupSizeMax: number('group.max.size'),
+    offsetMetadataBytesMax: number('offset.metadata.max.bytes'),
+    offsetsRetentionMs: number('offsets.retention.minutes') * MINUTE_MS,
+    offsetsRetentionCheckIntervalMs: number('offsets.retention.check.interval.ms'),
+    groupsMemoryBytes: number('ringlog.groups.memory.bytes'),
+    offsetsTopicPartitions: number('offsets.topic.num.partitions'),
+    offsetsTopicSegmentBytes: number('offsets.topic.segment.bytes'),
+    offsetsTopicDurability: text('ringlog.offsets.topic.durability') as Durability,
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),
     shardsBuffered: number('ringlog.shards.buffered'),
@@ -260,6 +282,12 @@ function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, Configu
     if (holds) return;
     throw new ConfigError(`${less} (${values.get(less)!.text}) must be at most ${more} (${values.get(more)!.text}): ${why}.`);
   };
+  must(
+    config.groupSessionTimeoutMsMin <= config.groupSessionTimeoutMsMax,
+    'group.min.session.timeout.ms',
+    'group.max.session.timeout.ms',
+    'no member could join a group',
+  );
   const largestBatch = values.get('message.max.bytes')!.value as number;
   must(largestBatch <= config.socketRequestBytesMax, 'message.max.bytes', 'socket.request.max.bytes', 'a larger batch could never arrive');
   must(

@@ -3,7 +3,8 @@
  * (`table.ts`), so the two cannot disagree.
  */
 
-import { APPLIED, type ConfigDefinition } from './definition.ts';
+import { COORDINATOR_CONFIGS } from './coordinator-table.ts';
+import { APPLIED, notYet, type ConfigDefinition } from './definition.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -298,6 +299,47 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'Most disk space kept as segments ready for reuse.',
   },
   {
+    name: 'offsets.topic.num.partitions',
+    type: 'INT',
+    default: '50',
+    min: 1,
+    max: 10_000,
+    unit: 'count',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Partitions of the topic that holds the offsets of consumer groups, which is created at first use. A later change changes nothing.',
+  },
+  {
+    name: 'offsets.topic.replication.factor',
+    type: 'INT',
+    default: '1',
+    min: 1,
+    max: 32767,
+    unit: 'count',
+    dynamic: false,
+    state: notYet('there is a single broker'),
+    doc: 'Replicas of the partitions of that topic.',
+  },
+  {
+    name: 'offsets.topic.segment.bytes',
+    type: 'INT',
+    default: String(100 * MIB),
+    min: 1 * MIB,
+    unit: 'bytes',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Segment size that the topic for offsets of consumer groups is created with.',
+  },
+  {
+    name: 'ringlog.offsets.topic.durability',
+    type: 'STRING',
+    default: 'fsync',
+    validValues: ['memory', 'page-cache', 'fsync'],
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Durability that the topic for offsets of consumer groups is created with: when a committed offset is acknowledged.',
+  },
+  {
     name: 'producer.id.expiration.ms',
     type: 'INT',
     default: '86400000',
@@ -374,6 +416,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     state: APPLIED,
     doc: 'Threads for topics with ringlog.durability=page-cache or memory; they start at first use.',
   },
+  ...COORDINATOR_CONFIGS,
 ];
 
 /** A setting in ms under another name, in a coarser unit. */
@@ -384,7 +427,7 @@ export interface CoarseSetting {
   readonly unitMs: number;
 }
 
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
 /** Kafka's other names of the same times. Of two that are given the earlier one here wins, as in Kafka. */

@@ -1,10 +1,10 @@
 /**
- * Settings of groups and of subscriptions to client metrics, as Kafka (4.3) describes them where nobody has set any. There are no groups and no
- * subscriptions here, so nothing can be set; tools that list what there is are told the defaults.
+ * Settings of groups and of subscriptions to client metrics, as Kafka (4.3) describes them where nobody has set any. They are for groups of the newer protocols
+ * and for subscriptions, which are not there, so nothing can be set; tools that list what there is are told the defaults.
  */
 import { notYet, type ConfigDefinition, type ConfigType } from './definition.ts';
 
-const GROUPS = notYet('there are no groups yet');
+const GROUPS = notYet('there are only groups of the classic protocol yet');
 const METRICS = notYet('there are no subscriptions to client metrics');
 
 function group(name: string, type: ConfigType, value: string, doc: string): ConfigDefinition {

@@ -3,6 +3,7 @@
  * listens. Main only; called once per cycle.
  */
 import { Completion, CompletionFlag, CompletionKind, getLong } from '../ring/completion.ts';
+import type { InternalAppends } from './internal-appends.ts';
 import type { PendingProduce, PendingTable } from './produce.ts';
 import type { ShardLink } from './shard-link.ts';
 
@@ -18,6 +19,7 @@ export interface ReadableView {
 export class Completions {
   private readonly links: readonly ShardLink[];
   private readonly pending: PendingTable;
+  private readonly own: InternalAppends;
   private readonly views: { view(handle: number): ReadableView | undefined };
   /** Called after a drain that found something: waiting fetches are woken here, not in the middle. */
   private readonly onDrained: () => void;
@@ -25,11 +27,13 @@ export class Completions {
   constructor(
     links: readonly ShardLink[],
     pending: PendingTable,
+    own: InternalAppends,
     views: { view(handle: number): ReadableView | undefined },
     onDrained: () => void,
   ) {
     this.links = links;
     this.pending = pending;
+    this.own = own;
     this.views = views;
     this.onDrained = onDrained;
   }
@@ -77,7 +81,12 @@ export class Completions {
           getLong(words, at + Completion.maxTimestamp),
         );
     }
-    const pending = this.pending.at(words[at + Completion.request] as number);
+    const request = words[at + Completion.request] as number;
+    if (request < 0) {
+      this.own.onCompletion(request, isAnswer, isLast, errorCode, getLong(words, at + Completion.baseOffset));
+      return;
+    }
+    const pending = this.pending.at(request);
     if (isAnswer) this.answer(pending, words, at, errorCode);
     if (isLast) this.pending.onAppendEnded(pending);
   }

@@ -1,8 +1,9 @@
 /**
  * Main's turn: after the socket callbacks of one poll (setImmediate) or when a shard rings, whatever is due is done once for all connections:
- * completions → answers, one write per connection → those who wait for rings, slots or memory → new work published. Main only.
+ * completions → outcomes of main's own appends → answers, one write per connection → those who wait for rings, slots or memory → new work published. Main only.
  */
 import type { Completions } from './completions.ts';
+import type { InternalAppends } from './internal-appends.ts';
 import type { PendingTable } from './produce.ts';
 import type { ReceiveRegions } from './regions.ts';
 import type { ShardLink } from './shard-link.ts';
@@ -22,6 +23,7 @@ export class Cycle {
   private readonly completions: Completions;
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
+  private readonly own: InternalAppends;
   private dirty: DirtyConnection[] = [];
   private spare: DirtyConnection[] = [];
   private scheduled = false;
@@ -30,11 +32,12 @@ export class Cycle {
     this.run();
   };
 
-  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions) {
+  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions, own: InternalAppends) {
     this.links = links;
     this.completions = completions;
     this.pending = pending;
     this.regions = regions;
+    this.own = own;
   }
 
   /** A turn follows the socket callbacks of this poll. */
@@ -61,6 +64,7 @@ export class Cycle {
   /** One turn. Also called by the doorbell. */
   run(): void {
     let more = this.completions.drain();
+    if (this.own.isDue) this.own.serve();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       this.flush();
       for (let index = 0; index < this.links.length; index++) (this.links[index] as ShardLink).serve();

@@ -13,6 +13,7 @@ import { Cycle } from './cycle.ts';
 import { Dispatcher } from './dispatch.ts';
 import { ProduceHandler, type ProduceTopics } from './handlers/00-produce.ts';
 import { handleApiVersions } from './handlers/18-api-versions.ts';
+import { InternalAppends } from './internal-appends.ts';
 import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -24,6 +25,9 @@ import type { PendingProduce } from './produce.ts';
 import { ResponseWriter } from './response-writer.ts';
 import type { ShardLink } from './shard-link.ts';
 import { ApiKey } from '../protocol/api-versions.ts';
+
+/** Memory for batches that main itself writes; untouched, it costs nothing. */
+const OWN_BYTES = 8 << 20;
 
 export interface IngressSettings extends ListenerSettings {
   readonly receiveMemoryBytes: number;
@@ -40,6 +44,8 @@ export class Ingress implements ConnectionHost {
   readonly regions: ReceiveRegions;
   readonly landing = new Landing();
   readonly pending: PendingTable;
+  /** What main itself appends. */
+  readonly own: InternalAppends;
   readonly links: ShardLink[] = [];
   readonly requestBytesMax: number;
   readonly writer: ResponseWriter;
@@ -56,11 +62,13 @@ export class Ingress implements ConnectionHost {
     this.regions = new ReceiveRegions({
       budgetBytes: settings.receiveMemoryBytes,
       requestBytesMax: this.requestBytesMax,
+      ownBytes: OWN_BYTES,
       onRoom: () => this.cycle.schedule(),
     });
     this.pending = new PendingTable(this.regions);
-    const completions = new Completions(this.links, this.pending, router, onDrained);
-    this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
+    this.own = new InternalAppends({ memory: this.regions.own, nowMs: () => Date.now(), onDue: () => this.cycle.schedule() });
+    const completions = new Completions(this.links, this.pending, this.own, router, onDrained);
+    this.cycle = new Cycle(this.links, completions, this.pending, this.regions, this.own);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
     const refusals = new ProduceRefusals(this.regions.bytes, (pending, topicSlot) => produce.topicOf(pending, topicSlot));
     this.writer = new ResponseWriter(this.regions.bytes, refusals);

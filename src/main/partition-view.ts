@@ -39,6 +39,8 @@ export interface TopicOfPartition {
   /** 22 characters, base64url. */
   readonly id: string;
   readonly config: TopicConfig;
+  /** The broker's own: clients may read it, and change nothing in it. */
+  readonly internal: boolean;
   /** Set when the topic left the router: who still holds it answers as for an unknown one. */
   readonly deleted: boolean;
 }

@@ -2,14 +2,15 @@
  * Memory for what clients send: the receive slab, cut into areas so that no two requests can wait for each other. Main only.
  *
  *   0            budget / 4                          budget            budget + largest request
- *   ┌────────────┬───────────────────────────────────┬─────────────────────────┐
- *   │ small      │ large                             │ oversized               │
- *   └────────────┴───────────────────────────────────┴─────────────────────────┘
+ *   ┌────────────┬───────────────────────────────────┬─────────────────────────┬─────────┐
+ *   │ small      │ large                             │ oversized               │ own     │
+ *   └────────────┴───────────────────────────────────┴─────────────────────────┴─────────┘
  *
  * - small: frames of at most 64 KiB. Whole small produce frames share refcounted 64 KiB chunks; a frame that arrives in pieces has a region of its
  *   own, so a client that stops in the middle pins no neighbours.
  * - large: a region per frame.
  * - oversized: for frames larger than the large area, one at a time; exists only if such frames are allowed. Untouched, it costs nothing.
+ * - own: for the batches that main itself writes (see internal-appends.ts), so that clients who fill the rest and main do not take it from each other.
  *
  * Whoever finds no room waits in the line of its area and is served first come, first served; nobody overtakes. A waiter holds no region, and a
  * granted frame always has room for all of it, so what is granted ends by itself or by its sender's time-out.
@@ -71,6 +72,8 @@ export interface ReceiveRegionsOptions {
   readonly budgetBytes: number;
   /** Largest frame that may come. */
   readonly requestBytesMax: number;
+  /** Bytes of the area for main's own batches, in whole {@link SLAB_UNIT}s; none by default. */
+  readonly ownBytes?: number;
   /** Called when something was released while others wait: {@link ReceiveRegions.serve} should be called soon. */
   readonly onRoom: () => void;
 }
@@ -81,6 +84,8 @@ export class ReceiveRegions {
   readonly memory: SharedArrayBuffer;
   /** The whole slab. */
   readonly bytes: Buffer;
+  /** The area of main's own batches; nothing else here touches it. */
+  readonly own: SlabAllocator;
   private readonly small: SlabAllocator;
   private readonly large: SlabAllocator;
   private readonly smallBytes: number;
@@ -97,12 +102,15 @@ export class ReceiveRegions {
   private readonly spareChunks: Chunk[] = [];
 
   constructor(options: ReceiveRegionsOptions) {
-    const plan = ReceiveRegions.plan(options.budgetBytes, options.requestBytesMax);
+    const { ownBytes = 0 } = options;
+    const plan = ReceiveRegions.plan(options.budgetBytes, options.requestBytesMax, ownBytes);
     this.smallBytes = plan.smallBytes;
     this.largeBytes = plan.largeBytes;
     this.oversizedBytes = plan.oversizedBytes;
     this.oversizedPosition = plan.smallBytes + plan.largeBytes;
-    this.memory = createSlab(this.oversizedPosition + plan.oversizedBytes);
+    const ownPosition = this.oversizedPosition + plan.oversizedBytes;
+    this.memory = createSlab(ownPosition + ownBytes);
+    this.own = new SlabAllocator(this.memory, ownPosition, ownPosition + ownBytes);
     this.small = new SlabAllocator(this.memory, 0, plan.smallBytes);
     this.large = new SlabAllocator(this.memory, plan.smallBytes, this.oversizedPosition);
     this.bytes = this.small.bytes;
@@ -110,11 +118,16 @@ export class ReceiveRegions {
   }
 
   /** Sizes of the areas. The budget gives way where it and the largest request would not fit one slab. */
-  private static plan(budgetBytes: number, requestBytesMax: number): { smallBytes: number; largeBytes: number; oversizedBytes: number } {
+  private static plan(
+    budgetBytes: number,
+    requestBytesMax: number,
+    ownBytes: number,
+  ): { smallBytes: number; largeBytes: number; oversizedBytes: number } {
+    const slabBytes = SLAB_BYTES_MAX - ownBytes;
     const request = SlabAllocator.sizeOf(requestBytesMax);
     assert(requestBytesMax <= REQUEST_BYTES_MAX, `requests of ${requestBytesMax} bytes do not fit a slab`);
-    let budget = Math.min(budgetBytes, SLAB_BYTES_MAX);
-    if (request > largePart(budget)) budget = Math.min(budget, SLAB_BYTES_MAX - request);
+    let budget = Math.min(budgetBytes, slabBytes);
+    if (request > largePart(budget)) budget = Math.min(budget, slabBytes - request);
     const largeBytes = largePart(budget);
     const smallBytes = budget - (budget % SLAB_UNIT) - largeBytes;
     assert(smallBytes >= 2 * CHUNK_BYTES, `a receive budget of ${budgetBytes} bytes is too small`);

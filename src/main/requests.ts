@@ -46,6 +46,10 @@ export interface Request {
    * The request's own bytes are freed.
    */
   respond(pieces: Buffer[], onDrained?: () => void): void;
+  /**
+   * The answer may take long, and the handler keeps nothing of the body: its bytes are freed now, and if it is a large request, others get its turn.
+   */
+  becomeParked(): void;
   /** Closes the connection without an answer, for what the client sent. */
   abort(reason: string): void;
   /** Called when another request queues behind this one; at once (in a microtask) if that is so already. */
@@ -155,6 +159,12 @@ export class ApiRequest implements Request {
       };
     }
     this.connection.onAnswered();
+  }
+
+  becomeParked(): void {
+    this.freeBytes();
+    // Not within the handler: the next in line may do the same, and so on.
+    if (this.onReleased !== null) queueMicrotask(() => this.becomeReleased());
   }
 
   abort(reason: string): void {

@@ -10,6 +10,7 @@
  *
  * Operations on one topic run one after the other. A missing metadata entry never deletes data: only a tombstone does.
  */
+import { internalTopicRefusal, isInternalTopic } from '../cluster/internal-topics.ts';
 import type { TopicCatalog } from '../cluster/topic-catalog.ts';
 import type { Tombstone, TopicMetadata } from '../cluster/metadata-image.ts';
 import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '../cluster/topic-rules.ts';
@@ -41,6 +42,8 @@ export interface TopicLifecycleParts {
   readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
+  /** A topic is gone for good. */
+  readonly onDeleted: (name: string) => void;
   /** Calls back after a while. */
   readonly later: (delayMs: number, run: () => void) => void;
 }
@@ -125,9 +128,21 @@ export class TopicLifecycle {
     for (const tombstone of this.parts.catalog.tombstones()) void this.removeFiles(tombstone);
   }
 
-  /** Creates a topic; answered once it is durable and open. Rejects with MetadataStoreError. */
-  createTopic(topic: NewTopic, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+  /** Creates a topic for a client; answered once it is durable and open. Rejects with MetadataStoreError. */
+  async createTopic(topic: NewTopic, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+    const refusal = internalTopicRefusal(topic.name, 'created');
+    if (refusal !== undefined) return refusal;
     if (options.validateOnly === true) return this.parts.catalog.createTopic(topic, options);
+    return this.create(topic);
+  }
+
+  /** Creates a topic of the broker's own, or joins a creation under way; otherwise like {@link createTopic}. */
+  async createInternalTopic(topic: NewTopic): Promise<CatalogResult<TopicMetadata>> {
+    assert(isInternalTopic(topic.name), 'a topic of the broker has a name of the broker');
+    return this.orExisting(topic.name, await this.create(topic));
+  }
+
+  private create(topic: NewTopic): Promise<CatalogResult<TopicMetadata>> {
     return this.inTurn(topic.name, async () => {
       const result = await this.parts.catalog.createTopic(topic);
       if (result.ok) await this.openNew(result.value);
@@ -137,7 +152,10 @@ export class TopicLifecycle {
 
   /** Creates a topic with the broker's defaults, or joins a creation under way. */
   async autoCreateTopic(name: string): Promise<CatalogResult<TopicMetadata>> {
-    const result = await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: {} });
+    return this.orExisting(name, await this.createTopic({ name, partitions: -1, replicationFactor: -1, configs: {} }));
+  }
+
+  private orExisting(name: string, result: CatalogResult<TopicMetadata>): CatalogResult<TopicMetadata> {
     if (result.ok || result.error !== 'TOPIC_ALREADY_EXISTS') return result;
     const existing = this.parts.catalog.topicByName(name);
     return existing === undefined ? result : { ok: true, value: existing };
@@ -146,6 +164,8 @@ export class TopicLifecycle {
   /** Deletes a topic; answered once nobody can see it any more and nothing can bring it back. Its files go in the background. */
   async deleteTopic(which: { readonly name: string } | { readonly topicId: string }): Promise<CatalogResult<TopicMetadata>> {
     const known = 'name' in which ? this.parts.catalog.topicByName(which.name) : this.parts.catalog.topicById(which.topicId);
+    const refusal = known === undefined ? undefined : internalTopicRefusal(known.name, 'deleted');
+    if (refusal !== undefined) return refusal;
     return this.inTurn(known?.name ?? ('name' in which ? which.name : ''), async () => {
       const result = await this.parts.catalog.deleteTopic(which);
       if (!result.ok) return result;
@@ -156,12 +176,16 @@ export class TopicLifecycle {
         this.hide(topic);
         void this.closeAndRemove(topic, tombstone);
       }
+      this.parts.onDeleted(metadata.name);
       return { ok: true, value: metadata };
     });
   }
 
   /** Gives a topic more partitions, `count` in all; answered once that is durable and they are open. */
-  createPartitions(name: string, count: number, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+  async createPartitions(name: string, count: number, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
+    // Which partition holds what of a group follows from their number.
+    const refusal = internalTopicRefusal(name, 'given more partitions');
+    if (refusal !== undefined) return refusal;
     if (options.validateOnly === true) return this.parts.catalog.createPartitions(name, count, options);
     return this.inTurn(name, async () => {
       const result = await this.parts.catalog.createPartitions(name, count);
@@ -236,7 +260,8 @@ export class TopicLifecycle {
 
   private makeTopic(metadata: TopicMetadata): MutableTopic {
     const config = resolveTopicConfig(metadata.configs, this.parts.broker);
-    return { name: metadata.name, id: metadata.topicId, config, partitions: [], deleted: false };
+    const { name, topicId: id } = metadata;
+    return { name, id, config, partitions: [], internal: isInternalTopic(name), deleted: false };
   }
 
   private async openNew(metadata: TopicMetadata): Promise<void> {

@@ -61,3 +61,26 @@ export function pushVarlong(out: number[], value: bigint): void {
   }
   out.push(Number(raw));
 }
+
+/** Bytes of `value`, an int32, as a zigzag varint. */
+export function varintBytes(value: number): number {
+  let raw = ((value << 1) ^ (value >> 31)) >>> 0;
+  let bytes = 1;
+  while (raw > 0x7f) {
+    raw >>>= 7;
+    bytes++;
+  }
+  return bytes;
+}
+
+/** Writes `value`, an int32, as a zigzag varint at `position`. Returns the position behind it. */
+export function writeVarint(buffer: Uint8Array, position: number, value: number): number {
+  let raw = ((value << 1) ^ (value >> 31)) >>> 0;
+  let at = position;
+  while (raw > 0x7f) {
+    buffer[at++] = (raw & 0x7f) | 0x80;
+    raw >>>= 7;
+  }
+  buffer[at++] = raw;
+  return at;
+}

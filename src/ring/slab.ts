@@ -39,6 +39,11 @@ export class SlabAllocator {
     this.freeTotal = to - from;
   }
 
+  /** Bytes it manages. */
+  get capacity(): number {
+    return this.to - this.from;
+  }
+
   /** Bytes not allocated. */
   get freeBytes(): number {
     return this.freeTotal;

@@ -31,6 +31,7 @@ export class FakePartition implements ProducePartition {
 }
 
 export class FakeTopic implements ProduceTopic {
+  internal = false;
   readonly config = {
     maxMessageBytes: 1024 * 1024 * 64,
     recordValidation: 'uncompressed' as 'uncompressed' | 'full',

@@ -97,6 +97,8 @@ export class LifecycleBench {
   readonly shards = { sync: new FakeShard('sync', this), buffered: new FakeShard('buffered', this) };
   readonly problems: string[] = [];
   readonly jobsRun: Job[] = [];
+  /** Topics that are gone for good, by name. */
+  readonly deleted: string[] = [];
   /** What was put off, in order. */
   readonly due: (() => void)[] = [];
   /** Set to make jobs fail. */
@@ -146,6 +148,7 @@ export class LifecycleBench {
       jobs,
       getLink: (shardClass) => bench.shards[shardClass] as unknown as ShardLink,
       onProblem: (text) => bench.problems.push(text),
+      onDeleted: (name) => void bench.deleted.push(name),
       later: (_delayMs, run) => void bench.due.push(run),
     });
     await bench.lifecycle.openRecovered(states);

@@ -96,6 +96,11 @@ export class FakeRequest implements Request {
     this.waiter?.();
   }
 
+  becomeParked(): void {
+    // Whoever looks at the body from here on finds nonsense.
+    this.bytes.fill(0xdd);
+  }
+
   abort(reason: string): void {
     this.aborted = reason;
   }
@@ -295,7 +300,7 @@ export class ReadBench {
     const broker = resolveBrokerConfig({ dataDir: this.dataDir });
     const config = { ...resolveTopicConfig({}, broker), indexIntervalBytes: this.options.indexIntervalBytes ?? 4096 };
     const id = Buffer.alloc(16, this.nextTopic++).toString('base64url');
-    const topic: MutableTopic = { name, id, config, partitions: [], deleted: false };
+    const topic: MutableTopic = { name, id, config, partitions: [], internal: false, deleted: false };
     const writers: LogWriter[] = [];
     for (let partition = 0; partition < partitions; partition++) {
       const view = this.makeView(topic, partition);

@@ -27,6 +27,8 @@ export interface ProducePartition extends ProduceTarget {
 }
 
 export interface ProduceTopic {
+  /** The broker's own: no client writes to it. */
+  readonly internal: boolean;
   readonly config: Pick<TopicConfig, 'maxMessageBytes'> & ValidationConfig;
   readonly partitions: readonly (ProducePartition | undefined)[];
 }
@@ -165,6 +167,7 @@ export class ProduceHandler {
     const { view, apiVersion } = pending;
     if (topic === undefined) return apiVersion >= TOPIC_ID_VERSION ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+    if (topic.internal) return ErrorCode.INVALID_TOPIC_EXCEPTION;
     if (partition.state === 'opening') return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     if (partition.state === 'offline') return ErrorCode.KAFKA_STORAGE_ERROR;
     const length = view.recordsLength[slot] as number;

@@ -46,6 +46,8 @@ export function deleteRecordsHandler(parts: Parts): Handler {
 
 async function deleteIn({ lifecycle }: Parts, topic: Topic | undefined, partitionIndex: number, offset: bigint): Promise<Answer> {
   const failed = (errorCode: number): Answer => ({ partitionIndex, lowWatermark: -1n, errorCode });
+  // What coordinators need of their log is theirs to say.
+  if (topic?.internal === true) return failed(ErrorCode.INVALID_TOPIC_EXCEPTION);
   const view = topic?.partitions[partitionIndex];
   const error = judgeLeader(topic, view, EPOCH_UNKNOWN, false);
   if (error !== ErrorCode.NONE || topic === undefined || view === undefined) return failed(error);

@@ -11,7 +11,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { Handler } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import { respondEach } from './paced.ts';
-import { isInternal, OPERATIONS_NOT_ASKED_FOR, placementOf, TOPIC_OPERATIONS } from './topology.ts';
+import { OPERATIONS_NOT_ASKED_FOR, placementOf, TOPIC_OPERATIONS } from './topology.ts';
 
 type Asked = RequestOf<typeof describeTopicPartitions>;
 type Answer = ResponseInput<typeof describeTopicPartitions>;
@@ -70,7 +70,7 @@ function describe(topic: Topic, nodeId: number, first: number, room: number): To
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
-    isInternal: isInternal(topic.name),
+    isInternal: topic.internal,
     // With one replica there is nobody who could lead after it: empty, not unknown.
     partitions: partitions.map((placement) => ({ ...placement, eligibleLeaderReplicas: [], lastKnownElr: [] })),
     topicAuthorizedOperations: TOPIC_OPERATIONS,

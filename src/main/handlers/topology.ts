@@ -9,13 +9,6 @@ export const TOPIC_OPERATIONS = 0b1101_1111_1000;
 export const CLUSTER_OPERATIONS = 0b1_1111_1010_0000;
 export const OPERATIONS_NOT_ASKED_FOR = -2147483648;
 
-const INTERNAL_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state']);
-
-/** Whether the topic of this name is the broker's own. */
-export function isInternal(name: string): boolean {
-  return INTERNAL_TOPICS.has(name);
-}
-
 /** Where a client that came in on `connection` is told to find this broker. */
 export function advertisedAddress(broker: BrokerConfig, connection: RequestConnection): { host: string; port: number } {
   if (broker.advertised !== undefined) return broker.advertised;

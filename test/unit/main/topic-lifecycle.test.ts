@@ -185,6 +185,7 @@ describe('topics', () => {
     await settle(20);
     expect([bench.shards.sync.open.size, bench.due.length]).toEqual([0, 0]);
     expect([...bench.catalog.tombstones()]).toHaveLength(0);
+    expect(bench.deleted).toEqual(['orders']);
   });
 
   test('deletion: invisible at once, then closed, files removed, tombstone removed', async () => {

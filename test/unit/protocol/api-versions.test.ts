@@ -25,6 +25,14 @@ describe('the served APIs', () => {
       [1, 4],
       [1, 10],
       [2, 1],
+      [8, 1],
+      [8, 2],
+      [9, 1],
+      [10, 0],
+      [11, 0],
+      [12, 0],
+      [13, 0],
+      [14, 0],
     ] as const)
       expect(isServed(key, version)).toBe(true);
   });

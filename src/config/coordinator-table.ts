@@ -1,0 +1,90 @@
+/** Broker settings of consumer groups: Kafka's, and how much memory they may take. */
+import { APPLIED, type ConfigDefinition } from './definition.ts';
+
+const MIB = 1024 * 1024;
+
+export const COORDINATOR_CONFIGS: readonly ConfigDefinition[] = [
+  {
+    name: 'group.initial.rebalance.delay.ms',
+    type: 'INT',
+    default: '3000',
+    min: 0,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'How long an empty group waits for more members, counted from the last that came, up to the rebalance timeout of its members.',
+  },
+  {
+    name: 'group.min.session.timeout.ms',
+    type: 'INT',
+    default: '6000',
+    min: 0,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Shortest session timeout that a member of a group may ask for. Short ones find failures sooner and cost more heartbeats.',
+  },
+  {
+    name: 'group.max.session.timeout.ms',
+    type: 'INT',
+    default: '1800000',
+    min: 0,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Longest session timeout that a member of a group may ask for. Long ones leave members more time between heartbeats, and find failures later.',
+  },
+  {
+    name: 'group.max.size',
+    type: 'INT',
+    default: '2147483647',
+    min: 1,
+    unit: 'count',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Most members of one group.',
+  },
+  {
+    name: 'offset.metadata.max.bytes',
+    type: 'INT',
+    default: '4096',
+    min: 0,
+    max: 32_767,
+    unit: 'bytes',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Longest metadata that a committed offset may have.',
+  },
+  {
+    name: 'offsets.retention.minutes',
+    type: 'INT',
+    default: '10080',
+    min: 1,
+    dynamic: false,
+    state: APPLIED,
+    doc:
+      'Minutes for which committed offsets are kept once their group is empty; without a group around them, and for topics that a group reads no more, ' +
+      'minutes since they were committed.',
+  },
+  {
+    name: 'offsets.retention.check.interval.ms',
+    type: 'LONG',
+    default: '600000',
+    min: 1,
+    unit: 'ms',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'How often groups are looked through for offsets whose retention is over.',
+  },
+  {
+    name: 'ringlog.groups.memory.bytes',
+    type: 'LONG',
+    default: String(256 * MIB),
+    min: 1 * MIB,
+    max: 65_536 * MIB,
+    unit: 'bytes',
+    dynamic: false,
+    state: APPLIED,
+    doc: 'Memory for all groups: members with what they tell each other, and committed offsets. When it is taken, new members and new offsets are refused; what is there goes on.',
+  },
+];
