@@ -1,6 +1,6 @@
 /**
- * FindCoordinator: this broker coordinates every group. The first one to ask makes the topic that groups live in. Whoever asks for a transaction is sent here, too,
- * and told by InitProducerId that there are none: that is final for every client, while some would ask for a coordinator again and again.
+ * FindCoordinator: this broker coordinates every group. The first one to ask makes the topic that groups live in. There are no transactions, and who asks for their
+ * coordinator is refused in the way that is final for the clients of that version; see `transactionAnswer`.
  */
 import type { BrokerConfig } from '../../config/broker-config.ts';
 import { findCoordinator } from '../../protocol/apis/10-find-coordinator.ts';
@@ -15,13 +15,16 @@ import { advertisedAddress } from './topology.ts';
 const CoordinatorType = { group: 0, transaction: 1 } as const;
 /** From this version on one request asks for many. */
 const KEYS_VERSION = 4;
+/** The highest version of librdkafka. kafkajs ends below it. */
+const LIBRDKAFKA_VERSION = 2;
+const NO_TRANSACTIONS = 'This broker does not serve transactions: use the producer without a transactional id.';
 
 /** See the file header. */
 export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensure'>, broker: BrokerConfig): Handler {
   return async (request) => {
     const { apiVersion, correlationId, connection } = request;
     const { key, keyType, coordinatorKeys } = decodeRequest(findCoordinator, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const errorCode = await findFor(coordinator, keyType);
+    const errorCode = keyType === CoordinatorType.transaction ? transactionAnswer(apiVersion) : await findFor(coordinator, keyType);
     const isFound = errorCode === ErrorCode.NONE;
     const address = isFound ? advertisedAddress(broker, connection) : { host: '', port: -1 };
     const found = {
@@ -36,13 +39,23 @@ export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensu
   };
 }
 
-/** What to tell whoever asks for a coordinator of this type. */
+/** What to tell whoever asks for the coordinator of anything but a transaction. */
 async function findFor(coordinator: Pick<GroupCoordinator, 'ensure'>, keyType: number): Promise<number> {
-  if (keyType === CoordinatorType.group) return coordinator.ensure();
-  return keyType === CoordinatorType.transaction ? ErrorCode.NONE : ErrorCode.INVALID_REQUEST;
+  return keyType === CoordinatorType.group ? coordinator.ensure() : ErrorCode.INVALID_REQUEST;
+}
+
+/**
+ * Every client has to give up at once, and to say why:
+ * - In version 2 (librdkafka) only a failed authorization is final; anything else is asked again until the client's time is up. It shows the text that goes with it.
+ * - Later versions (Java, franz-go) take UNSUPPORTED_VERSION as final. Java shows the text.
+ * - Older ones (kafkajs) drop the text: they are sent here, and told by InitProducerId.
+ */
+function transactionAnswer(apiVersion: number): number {
+  if (apiVersion < LIBRDKAFKA_VERSION) return ErrorCode.NONE;
+  return apiVersion === LIBRDKAFKA_VERSION ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED : ErrorCode.UNSUPPORTED_VERSION;
 }
 
 function messageOf(keyType: number, errorCode: number): string {
   if (keyType === CoordinatorType.group) return `${protocolError(errorCode).message}.`;
-  return `There is no coordinator of type ${keyType}.`;
+  return keyType === CoordinatorType.transaction ? NO_TRANSACTIONS : `There is no coordinator of type ${keyType}.`;
 }

@@ -184,7 +184,7 @@ describe('the APIs of groups', () => {
     });
   }
 
-  it('FindCoordinator names this broker for every group and for transactions, and nobody for anything else', async () => {
+  it('FindCoordinator names this broker for every group, and nobody for what there is not', async () => {
     const bench = await Bench.started();
     const here = { errorCode: 0, nodeId: 1, host: '127.0.0.1', port: 9092 };
     for (let version = 0; version <= 3; version++) expect(await bench.ask(findCoordinator, version, { key: 'g' })).toMatchObject(here);
@@ -196,9 +196,24 @@ describe('the APIs of groups', () => {
       ]);
     }
     const nobody = { nodeId: -1, host: '', port: -1 };
-    expect(await bench.ask(findCoordinator, 1, { key: 'x', keyType: 1 })).toMatchObject(here);
     const share = await bench.ask(findCoordinator, 6, { keyType: 2, coordinatorKeys: ['x'] });
     expect(share.coordinators).toMatchObject([{ key: 'x', ...nobody, errorCode: ErrorCode.INVALID_REQUEST }]);
+  });
+
+  it('FindCoordinator of a transaction is refused with the code that is final for the clients of its version, and with the reason', async () => {
+    const bench = await Bench.started();
+    const errorMessage = expect.stringContaining('does not serve transactions') as string;
+    // librdkafka's highest: it asks again after every other error.
+    const old = { errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, errorMessage, nodeId: -1, host: '', port: -1 };
+    expect(await bench.ask(findCoordinator, 2, { key: 'x', keyType: 1 })).toMatchObject(old);
+    const refused = { ...old, errorCode: ErrorCode.UNSUPPORTED_VERSION };
+    expect(await bench.ask(findCoordinator, 3, { key: 'x', keyType: 1 })).toMatchObject(refused);
+    for (let version = 4; version <= 6; version++) {
+      const { coordinators } = await bench.ask(findCoordinator, version, { keyType: 1, coordinatorKeys: ['x'] });
+      expect(coordinators).toMatchObject([{ key: 'x', ...refused }]);
+    }
+    // kafkajs drops the reason: InitProducerId tells it.
+    expect(await bench.ask(findCoordinator, 1, { key: 'x', keyType: 1 })).toMatchObject({ errorCode: 0, nodeId: 1 });
   });
 
   it('a JoinGroup or SyncGroup that waits holds neither its bytes nor the turn of a large request', async () => {
