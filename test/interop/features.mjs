@@ -45,5 +45,12 @@ export const FEATURES = new Map([
   ['restart', 'Goes on over a restart of the broker'],
   ['idempotence', 'Idempotent producer'],
   ['transactions', 'Transactions'],
-  ['groups', 'Consumer groups'],
+  ['groups', 'Consumer group: three members, one killed, one joining'],
+  ['group-commits', 'Consumer group: commit, read back, resume'],
+  ['group-pause', 'Consumer group: pause and resume'],
+  ['static-members', 'Consumer group: static members'],
+  ['cooperative', 'Consumer group: cooperative rebalancing'],
+  ['list-groups', 'Admin: list and describe groups'],
+  ['delete-groups', 'Admin: delete groups'],
+  ['group-offsets', 'Admin: set and delete the offsets of a group'],
 ]);
