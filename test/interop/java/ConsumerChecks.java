@@ -31,7 +31,6 @@ final class ConsumerChecks {
     Checks.check("seek", "pause and resume; several partitions in one consumer", this::pause);
     Checks.check("watermarks", "beginningOffsets, endOffsets, currentLag", this::watermarks);
     Checks.check("partitions", "partitionsFor, listTopics", this::partitionsFor);
-    Checks.notServed("groups", "does not support FIND_COORDINATOR", this::groups);
   }
 
   private TopicPartition numbered() throws Exception {
@@ -160,18 +159,6 @@ final class ConsumerChecks {
     try (KafkaConsumer<byte[], byte[]> consumer = client.consumer()) {
       Checks.same(3, consumer.partitionsFor(topic).size());
       Checks.same(3, consumer.listTopics().get(topic).size());
-    }
-  }
-
-  private String groups() throws Exception {
-    TopicPartition place = numbered();
-    try (KafkaConsumer<byte[], byte[]> consumer = client.consumer("group.id", "g", "auto.offset.reset", "earliest")) {
-      consumer.subscribe(List.of(place.topic()));
-      long until = System.nanoTime() + 10_000_000_000L;
-      while (System.nanoTime() < until) if (!consumer.poll(Duration.ofMillis(200)).isEmpty()) return null;
-      return "nothing came in 10 seconds, and no error";
-    } catch (Exception problem) {
-      return ProducerChecks.withCauses(problem);
     }
   }
 }

@@ -6,6 +6,7 @@ final class Main {
     try (Client client = new Client(args[0], "java")) {
       new AdminChecks(client).run();
       new ConsumerChecks(client).run();
+      new GroupChecks(client).run();
       new ProducerChecks(client).run();
     }
   }

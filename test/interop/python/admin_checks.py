@@ -1,6 +1,6 @@
 """The admin client: topics and their settings."""
 
-from checks import check, not_served
+from checks import check
 from client import SECONDS_MAX, error_of
 from confluent_kafka import OFFSET_END, IsolationLevel, KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec, ResourceType
@@ -200,9 +200,3 @@ def delete_records(client):
     assert below(OFFSET_END) == 10
     error = error_of(lambda: below(11))
     assert error.code() == KafkaError.OFFSET_OUT_OF_RANGE, error
-
-
-@not_served("groups", "ListGroupsRequest \\(KIP-518\\) not supported by broker|not supported by broker")
-def groups(client):
-    listed = client.admin.list_consumer_groups(request_timeout=10).result(SECONDS_MAX)
-    return "; ".join(map(str, listed.errors)) if listed.errors else None
