@@ -154,10 +154,6 @@ func consumerChecks(checks *Checks, client *Client) {
 		expect(start.Offset == 400, "starts at %d", start.Offset)
 		return nil
 	})
-	checks.NotServed("groups", tooOld, func() error {
-		_, err := client.admin.ListGroups(limited())
-		return err
-	})
 }
 
 func offsetsOf(topic string, offset int64) kadm.Offsets {

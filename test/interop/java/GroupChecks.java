@@ -85,9 +85,7 @@ final class GroupChecks {
     return IntStream.range(from, to).boxed().toList();
   }
 
-  @SafeVarargs
-  private static void untilAssigned(int partitions, KafkaConsumer<byte[], byte[]>... consumers) {
-    List<KafkaConsumer<byte[], byte[]>> all = List.of(consumers);
+  private static void untilAssigned(int partitions, List<KafkaConsumer<byte[], byte[]>> all) {
     until(
         () -> all.stream().noneMatch(each -> each.assignment().isEmpty()) && all.stream().mapToInt(each -> each.assignment().size()).sum() == partitions,
         () -> all.forEach(each -> each.poll(SHORT)));
@@ -102,7 +100,7 @@ final class GroupChecks {
   private void fromEnd() throws Exception {
     String topic = numbered(1);
     try (KafkaConsumer<byte[], byte[]> consumer = member(topic, "java-ends", "latest")) {
-      untilAssigned(1, consumer);
+      untilAssigned(1, List.of(consumer));
       Checks.same((long) COUNT, consumer.position(new TopicPartition(topic, 0)));
       client.produce(Client.numbered(topic, 0, 1, 0));
       Checks.same(List.of(0), take(consumer, 1));
@@ -158,12 +156,12 @@ final class GroupChecks {
     KafkaConsumer<byte[], byte[]> other = member(topic, group, "latest", "group.instance.id", "b", "session.timeout.ms", 30_000);
     other.subscribe(List.of(topic), new Counting(rebalances, new ArrayList<>()));
     KafkaConsumer<byte[], byte[]> one = member(topic, group, "latest", "group.instance.id", "a", "session.timeout.ms", 30_000);
-    untilAssigned(4, one, other);
+    untilAssigned(4, List.of(one, other));
     Set<TopicPartition> before = new HashSet<>(one.assignment());
     int countBefore = rebalances.size();
     one.close();
     try (KafkaConsumer<byte[], byte[]> again = member(topic, group, "latest", "group.instance.id", "a", "session.timeout.ms", 30_000)) {
-      untilAssigned(4, again, other);
+      untilAssigned(4, List.of(again, other));
       Checks.same(before, again.assignment());
       Checks.same(countBefore, rebalances.size());
       try (KafkaConsumer<byte[], byte[]> second = member(topic, group, "latest", "group.instance.id", "a", "session.timeout.ms", 30_000)) {
@@ -184,9 +182,9 @@ final class GroupChecks {
     List<Integer> revoked = new ArrayList<>();
     try (KafkaConsumer<byte[], byte[]> first = member(topic, "java-cooperative", "latest", settings)) {
       first.subscribe(List.of(topic), new Counting(new ArrayList<>(), revoked));
-      untilAssigned(4, first);
+      untilAssigned(4, List.of(first));
       try (KafkaConsumer<byte[], byte[]> second = member(topic, "java-cooperative", "latest", settings)) {
-        untilAssigned(4, first, second);
+        untilAssigned(4, List.of(first, second));
         Checks.same(List.of(2), revoked);
       }
     }
@@ -203,7 +201,7 @@ final class GroupChecks {
   private void listGroups() throws Exception {
     String topic = numbered(2);
     try (KafkaConsumer<byte[], byte[]> consumer = member(topic, "java-described", "latest", "client.id", "java-client")) {
-      untilAssigned(2, consumer);
+      untilAssigned(2, List.of(consumer));
       Checks.require(listed(Set.of()).contains("java-described"), "not listed");
       Checks.require(listed(Set.of(GroupState.STABLE)).contains("java-described"), "not among the stable ones");
       Checks.require(!listed(Set.of(GroupState.EMPTY)).contains("java-described"), "among the empty ones");

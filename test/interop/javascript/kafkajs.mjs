@@ -1,6 +1,6 @@
 /**
- * `node kafkajs.mjs PACKAGES BROKER [restart]`: the checks of kafkajs. Its consumer always joins a group, so records are read with the Fetch of its broker class, which
- * the consumer is built on: its own encoding, decoding and decompression.
+ * `node kafkajs.mjs PACKAGES BROKER [restart | member TOPIC GROUP]`: the checks of kafkajs. Its consumer always joins a group, so apart from the checks of groups
+ * records are read with the Fetch of its broker class, which the consumer is built on: its own encoding, decoding and decompression.
  */
 
 import assert from 'node:assert/strict';
@@ -10,7 +10,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { refused, texts } from './checks.mjs';
 import { runClient } from './run-client.mjs';
 
-const [folder, address, mode] = process.argv.slice(2);
+const [folder, address, mode, ...memberOf] = process.argv.slice(2);
 const require = createRequire(join(folder, 'package.json'));
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs');
 const lz4 = require('lz4-napi');
@@ -44,6 +44,8 @@ class Client {
   name = 'kafkajs';
   codecs = Object.keys(CODECS);
   timestampsFarApart = true;
+  hasSeek = true;
+  hasStaticMembers = false;
   topics = 0;
 
   async topic(partitions, settings = {}) {
@@ -110,6 +112,48 @@ class Client {
     // It looks for the leader only among the topics that it has heard of.
     await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
+  }
+
+  async join(topic, groupId, { from, clientId = 'interop', autocommit, onRecord }) {
+    const own = new Kafka({ clientId, brokers: [address], logLevel: logLevel.NOTHING });
+    const consumer = own.consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 1000 });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: from === 'beginning' });
+    const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+    await consumer.run({
+      autoCommit: autocommit,
+      autoCommitInterval: 500,
+      eachMessage: async ({ partition, message: { offset, value } }) => onRecord({ partition, offset: Number(offset), value }),
+    });
+    await joined;
+    return {
+      pause: () => consumer.pause([{ topic }]),
+      resume: () => consumer.resume([{ topic }]),
+      seek: (offset) => consumer.seek({ topic, partition: 0, offset: String(offset) }),
+      commit: (offset) => consumer.commitOffsets([{ topic, partition: 0, offset: String(offset) }]),
+      leave: () => consumer.disconnect(),
+    };
+  }
+
+  async committed(groupId, topic) {
+    return Number((await admin.fetchOffsets({ groupId, topics: [topic] }))[0].partitions[0].offset);
+  }
+
+  async listGroups() {
+    return (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+  }
+
+  async describe(groupId) {
+    const [{ state, members }] = (await admin.describeGroups([groupId])).groups;
+    return { state, members: members.map(({ clientId }) => clientId) };
+  }
+
+  async deleteGroup(groupId) {
+    await admin.deleteGroups([groupId]);
+  }
+
+  async setOffset(groupId, topic, offset) {
+    await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: String(offset) }] });
   }
 }
 
@@ -203,8 +247,7 @@ function addNotServed(checks, client) {
       await idempotent.disconnect();
     }
   });
-  // It gets past InitProducerId and finds no coordinator.
-  checks.notServed('transactions', /Failed to find group coordinator/, async () => {
+  checks.notServed('transactions', /The version of API is not supported/, async () => {
     const transactional = kafka.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: 't', retry: { retries: 1 } });
     try {
       await transactional.connect();
@@ -213,30 +256,21 @@ function addNotServed(checks, client) {
       await transactional.disconnect();
     }
   });
-  // All of these are the group's consumer: one trial says what it says.
-  let trial;
-  const group = async () => {
-    const topic = await client.topic(1);
-    const consumer = kafka.consumer({ groupId: 'kafkajs', retry: { retries: 0 } });
-    try {
-      await consumer.connect();
-      await consumer.subscribe({ topic, fromBeginning: true });
-      const crashed = new Promise((_, reject) => consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error)));
-      const joined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
-      await Promise.all([consumer.run({ eachMessage: async () => undefined }), Promise.race([crashed, joined])]);
-    } finally {
-      await consumer.disconnect();
-    }
-  };
-  for (const feature of ['from-beginning', 'from-end', 'seek', 'groups'])
-    checks.notServed(feature, /Failed to find group coordinator/, () => (trial ??= group()));
+  checks.cannot('static-members', 'the client has no `group.instance.id`');
+  checks.cannot('cooperative', 'the client has no cooperative assignor');
 }
 
 await Promise.all([admin.connect(), producer.connect(), cluster.connect()]);
 await runClient(new Client(), mode, {
+  memberOf,
   addOwnChecks: addAdminChecks,
   addNotServed,
   // Of errors it has Kafka's words.
-  words: { fewer: /Number of partitions is invalid/, nowhere: /does not host this topic-partition/ },
+  words: {
+    fewer: /Number of partitions is invalid/,
+    nowhere: /does not host this topic-partition/,
+    notEmpty: /group is not empty/,
+    noGroup: /group id does not exist/,
+  },
 });
 await Promise.all([admin.disconnect(), producer.disconnect(), cluster.disconnect()]);

@@ -1,13 +1,13 @@
-/** `node platformatic.mjs PACKAGES BROKER [restart]`: the checks of @platformatic/kafka. Its streams join a group; records are read with its Consumer.fetch. */
+/** `node platformatic.mjs PACKAGES BROKER [restart | member TOPIC GROUP]`: the checks of @platformatic/kafka. Its streams join a group; apart from the checks of groups records are read with Consumer.fetch. */
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { refused } from './checks.mjs';
+import { refused, textOf } from './checks.mjs';
 import { runClient } from './run-client.mjs';
 
-const [folder, address, mode] = process.argv.slice(2);
+const [folder, address, mode, ...memberOf] = process.argv.slice(2);
 const entry = createRequire(join(folder, 'package.json')).resolve('@platformatic/kafka');
 const { Admin, ConfigResourceTypes, Consumer, IncrementalAlterConfigOperationTypes, Producer } = await import(pathToFileURL(entry).href);
 
@@ -27,6 +27,8 @@ class Client {
   codecs = ['gzip', 'snappy', 'lz4', 'zstd'];
   // Its varints are wrong beyond 32 bits (version 2.12.1): it writes -100000000000 as d19fb787e905, which should be ff9fb787e905.
   timestampsFarApart = false;
+  hasSeek = false;
+  hasStaticMembers = true;
   topics = 0;
   metadata = new Map();
 
@@ -116,6 +118,51 @@ class Client {
 
   async deleteRecords(topic, offset) {
     await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: BigInt(offset) }] }] });
+  }
+
+  async join(topic, groupId, { from, instance, clientId = 'interop', autocommit, onRecord }) {
+    const times = { sessionTimeout: 6000, rebalanceTimeout: 6000, heartbeatInterval: 1000 };
+    const member = new Consumer({ ...options, ...times, clientId, groupId, ...(instance === undefined ? {} : { groupInstanceId: instance }) });
+    const problems = [];
+    member.on('consumer:heartbeat:error', ({ error }) => problems.push(textOf(error)));
+    const fallbackMode = from === 'beginning' ? 'earliest' : 'latest';
+    const stream = await member.consume({ topics: [topic], mode: 'committed', fallbackMode, autocommit: autocommit ? 500 : false, maxWaitTime: 500 });
+    stream.on('error', (error) => problems.push(textOf(error)));
+    stream.on('data', ({ partition, offset, value }) => onRecord({ partition, offset: Number(offset), value }));
+    return {
+      problems,
+      pause: () => stream.pause(),
+      resume: () => stream.resume(),
+      commit: (offset) => member.commit({ offsets: [{ topic, partition: 0, offset: BigInt(offset), leaderEpoch: 0 }] }),
+      leave: async () => {
+        await stream.close();
+        await member.close(true);
+      },
+    };
+  }
+
+  async committed(groupId, topic) {
+    const [{ topics }] = await admin.listConsumerGroupOffsets({ groups: [groupId] });
+    const found = topics.find(({ name }) => name === topic)?.partitions.find(({ partitionIndex }) => partitionIndex === 0);
+    return Number(found?.committedOffset ?? -1);
+  }
+
+  async listGroups() {
+    return [...(await admin.listGroups()).keys()];
+  }
+
+  async describe(groupId) {
+    const { state, members } = (await admin.describeGroups({ groups: [groupId] })).get(groupId);
+    return { state: state[0] + state.slice(1).toLowerCase(), members: [...members.values()].map(({ clientId }) => clientId) };
+  }
+
+  async deleteGroup(groupId) {
+    await admin.deleteGroups({ groups: [groupId] });
+  }
+
+  async setOffset(groupId, topic, offset) {
+    const topics = [{ name: topic, partitionOffsets: [{ partition: 0, offset: BigInt(offset) }] }];
+    await admin.alterConsumerGroupOffsets({ groupId, topics });
   }
 }
 
@@ -215,7 +262,7 @@ function addAdminChecks(checks, client) {
   });
 }
 
-const UNSUPPORTED = /Unsupported API \w+|No usable implementation found for API \w+/;
+const UNSUPPORTED = /UNSUPPORTED_VERSION/;
 
 function addNotServed(checks, client) {
   checks.add('idempotence', 'a producer gets an id and writes', async () => {
@@ -227,19 +274,26 @@ function addNotServed(checks, client) {
     const transactional = new Producer({ ...options, retries: 0, idempotent: true, transactionalId: 't' });
     await transactional.beginTransaction().finally(() => transactional.close());
   });
-  // All of these are streams, and streams join a group: one trial says what it says.
-  let trial;
-  const group = async () => {
+  checks.add('group-offsets', 'deleted where nobody is in the group', async () => {
     const topic = await client.topic(1);
-    const member = new Consumer({ ...options, retries: 0, groupId: 'platformatic' });
-    await member.consume({ topics: [topic], mode: 'earliest' }).finally(() => member.close(true));
-  };
-  for (const feature of ['from-beginning', 'from-end', 'seek', 'groups']) checks.notServed(feature, UNSUPPORTED, () => (trial ??= group()));
+    await client.setOffset('platformatic-offset-goes', topic, 0);
+    await admin.deleteConsumerGroupOffsets({ groupId: 'platformatic-offset-goes', topics: [{ name: topic, partitionIndexes: [0] }] });
+    assert.equal(await client.committed('platformatic-offset-goes', topic), -1);
+  });
+  checks.cannot('seek', 'its streams have no seek: a new one begins at the offsets it is given');
+  checks.cannot('cooperative', 'the client has no cooperative assignor');
 }
 
 await runClient(new Client(), mode, {
+  memberOf,
   addOwnChecks: addAdminChecks,
   addNotServed,
-  words: { fewer: /INVALID_PARTITIONS/, nowhere: /UNKNOWN_TOPIC_OR_PARTITION/ },
+  words: {
+    fewer: /INVALID_PARTITIONS/,
+    nowhere: /UNKNOWN_TOPIC_OR_PARTITION/,
+    notEmpty: /NON_EMPTY_GROUP/,
+    noGroup: /GROUP_ID_NOT_FOUND/,
+    fenced: /FENCED_INSTANCE_ID/,
+  },
 });
 await Promise.all([admin.close(), producer.close(), consumer.close(true)]);

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { runReporter } from '../lib/command.mjs';
+import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { checkOverRestart } from '../lib/over-restart.mjs';
 import { interopFolder } from '../lib/places.mjs';
 import { javascriptClient } from '../lib/tools.mjs';
@@ -13,5 +14,6 @@ export const tools = () => javascriptClient('@platformatic/kafka');
 export async function run({ report, broker, tools: { node, folder } }) {
   const args = [join(interopFolder, 'javascript', 'platformatic.mjs'), folder, broker.address];
   await runReporter(report, 'platformatic', node, args, { timeoutMs: TIMEOUT_MS });
+  await checkGroupOfThree(report, 'platformatic', broker, { command: node, args: (...of) => [...args, 'member', ...of] });
   await checkOverRestart(report, 'platformatic', broker, node, [...args, 'restart']);
 }
