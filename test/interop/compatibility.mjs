@@ -13,12 +13,15 @@ const NOTES = `## What to know
 
 - **Idempotent producers** are Java's and franz-go's default. librdkafka (kcat, Python) has it off by default: set \`enable.idempotence=true\`, and a batch that the network
   repeats, or that is sent again because its answer was lost, is in the log once.
-- **Consumer groups** are not served yet. Use \`assign\` (Java, Python), \`ConsumePartitions\` (franz-go) or \`--partition\` (console consumer). Python's Consumer wants
-  a \`group.id\` even then, and does not use it; switch \`enable.auto.commit\` off. The consumers of kafkajs and the streams of @platformatic/kafka always join a group;
-  what "works" there was read with the Fetch they are built on (@platformatic/kafka: \`Consumer.fetch\`).
+- **Consumer groups** are those of the classic protocol, which every client uses unless told otherwise: leave Java's and librdkafka's \`group.protocol\` at \`classic\`.
+  Python's Consumer wants a \`group.id\` even for \`assign\`, and then does not use it; switch \`enable.auto.commit\` off. The consumers of kafkajs and the streams of
+  @platformatic/kafka always join a group; what does not speak of groups was read with the Fetch they are built on (@platformatic/kafka: \`Consumer.fetch\`).
+- **A group that is new waits 3 s for more members** before its first assignment, as in Kafka (\`group.initial.rebalance.delay.ms\`).
+- **Transactions** are refused at once. librdkafka and Java say why in the broker's words; franz-go and @platformatic/kafka say UNSUPPORTED_VERSION, kafkajs “Failed to
+  find group coordinator”. To librdkafka it looks like a failed authorization: every other error makes it ask again until its time is up.
 - **@platformatic/kafka 2.12.1** writes wrong timestamps when those of one batch lie more than 2³¹ ms (24 days) apart.
-- **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0, which comes with groups. Until
-  then it sends the same messages without compression, and does not say so. The other codecs are not concerned.
+- **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0. It is; a proxy that hides it makes
+  it send without compression, and it does not say so.
 `;
 
 /** What a row is for a client: `works`, or why not, with a footnote. */

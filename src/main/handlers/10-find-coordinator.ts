@@ -15,7 +15,7 @@ import { advertisedAddress } from './topology.ts';
 const CoordinatorType = { group: 0, transaction: 1 } as const;
 /** From this version on one request asks for many. */
 const KEYS_VERSION = 4;
-/** The highest version of librdkafka. kafkajs ends below it. */
+/** The highest version that librdkafka and kafkajs ask in. */
 const LIBRDKAFKA_VERSION = 2;
 const NO_TRANSACTIONS = 'This broker does not serve transactions: use the producer without a transactional id.';
 
@@ -45,14 +45,11 @@ async function findFor(coordinator: Pick<GroupCoordinator, 'ensure'>, keyType: n
 }
 
 /**
- * Every client has to give up at once, and to say why:
- * - In version 2 (librdkafka) only a failed authorization is final; anything else is asked again until the client's time is up. It shows the text that goes with it.
- * - Later versions (Java, franz-go) take UNSUPPORTED_VERSION as final. Java shows the text.
- * - Older ones (kafkajs) drop the text: they are sent here, and told by InitProducerId.
+ * Every client has to give up at once, and to say why. In the versions of librdkafka only a failed authorization is final, and anything else is asked again until the
+ * client's time is up; later versions (Java, franz-go) take UNSUPPORTED_VERSION as final. librdkafka and Java show the text that goes with it.
  */
 function transactionAnswer(apiVersion: number): number {
-  if (apiVersion < LIBRDKAFKA_VERSION) return ErrorCode.NONE;
-  return apiVersion === LIBRDKAFKA_VERSION ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED : ErrorCode.UNSUPPORTED_VERSION;
+  return apiVersion <= LIBRDKAFKA_VERSION ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED : ErrorCode.UNSUPPORTED_VERSION;
 }
 
 function messageOf(keyType: number, errorCode: number): string {

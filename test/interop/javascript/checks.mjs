@@ -49,9 +49,9 @@ function refusal(error, clear) {
 
 /** All that an error says, with what it was caused by. */
 export function textOf(error) {
-  // kafkajs has a list of partitions, each with its error.
-  const ofPartitions = Array.isArray(error.partitions) ? error.partitions.map((each) => each.error) : [];
-  const inner = [error.cause, ...(error.errors ?? []), ...ofPartitions].filter((each) => each !== undefined && each !== null);
+  // kafkajs has a list of partitions or groups, each with its error.
+  const ofEach = [error.partitions, error.groups].filter(Array.isArray).flatMap((list) => list.map((each) => each.error));
+  const inner = [error.cause, ...(error.errors ?? []), ...ofEach].filter((each) => each !== undefined && each !== null);
   // @platformatic/kafka has Kafka's names of errors beside its texts.
   return [error.apiId ?? '', error.stack ?? String(error), ...inner.map((each) => textOf(each))].join('\n');
 }

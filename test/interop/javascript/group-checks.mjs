@@ -1,13 +1,13 @@
 /**
  * Consumer groups, checked of every JavaScript client in the same way. Beside what common-checks.mjs says, the client has:
  *
- *   join(topic, group, { from, instance, clientId, autocommit, onRecord })   from: 'beginning' or 'end', where nothing is committed; onRecord({ partition, offset, value });
+ *   join(topic, group, { from, instance, clientId, autocommit, assignor, onRecord })   from: 'beginning' or 'end', where nothing is committed; onRecord({ partition, offset, value });
  *                                        resolves, once it is a member, with { pause(), resume(), commit(offset), seek(offset) if it can, leave() }, those of partition 0
  *   committed(group, topic)              the offset of partition 0, -1 if there is none
  *   listGroups()                         names
  *   describe(group)                      { state, members: [client id] }
  *   deleteGroup(group), setOffset(group, topic, offset)
- *   hasStaticMembers
+ *   hasSeek, hasStaticMembers            a member of the latter has isFenced()
  */
 
 import assert from 'node:assert/strict';
@@ -110,13 +110,13 @@ export function addGroupChecks(checks, client, words) {
     assert.deepEqual(member.got, range(0, COUNT + 10));
   });
   if (client.hasStaticMembers)
-    checks.add('static-members', 'the next one with its name takes over; while both are there the first is fenced', async () => {
+    checks.add('static-members', 'the next one with its name takes over, and both are one member', async () => {
       const topic = await numbered(client);
       const first = await join(client, topic, group('static'), { instance: 'one' });
       await first.take(COUNT);
       const second = await join(client, topic, group('static'), { instance: 'one' });
       await second.take(COUNT);
-      await until('the first is fenced', () => first.problems.some((text) => words.fenced.test(text)));
+      await until('the first has heard of it', () => first.isFenced());
       assert.equal((await client.describe(group('static'))).members.length, 1);
       await Promise.all([first.leave().catch(() => undefined), second.leave()]);
     });
@@ -152,10 +152,10 @@ export function addGroupChecks(checks, client, words) {
 }
 
 /** Mode `member`: prints `PARTITION OFFSET` of all it gets, and leaves when its stdin ends. */
-export async function runMember(client, topic, group) {
+export async function runMember(client, topic, group, assignor) {
   const stdinEnds = new Promise((resolve) => process.stdin.on('end', resolve).resume());
   const onRecord = ({ partition, offset }) => process.stdout.write(`${partition} ${offset}\n`);
-  const member = await client.join(topic, group, { from: 'beginning', autocommit: true, onRecord });
+  const member = await client.join(topic, group, { from: 'beginning', autocommit: true, assignor, onRecord });
   await stdinEnds;
   await member.leave();
 }

@@ -1,10 +1,10 @@
-/** `node platformatic.mjs PACKAGES BROKER [restart | member TOPIC GROUP]`: the checks of @platformatic/kafka. Its streams join a group; apart from the checks of groups records are read with Consumer.fetch. */
+/** `node platformatic.mjs PACKAGES BROKER [restart | member TOPIC GROUP [ASSIGNOR]]`: the checks of @platformatic/kafka. Its streams join a group; apart from the checks of groups records are read with Consumer.fetch. */
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { refused, textOf } from './checks.mjs';
+import { refused } from './checks.mjs';
 import { runClient } from './run-client.mjs';
 
 const [folder, address, mode, ...memberOf] = process.argv.slice(2);
@@ -120,17 +120,19 @@ class Client {
     await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: BigInt(offset) }] }] });
   }
 
-  async join(topic, groupId, { from, instance, clientId = 'interop', autocommit, onRecord }) {
+  async join(topic, groupId, { from, instance, clientId = 'interop', autocommit, assignor, onRecord }) {
     const times = { sessionTimeout: 6000, rebalanceTimeout: 6000, heartbeatInterval: 1000 };
-    const member = new Consumer({ ...options, ...times, clientId, groupId, ...(instance === undefined ? {} : { groupInstanceId: instance }) });
-    const problems = [];
-    member.on('consumer:heartbeat:error', ({ error }) => problems.push(textOf(error)));
+    const named = instance === undefined ? {} : { groupInstanceId: instance };
+    const assigned = assignor === undefined ? {} : { protocols: [{ name: assignor, version: 1 }] };
+    const member = new Consumer({ ...options, ...times, ...named, ...assigned, clientId, groupId });
+    // It joins again by itself, and takes the name back.
+    let isFenced = false;
+    member.on('consumer:rejoin', () => (isFenced = true));
     const fallbackMode = from === 'beginning' ? 'earliest' : 'latest';
     const stream = await member.consume({ topics: [topic], mode: 'committed', fallbackMode, autocommit: autocommit ? 500 : false, maxWaitTime: 500 });
-    stream.on('error', (error) => problems.push(textOf(error)));
     stream.on('data', ({ partition, offset, value }) => onRecord({ partition, offset: Number(offset), value }));
     return {
-      problems,
+      isFenced: () => isFenced,
       pause: () => stream.pause(),
       resume: () => stream.resume(),
       commit: (offset) => member.commit({ offsets: [{ topic, partition: 0, offset: BigInt(offset), leaderEpoch: 0 }] }),
@@ -281,7 +283,6 @@ function addNotServed(checks, client) {
     assert.equal(await client.committed('platformatic-offset-goes', topic), -1);
   });
   checks.cannot('seek', 'its streams have no seek: a new one begins at the offsets it is given');
-  checks.cannot('cooperative', 'the client has no cooperative assignor');
 }
 
 await runClient(new Client(), mode, {
@@ -293,7 +294,6 @@ await runClient(new Client(), mode, {
     nowhere: /UNKNOWN_TOPIC_OR_PARTITION/,
     notEmpty: /NON_EMPTY_GROUP/,
     noGroup: /GROUP_ID_NOT_FOUND/,
-    fenced: /FENCED_INSTANCE_ID/,
   },
 });
 await Promise.all([admin.close(), producer.close(), consumer.close(true)]);

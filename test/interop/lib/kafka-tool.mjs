@@ -2,7 +2,11 @@
 
 import { kafkaJava } from '../../../perf/peers/kafka.mjs';
 
-const PACKAGES = { ConsoleConsumer: 'org.apache.kafka.tools.consumer.', ConfigCommand: 'kafka.admin.' };
+const PACKAGES = {
+  ConsoleConsumer: 'org.apache.kafka.tools.consumer.',
+  ConsumerGroupCommand: 'org.apache.kafka.tools.consumer.group.',
+  ConfigCommand: 'kafka.admin.',
+};
 const HEAP = '512m';
 
 /** For tools that do little: most of their time is the start of their machine. */

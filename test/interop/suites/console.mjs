@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { explain, must, run as runCommand, start } from '../lib/command.mjs';
 import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
 import { storedBatches } from '../lib/stored-batches.mjs';
+import { checkGroupTools } from './group-tools.mjs';
 import { checkTools } from './tools.mjs';
 
 export { kafkaTools as tools } from '../lib/tools.mjs';
@@ -14,7 +15,6 @@ export { kafkaTools as tools } from '../lib/tools.mjs';
 const LINES = 1000;
 const lines = (count, from = 1) => Array.from({ length: count }, (_, index) => `line ${from + index}\n`).join('');
 const TROUBLE = /ERROR|Exception/;
-const UNSUPPORTED = /UnsupportedVersionException: The node does not support \w+/;
 
 /** The tools against one broker. */
 class Console {
@@ -26,15 +26,6 @@ class Console {
 
   check(feature, name, body) {
     return this.report.check('console', feature, name, body);
-  }
-
-  notServed(feature, args, options) {
-    return this.report.notServed('console', feature, 'the client says so', UNSUPPORTED, async () => {
-      const ended = await this.tool(...args)(options);
-      // They end with 0 also when nothing was sent or received.
-      const said = `${ended.stderr}${ended.stdout}`;
-      return ended.code === 0 && !TROUBLE.test(said) ? undefined : said;
-    });
   }
 
   tool(name, ...args) {
@@ -222,12 +213,12 @@ export async function run(context) {
   await checkRecords(console);
   await checkDeletion(console);
   await checkTools(console);
+  await checkGroupTools(console);
   await console.check('idempotence', 'kafka-console-producer as it is, and each line is there once', async () => {
     const topic = 'console-idempotent';
     await console.produce(topic, lines(1000), '--command-property', 'enable.idempotence=true');
     assert.equal(await console.consume(topic, 1000, '--offset', 'earliest'), lines(1000));
   });
-  await console.notServed('groups', ['ConsoleConsumer', '--topic', 'console-lines', '--from-beginning', '--max-messages', '1']);
   const { report } = context;
   const cannot = (why, ...features) => features.forEach((feature) => report.cannot('console', feature, why));
   cannot(

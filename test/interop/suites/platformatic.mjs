@@ -14,6 +14,8 @@ export const tools = () => javascriptClient('@platformatic/kafka');
 export async function run({ report, broker, tools: { node, folder } }) {
   const args = [join(interopFolder, 'javascript', 'platformatic.mjs'), folder, broker.address];
   await runReporter(report, 'platformatic', node, args, { timeoutMs: TIMEOUT_MS });
-  await checkGroupOfThree(report, 'platformatic', broker, { command: node, args: (...of) => [...args, 'member', ...of] });
+  const member = (...assignor) => ({ command: node, args: (...of) => [...args, 'member', ...of, ...assignor] });
+  await checkGroupOfThree(report, 'platformatic', broker, member());
+  await checkGroupOfThree(report, 'platformatic', broker, { ...member('cooperative-sticky'), feature: 'cooperative' });
   await checkOverRestart(report, 'platformatic', broker, node, [...args, 'restart']);
 }

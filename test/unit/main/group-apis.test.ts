@@ -205,15 +205,13 @@ describe('the APIs of groups', () => {
     const errorMessage = expect.stringContaining('does not serve transactions') as string;
     // librdkafka's highest: it asks again after every other error.
     const old = { errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, errorMessage, nodeId: -1, host: '', port: -1 };
-    expect(await bench.ask(findCoordinator, 2, { key: 'x', keyType: 1 })).toMatchObject(old);
+    for (const version of [1, 2]) expect(await bench.ask(findCoordinator, version, { key: 'x', keyType: 1 })).toMatchObject(old);
     const refused = { ...old, errorCode: ErrorCode.UNSUPPORTED_VERSION };
     expect(await bench.ask(findCoordinator, 3, { key: 'x', keyType: 1 })).toMatchObject(refused);
     for (let version = 4; version <= 6; version++) {
       const { coordinators } = await bench.ask(findCoordinator, version, { keyType: 1, coordinatorKeys: ['x'] });
       expect(coordinators).toMatchObject([{ key: 'x', ...refused }]);
     }
-    // kafkajs drops the reason: InitProducerId tells it.
-    expect(await bench.ask(findCoordinator, 1, { key: 'x', keyType: 1 })).toMatchObject({ errorCode: 0, nodeId: 1 });
   });
 
   it('a JoinGroup or SyncGroup that waits holds neither its bytes nor the turn of a large request', async () => {
