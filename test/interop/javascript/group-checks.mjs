@@ -37,7 +37,12 @@ async function numbered(client) {
 /** A member with the offsets it has got. */
 async function join(client, topic, group, options) {
   const got = [];
-  const member = await client.join(topic, group, { from: 'beginning', autocommit: false, onRecord: ({ offset }) => got.push(offset), ...options });
+  const member = await client.join(topic, group, {
+    from: 'beginning',
+    autocommit: false,
+    onRecord: ({ offset }) => got.push(offset),
+    ...options,
+  });
   return { got, take: (count) => until(`${count} records, ${got.length} so far`, () => got.length >= count), ...member };
 }
 

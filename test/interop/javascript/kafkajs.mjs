@@ -271,7 +271,7 @@ await runClient(new Client(), mode, {
     fewer: /Number of partitions is invalid/,
     nowhere: /does not host this topic-partition/,
     notEmpty: /group is not empty/,
-    noGroup: /group id does not exist/,
+    noGroup: /group id was not found/,
   },
 });
 await Promise.all([admin.disconnect(), producer.disconnect(), cluster.disconnect()]);

@@ -129,7 +129,13 @@ class Client {
     let isFenced = false;
     member.on('consumer:rejoin', () => (isFenced = true));
     const fallbackMode = from === 'beginning' ? 'earliest' : 'latest';
-    const stream = await member.consume({ topics: [topic], mode: 'committed', fallbackMode, autocommit: autocommit ? 500 : false, maxWaitTime: 500 });
+    const stream = await member.consume({
+      topics: [topic],
+      mode: 'committed',
+      fallbackMode,
+      autocommit: autocommit ? 500 : false,
+      maxWaitTime: 500,
+    });
     stream.on('data', ({ partition, offset, value }) => onRecord({ partition, offset: Number(offset), value }));
     return {
       isFenced: () => isFenced,

@@ -248,8 +248,7 @@ async function checkIdempotence(kcat) {
 
 async function checkGroups(kcat) {
   const topic = 'kcat-group';
-  const asGroup = async (group, ...args) =>
-    (await must('kcat', kcat.args('-q', '-e', ...args, '-G', group, topic))).stdout.toString();
+  const asGroup = async (group, ...args) => (await must('kcat', kcat.args('-q', '-e', ...args, '-G', group, topic))).stdout.toString();
   const session = ['-X', 'session.timeout.ms=6000', '-X', 'heartbeat.interval.ms=1000'];
   await kcat.check('group-commits', '-G: from the beginning, and the next one where that one stopped', async () => {
     await kcat.produce(topic, text(lines(LINES)));
@@ -271,13 +270,21 @@ async function checkGroups(kcat) {
     ...['-X', `partition.assignment.strategy=${strategy}`, '-X', 'auto.commit.interval.ms=500', '-G', group, name],
   ];
   await checkGroupOfThree(kcat.report, 'kcat', kcat.broker, { command: 'kcat', args: args(strategies.groups), byTerm: true });
-  await checkGroupOfThree(kcat.report, 'kcat', kcat.broker, { command: 'kcat', args: args(strategies.cooperative), byTerm: true, feature: 'cooperative' });
+  await checkGroupOfThree(kcat.report, 'kcat', kcat.broker, {
+    command: 'kcat',
+    args: args(strategies.cooperative),
+    byTerm: true,
+    feature: 'cooperative',
+  });
   kcat.report.cannot('kcat', 'group-pause', 'has no option for it');
 }
 
 async function checkNotServed(kcat) {
   await kcat.report.notServed('kcat', 'transactions', 'the client says so', /This broker does not serve transactions/, async () => {
-    const ended = await runCommand('kcat', kcat.args('-P', '-t', 'kcat-order', '-X', 'transactional.id=t'), { stdin: 'x\n', timeoutMs: 5000 });
+    const ended = await runCommand('kcat', kcat.args('-P', '-t', 'kcat-order', '-X', 'transactional.id=t'), {
+      stdin: 'x\n',
+      timeoutMs: 5000,
+    });
     // It ends with 0 when the broker's refusal came before it had read a line.
     return ended.code === 0 && !ended.stderr.includes('FATAL CLIENT ERROR') ? undefined : explain(ended);
   });
