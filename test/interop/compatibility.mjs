@@ -20,6 +20,8 @@ const NOTES = `## What to know
 - **Transactions** are refused at once. librdkafka and Java say why in the broker's words; franz-go and @platformatic/kafka say UNSUPPORTED_VERSION, kafkajs “Failed to
   find group coordinator”. To librdkafka it looks like a failed authorization: every other error makes it ask again until its time is up.
 - **@platformatic/kafka 2.12.1** writes wrong timestamps when those of one batch lie more than 2³¹ ms (24 days) apart.
+- **@platformatic/kafka 2.12.1** drops offsets when a stream is closed while it commits by itself: it waits for that commit, not for what was queued meanwhile, and the next
+  member gets those records again. Wait until \`stream.offsetsToCommit\` is empty before \`close()\`.
 - **lz4 with librdkafka before 2.11.1** (Debian's kcat): such a client compresses with lz4 only when it is offered FindCoordinator 0. It is; a proxy that hides it makes
   it send without compression, and it does not say so.
 `;

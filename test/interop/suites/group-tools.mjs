@@ -144,7 +144,7 @@ async function checkGroupCommand(console) {
         [['--to-latest'], LINES + 8],
         [['--to-datetime', '2020-01-01T00:00:00.000'], 0],
       ]) {
-        assert.match(await groups.reset(...how, '--execute'), new RegExp(`${GROUP} +${TOPIC} +0 +${expected}\\b`), how.join(' '));
+        assert.match(await groups.reset(...how, '--execute'), new RegExp(`${GROUP} +${TOPIC} +0 +${String(expected)}\\b`), how.join(' '));
         assert.equal(await current(), String(expected), how.join(' '));
       }
     },
