@@ -145,7 +145,7 @@ class Client {
       commit: (offset) => member.commit({ offsets: [{ topic, partition: 0, offset: BigInt(offset), leaderEpoch: 0 }] }),
       leave: async () => {
         // close() waits for the commit that is under way, and drops what was queued meanwhile (version 2.12.1).
-        while (autocommit && stream.offsetsToCommit.size > 0) await sleep(20);
+        if (autocommit) while (stream.offsetsToCommit.size > 0) await sleep(20);
         await stream.close();
         await member.close(true);
       },
