@@ -25,7 +25,7 @@ export interface ReplayedPartition {
   appends: ReplayedAppend[];
   /** It left this shard: another shard's record of the same move is the continuation. */
   movedOut: boolean;
-  /** Sequence of the last group that had something of it. */
+  /** Sequence of the last group that tells where it ended. */
   lastSequence: number;
 }
 
@@ -78,7 +78,8 @@ export class Replay {
     }
     const replayed = this.byHandle.get(handle);
     if (replayed === undefined) return;
-    replayed.lastSequence = sequence;
+    // Where the log ended is not told by where it starts: a group that is missing before may have held records all the same.
+    if (body.type !== EntryType.logStart) replayed.lastSequence = sequence;
     const { state } = replayed;
     switch (body.type) {
       case EntryType.close:

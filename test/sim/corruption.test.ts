@@ -16,6 +16,11 @@ import { DATA, Simulation } from './simulation.ts';
 
 const SEEDS = Math.max(40, Math.floor(Number(process.env['SIM_SEEDS'] ?? 150) / 3));
 const FIRST = Number(process.env['SIM_SEED'] ?? 1);
+/**
+ * Lives that showed something once: a lost group with the segment in which the log began, a lost group between the records and a new start of the log, a start
+ * that nobody was told of.
+ */
+const FOUND = [772, 7_100_007, 361_187_350];
 
 /** What was hit, and so what may be refused. */
 interface Rot {
@@ -257,7 +262,7 @@ test(
   { timeout: 3_600_000 },
   () => {
     const hits = new Map<string, number>();
-    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    for (const seed of [...FOUND, ...Array.from({ length: SEEDS }, (_, n) => FIRST + n)]) {
       try {
         const hit = runRot(seed);
         if (hit !== null) hits.set(hit.replaceAll(/\d+|\/\S+/g, '#'), (hits.get(hit.replaceAll(/\d+|\/\S+/g, '#')) ?? 0) + 1);
