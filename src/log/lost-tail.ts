@@ -14,10 +14,14 @@ export function extendOverLostTail(disk: Disk, dataFolder: string, state: Partit
   const from = state.endOffset;
   const known = state.segments[state.segments.length - 1];
   if (known !== undefined) follow(disk, dataFolder, state, known);
-  // The damaged group may also have begun segments.
-  for (const baseOffset of segmentOffsets(disk, dataFolder, state)) {
-    if (baseOffset !== state.endOffset || baseOffset === known?.baseOffset) continue;
+  // The damaged group may also have begun segments; where none is known, the one in which a new start of the log lies.
+  const bases = segmentOffsets(disk, dataFolder, state);
+  const around = state.segments.length === 0 ? bases.findLast((baseOffset) => baseOffset < from) : undefined;
+  for (const baseOffset of bases) {
+    const isNext = baseOffset === state.endOffset && baseOffset !== known?.baseOffset;
+    if (!isNext && baseOffset !== around) continue;
     follow(disk, dataFolder, state, begin(state, baseOffset));
+    if (!isNext && state.endOffset === from) state.segments.pop();
   }
   if (state.endOffset > from) refuse(state, from, notes);
 }
@@ -52,7 +56,7 @@ function begin(state: PartitionState, baseOffset: number): SegmentState {
   return segment;
 }
 
-/** Moves the end of the log over what follows it in its last segment. */
+/** Moves the end of the log over what follows in its last segment, if that reaches beyond. Offsets between the two are refused already. */
 function follow(disk: Disk, dataFolder: string, state: PartitionState, segment: SegmentState): void {
   let fd: number;
   try {
@@ -63,13 +67,17 @@ function follow(disk: Disk, dataFolder: string, state: PartitionState, segment: 
   }
   try {
     const epoch = state.epochs[state.epochs.length - 1]?.epoch ?? 0;
+    let { endOffset, endPosition } = segment;
     for (;;) {
-      const head = readBatchHead(disk, fd, segment.endPosition, disk.size(fd));
-      if (head === null || head.baseOffset !== state.endOffset || head.leaderEpoch < epoch) break;
-      if (readIntactBatch(disk, fd, segment.endPosition, head.bytes) === null) break;
-      segment.endPosition += head.bytes;
-      state.endOffset = segment.endOffset = head.lastOffset + 1;
+      const head = readBatchHead(disk, fd, endPosition, disk.size(fd));
+      if (head === null || head.baseOffset !== endOffset || head.leaderEpoch < epoch) break;
+      if (readIntactBatch(disk, fd, endPosition, head.bytes) === null) break;
+      endPosition += head.bytes;
+      endOffset = head.lastOffset + 1;
     }
+    if (endOffset <= state.endOffset) return;
+    segment.endPosition = endPosition;
+    state.endOffset = segment.endOffset = endOffset;
   } finally {
     disk.close(fd);
   }
