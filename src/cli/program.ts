@@ -1,0 +1,32 @@
+/**
+ * The tree of commands. It knows names, flags and help; what a command does is loaded when it is called, so that `ringlog --help` stays quick. Help, completion
+ * and docs/CLI.md are made of this tree.
+ */
+import { Command } from 'commander';
+import { VERSION } from '../config/version.ts';
+import { addStart } from './commands/start.ts';
+import { addTopicAlter } from './commands/topic-alter.ts';
+import { addTopicCreate } from './commands/topic-create.ts';
+import { addTopicDelete } from './commands/topic-delete.ts';
+import { addTopicDescribe } from './commands/topic-describe.ts';
+import { addTopicList } from './commands/topic-list.ts';
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 called wrongly (nothing was done), 130 interrupted.
+"ringlog help COMMAND" and "ringlog COMMAND --help" show flags and examples.`;
+
+/** @param stopsWithParent whether a broker has to end when its parent process does */
+export function program({ stopsWithParent }: { stopsWithParent: boolean }): Command {
+  const ringlog = new Command('ringlog');
+  ringlog.description('A message queue with the memory of a log; speaks the Apache Kafka protocol.');
+  ringlog.version(VERSION, '-V, --version');
+  ringlog.exitOverride().configureHelp({ showGlobalOptions: true }).addHelpText('after', EXIT_CODES);
+  addStart(ringlog, stopsWithParent);
+  const topic = ringlog.command('topic').description('Make, show, change and delete topics.');
+  addTopicCreate(topic);
+  addTopicList(topic);
+  addTopicDescribe(topic);
+  addTopicAlter(topic);
+  addTopicDelete(topic);
+  return ringlog;
+}

@@ -1,0 +1,81 @@
+/** What commands print: lines, tables, JSON on standard output; progress on standard error, and only where a person watches. */
+import { once } from 'node:events';
+
+/** How often a progress line is drawn anew, ms. */
+const PROGRESS_MS = 200;
+const CLEAR_LINE = '\r\u001B[K';
+
+/** A line of standard output. */
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Anything as JSON, for programs. */
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value, null, 2));
+}
+
+/** Writes, and waits while whoever reads our output is slower than we are. */
+export async function writeOut(chunk: Uint8Array | string): Promise<void> {
+  if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
+}
+
+/** Rows under a heading, in columns; numbers to the right. */
+export function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const lines = [heading, ...rows].map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)));
+  const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const isNumber = heading.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === '-'));
+  return lines
+    .map((line) => line.map((cell, column) => (isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))))
+    .map((cells) => cells.join('  ').trimEnd())
+    .join('\n');
+}
+
+/** Bytes for a person: `1.5 MiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function countText(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** `1 record`, `2 records`. */
+export function plural(count: number, word: string): string {
+  return `${countText(count)} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** A line that says how far something has come, drawn over and over; nothing at all where standard error is no terminal. */
+export class Progress {
+  readonly #text: () => string;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  /** @param text the line as of now, short */
+  constructor(text: () => string) {
+    this.#text = text;
+    if (process.stderr.isTTY) this.#timer = setInterval(() => this.#draw(), PROGRESS_MS).unref();
+  }
+
+  #draw(): void {
+    const columns = process.stderr.columns || 80;
+    process.stderr.write(`${CLEAR_LINE}${this.#text().slice(0, columns - 1)}`);
+  }
+
+  /** Takes the line away. May be called again. */
+  stop(): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    process.stderr.write(CLEAR_LINE);
+  }
+}
+
+/** `[██████░░░░]  60 %` */
+export function bar(done: number, total: number, width = 24): string {
+  const part = total <= 0 ? 1 : Math.min(1, done / total);
+  const full = Math.floor(part * width);
+  return `[${'█'.repeat(full)}${'░'.repeat(width - full)}] ${String(Math.floor(part * 100)).padStart(3)} %`;
+}
