@@ -4,6 +4,12 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../config/version.ts';
+import { addConsume } from './commands/consume.ts';
+import { addGroupDelete } from './commands/group-delete.ts';
+import { addGroupDescribe } from './commands/group-describe.ts';
+import { addGroupList } from './commands/group-list.ts';
+import { addGroupReset } from './commands/group-reset.ts';
+import { addProduce } from './commands/produce.ts';
 import { addStart } from './commands/start.ts';
 import { addTopicAlter } from './commands/topic-alter.ts';
 import { addTopicCreate } from './commands/topic-create.ts';
@@ -28,5 +34,12 @@ export function program({ stopsWithParent }: { stopsWithParent: boolean }): Comm
   addTopicDescribe(topic);
   addTopicAlter(topic);
   addTopicDelete(topic);
+  addProduce(ringlog);
+  addConsume(ringlog);
+  const group = ringlog.command('group').description('Show, move and delete consumer groups.');
+  addGroupList(group);
+  addGroupDescribe(group);
+  addGroupReset(group);
+  addGroupDelete(group);
   return ringlog;
 }

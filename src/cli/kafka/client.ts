@@ -51,6 +51,7 @@ export class KafkaClient {
   readonly #admin: Admin;
   #producer: Producer | undefined;
   #reader: Consumer | undefined;
+  #turn = 0;
 
   /** Connects, and makes sure that a broker answers. */
   static async connect(connection: Connection): Promise<KafkaClient> {
@@ -136,7 +137,9 @@ export class KafkaClient {
 
   /** Raises the number of partitions of a topic to `count`. */
   growTopic(name: string, count: number): Promise<void> {
-    return this.#try(() => this.#admin.createPartitions({ topics: [{ name, count, assignments: [] }] }));
+    // Null leaves it to the broker where they go; an empty list would be a wish for no place at all.
+    const assignments = null as unknown as [];
+    return this.#try(() => this.#admin.createPartitions({ topics: [{ name, count, assignments }] }));
   }
 
   topicSettings(topic: string): Promise<Setting[]> {
@@ -197,8 +200,11 @@ export class KafkaClient {
   send(topic: string, records: readonly OutgoingRecord[], options: { acks: Acks; compression: Compression }): Promise<Placed[]> {
     if (options.compression === 'zstd' && !CAN_WRITE_ZSTD)
       throw new UsageError('zstd needs Node.js 22.15 or newer to write. Choose gzip, snappy, lz4 or none (--compression).');
-    this.#producer ??= new Producer({ ...this.#options, partitioner: compatibilityPartitioner, autocreateTopics: true });
+    this.#producer ??= new Producer({ ...this.#options, autocreateTopics: true });
     const producer = this.#producer;
+    // Records without a key stay together, and the next ones go to the next partition. The library takes the number modulo the partitions.
+    const turn = this.#turn++;
+    const partitioner = (message: unknown, key: Buffer | undefined): number => (key === undefined ? turn : compatibilityPartitioner(message, key));
     return this.#try(async () => {
       const messages = records.map(({ key, value, headers, partition }) => ({
         topic,
@@ -208,7 +214,7 @@ export class KafkaClient {
         ...(partition === undefined ? {} : { partition }),
         headers: new Map(headers.map(([name, each]) => [Buffer.from(name), each])),
       }));
-      const { offsets } = await producer.send({ messages, ...options });
+      const { offsets } = await producer.send({ messages, partitioner, ...options });
       return (offsets ?? []).map(({ partition, offset }) => ({ partition, offset: Number(offset) }));
     });
   }
