@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../config/version.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addConsume } from './commands/consume.ts';
 import { addGroupDelete } from './commands/group-delete.ts';
 import { addGroupDescribe } from './commands/group-describe.ts';
@@ -41,5 +42,6 @@ export function program({ stopsWithParent }: { stopsWithParent: boolean }): Comm
   addGroupDescribe(group);
   addGroupReset(group);
   addGroupDelete(group);
+  addCompletion(ringlog);
   return ringlog;
 }

@@ -24,7 +24,9 @@ export async function writeOut(chunk: Uint8Array | string): Promise<void> {
 export function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const lines = [heading, ...rows].map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)));
   const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const isNumber = heading.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === '-'));
+  const isNumber = heading.map(
+    (_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === '-'),
+  );
   return lines
     .map((line) => line.map((cell, column) => (isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))))
     .map((cells) => cells.join('  ').trimEnd())

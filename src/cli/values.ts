@@ -40,7 +40,9 @@ export function moment(text: string): number {
   if (/^[0-9.]+(ms|s|m|h|d)$/.test(text)) return Date.now() - duration(text);
   const ms = /^[0-9]{4}-/.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(ms))
-    throw new InvalidArgumentError('It must be a time (2026-01-31T12:00:00Z), milliseconds since 1970, or how long ago (30s, 10m, 2h, 7d).');
+    throw new InvalidArgumentError(
+      'It must be a time (2026-01-31T12:00:00Z), milliseconds since 1970, or how long ago (30s, 10m, 2h, 7d).',
+    );
   return ms;
 }
 

@@ -79,11 +79,15 @@ async function consume(name: string, options: Options): Promise<void> {
 
 function checkTogether({ from, since, last, group, partition }: Options): void {
   const given = Object.entries({ '--from': from, '--since': since, '--last': last }).filter(([, value]) => value !== undefined);
-  if (given.length > 1) throw new UsageError(`${given.map(([option]) => option).join(' and ')} do not go together: give one place to begin.`);
+  if (given.length > 1)
+    throw new UsageError(`${given.map(([option]) => option).join(' and ')} do not go together: give one place to begin.`);
   if (group === undefined) return;
   if (since !== undefined || last !== undefined || typeof from === 'number')
-    throw new UsageError('--group begins where the group has come to; --from beginning or --from end say where it begins the first time. "ringlog group reset" moves it.');
-  if (partition !== undefined) throw new UsageError('--group and --partition do not go together: the group says who reads which partition.');
+    throw new UsageError(
+      '--group begins where the group has come to; --from beginning or --from end say where it begins the first time. "ringlog group reset" moves it.',
+    );
+  if (partition !== undefined)
+    throw new UsageError('--group and --partition do not go together: the group says who reads which partition.');
 }
 
 function asFormatter({ format, json, keySeparator }: Options): Formatter {
@@ -126,9 +130,12 @@ async function readAll(client: KafkaClient, topic: Topic, options: Options, outp
   if (options.last !== undefined) {
     const newest: IncomingRecord[] = [];
     for await (const records of readRecords(client, { topic, from, to: ends, signal, onNotice })) newest.push(...records);
-    const chosen = newest.toSorted((a, b) => a.timestampMs - b.timestampMs || a.partition - b.partition || a.offset - b.offset).slice(-options.last);
+    const chosen = newest
+      .toSorted((a, b) => a.timestampMs - b.timestampMs || a.partition - b.partition || a.offset - b.offset)
+      .slice(-options.last);
     if (!(await output.take(chosen)) || !follow) return;
-    for await (const records of readRecords(client, { topic, from: ends, to: undefined, signal, onNotice })) if (!(await output.take(records))) return;
+    for await (const records of readRecords(client, { topic, from: ends, to: undefined, signal, onNotice }))
+      if (!(await output.take(records))) return;
     return;
   }
   for await (const records of readRecords(client, { topic, from, to: follow ? undefined : ends, signal, onNotice }))
@@ -138,7 +145,9 @@ async function readAll(client: KafkaClient, topic: Topic, options: Options, outp
 function chosenPartitions({ name, partitions }: Topic, wanted: readonly number[] | undefined): number[] {
   const missing = wanted?.find((partition) => partition >= partitions.length);
   if (missing !== undefined)
-    throw new UserError(`Topic ${name} has no partition ${missing}: it has ${plural(partitions.length, 'partition')}, counted from 0 (--partition).`);
+    throw new UserError(
+      `Topic ${name} has no partition ${missing}: it has ${plural(partitions.length, 'partition')}, counted from 0 (--partition).`,
+    );
   return wanted === undefined ? partitions.map(({ partition }) => partition) : [...new Set(wanted)];
 }
 
@@ -150,7 +159,8 @@ async function placesToBegin(
   ends: ReadonlyMap<number, number>,
 ): Promise<ReadonlyMap<number, number>> {
   if (since !== undefined) return client.offsets(topic, [...ends.keys()], since);
-  if (last !== undefined) return new Map([...ends].map(([partition, end]) => [partition, Math.max(starts.get(partition) ?? 0, end - last)]));
+  if (last !== undefined)
+    return new Map([...ends].map(([partition, end]) => [partition, Math.max(starts.get(partition) ?? 0, end - last)]));
   if (from === 'end') return ends;
   if (typeof from === 'number' && [...ends.values()].every((end) => from > end))
     throw new UserError(`${topic} has no offset ${from}: it ends at ${Math.max(...ends.values())} (--from).`);

@@ -32,7 +32,13 @@ async function remove(ids: readonly string[], options: Options): Promise<void> {
   await connected(options, async (client) => {
     for (const id of ids) {
       if (topic === undefined) await deleteGroup(client, id);
-      else await deleteOffsets(client, id, topic, (await client.topic(topic)).partitions.map(({ partition }) => partition));
+      else
+        await deleteOffsets(
+          client,
+          id,
+          topic,
+          (await client.topic(topic)).partitions.map(({ partition }) => partition),
+        );
       if (!options.json) printLine(topic === undefined ? `Deleted group ${id}.` : `Group ${id} forgot what it committed for ${topic}.`);
     }
     if (options.json) printJson(ids.map((id) => ({ group: id, deleted: topic === undefined, ...(topic === undefined ? {} : { topic }) })));

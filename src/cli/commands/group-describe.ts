@@ -39,7 +39,9 @@ async function withLag(client: KafkaClient, id: string) {
   for (const { memberId, assigned } of group.members)
     for (const { topic, partitions } of assigned) for (const partition of partitions) owners.set(`${topic}/${partition}`, memberId);
   // What a member reads and nobody has committed yet lags, too.
-  const places = new Map(committed.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset: offset as number | null }]));
+  const places = new Map(
+    committed.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset: offset as number | null }]),
+  );
   for (const { topic, partitions } of group.members.flatMap(({ assigned }) => assigned))
     for (const partition of partitions)
       if (!places.has(`${topic}/${partition}`)) places.set(`${topic}/${partition}`, { topic, partition, offset: null });
@@ -70,7 +72,14 @@ async function edges(client: KafkaClient, topic: string, partitions: readonly nu
 
 function asText({ id, state, assignor, members, lag, offsets }: Awaited<ReturnType<typeof withLag>>): string {
   const head = `${id}: ${state}, ${plural(members.length, 'member')}, lag ${countText(lag)}${assignor === '' ? '' : `, assignor ${assignor}`}`;
-  const places = offsets.map((place) => [place.topic, place.partition, place.offset ?? '-', place.end ?? '-', place.lag ?? '-', place.member ?? '-']);
+  const places = offsets.map((place) => [
+    place.topic,
+    place.partition,
+    place.offset ?? '-',
+    place.end ?? '-',
+    place.lag ?? '-',
+    place.member ?? '-',
+  ]);
   const people = members.map(({ memberId, instanceId, clientId, host, assigned }) => [
     memberId,
     instanceId ?? '-',

@@ -62,16 +62,30 @@ async function reset(id: string, options: Options): Promise<void> {
   await connected(options, async (client) => {
     const moves = await plan(client, id, options);
     if (moves.length === 0) throw new UserError(`Group ${id} committed nothing that fits. Name topics with --topic.`);
-    if (execute) await commitOffsets(client, id, moves.map(({ topic, partition, to }) => ({ topic, partition, offset: to })));
+    if (execute)
+      await commitOffsets(
+        client,
+        id,
+        moves.map(({ topic, partition, to }) => ({ topic, partition, offset: to })),
+      );
     if (options.json) printJson({ group: id, executed: execute, offsets: moves });
     else {
-      printLine(table(['TOPIC', 'PARTITION', 'FROM', 'TO'], moves.map(({ topic, partition, from, to }) => [topic, partition, from ?? '-', to])));
+      printLine(
+        table(
+          ['TOPIC', 'PARTITION', 'FROM', 'TO'],
+          moves.map(({ topic, partition, from, to }) => [topic, partition, from ?? '-', to]),
+        ),
+      );
       printLine(execute ? `Moved group ${id}.` : 'Nothing was changed. Give --execute to do it.');
     }
   });
 }
 
-async function plan(client: KafkaClient, id: string, { topic: named, partition: only, toBeginning, toEnd, toOffset, toTime, shiftBy }: Options): Promise<Move[]> {
+async function plan(
+  client: KafkaClient,
+  id: string,
+  { topic: named, partition: only, toBeginning, toEnd, toOffset, toTime, shiftBy }: Options,
+): Promise<Move[]> {
   const committed = await committedOffsets(client, id);
   const moves: Move[] = [];
   for (const topic of named ?? [...new Set(committed.map((place) => place.topic))]) {
@@ -85,7 +99,11 @@ async function plan(client: KafkaClient, id: string, { topic: named, partition: 
       const start = starts.get(partition) ?? 0;
       const end = ends.get(partition) ?? 0;
       const from = mine.get(partition) ?? null;
-      const wish = toBeginning ? start : toEnd ? end : (toOffset ?? (shiftBy === undefined ? (times.get(partition) ?? end) : (from ?? start) + shiftBy));
+      const wish = toBeginning
+        ? start
+        : toEnd
+          ? end
+          : (toOffset ?? (shiftBy === undefined ? (times.get(partition) ?? end) : (from ?? start) + shiftBy));
       moves.push({ topic, partition, from, to: Math.min(end, Math.max(start, wish)) });
     }
   }

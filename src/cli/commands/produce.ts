@@ -54,7 +54,11 @@ export function addProduce(ringlog: Command): void {
     .option('-f, --file <path>', 'send this whole file as one record; may be given several times', collect)
     .option('-p, --partition <number>', 'partition to send to', integer(0, 1_000_000))
     .option('-r, --rate <count>', 'records a second, at most', integer(1, 10_000_000))
-    .addOption(new Option('-a, --acks <who>', 'who has to have a record: nobody, the leader, all in-sync replicas').choices(Object.keys(ACKS)).default('all'))
+    .addOption(
+      new Option('-a, --acks <who>', 'who has to have a record: nobody, the leader, all in-sync replicas')
+        .choices(Object.keys(ACKS))
+        .default('all'),
+    )
     .addOption(
       new Option('-z, --compression <codec>', 'how to compress').choices(['none', 'gzip', 'snappy', 'lz4', 'zstd']).default('none'),
     )
@@ -92,7 +96,8 @@ async function produce(topic: string, options: Options): Promise<void> {
     } catch (error) {
       // What came before it goes, as far as it can.
       await sender.flush().catch(() => undefined);
-      if (error instanceof UserError && sender.acknowledged > 0) error.message += ` (${plural(sender.acknowledged, 'record')} sent before.)`;
+      if (error instanceof UserError && sender.acknowledged > 0)
+        error.message += ` (${plural(sender.acknowledged, 'record')} sent before.)`;
       throw error;
     } finally {
       progress.stop();
@@ -107,7 +112,9 @@ async function checkTopic(client: KafkaClient, topic: string, partition: number 
   try {
     const { partitions } = await client.topic(topic);
     if (partition !== undefined && partition >= partitions.length)
-      throw new UserError(`Topic ${topic} has no partition ${partition}: it has ${plural(partitions.length, 'partition')}, counted from 0 (--partition).`);
+      throw new UserError(
+        `Topic ${topic} has no partition ${partition}: it has ${plural(partitions.length, 'partition')}, counted from 0 (--partition).`,
+      );
     const setting = (await client.topicSettings(topic)).find(({ name }) => name === 'max.message.bytes');
     return Number(setting?.value ?? MESSAGE_BYTES_DEFAULT) || MESSAGE_BYTES_DEFAULT;
   } catch (error) {
@@ -131,7 +138,8 @@ async function* records(options: Options, signal: AbortSignal): AsyncGenerator<O
     return;
   }
   const between = options.keySeparator === undefined ? undefined : Buffer.from(options.keySeparator);
-  const tooLong = (bytes: number): Error => new UserError(`A line of standard input has more than ${bytesText(bytes)}. Send a large record as a file (--file).`);
+  const tooLong = (bytes: number): Error =>
+    new UserError(`A line of standard input has more than ${bytesText(bytes)}. Send a large record as a file (--file).`);
   let number = 0;
   try {
     for await (const lines of linesOf(addAbortSignal(signal, process.stdin), FILE_BYTES_MAX, tooLong))
@@ -142,7 +150,10 @@ async function* records(options: Options, signal: AbortSignal): AsyncGenerator<O
           continue;
         }
         const at = line.indexOf(between);
-        if (at < 0) throw new UserError(`Line ${number} has no "${options.keySeparator}" between a key and a value (--key-separator): ${shown(line)}`);
+        if (at < 0)
+          throw new UserError(
+            `Line ${number} has no "${options.keySeparator}" between a key and a value (--key-separator): ${shown(line)}`,
+          );
         yield { key: nullable(line.subarray(0, at)), value: nullable(line.subarray(at + between.length)), headers, partition };
       }
   } catch (error) {

@@ -14,6 +14,7 @@ import {
   IncrementalAlterConfigOperationTypes,
   Producer,
   type ConsumerOptions,
+  type MessageToProduce,
 } from './library.ts';
 import type {
   Acks,
@@ -111,8 +112,15 @@ export class KafkaClient {
       const { topics } = await this.#admin.metadata({ topics: [...names], forceUpdate: true });
       return names.map((name) => {
         const found = topics.get(name);
-        if (found === undefined) throw new UserError(`"${name}" is an internal topic, and the client library of this command does not show those.`);
-        const partitions = found.partitions.map(({ leader, leaderEpoch, replicas, isr }, partition) => ({ partition, leader, leaderEpoch, replicas, isr }));
+        if (found === undefined)
+          throw new UserError(`"${name}" is an internal topic, and the client library of this command does not show those.`);
+        const partitions = found.partitions.map(({ leader, leaderEpoch, replicas, isr }, partition) => ({
+          partition,
+          leader,
+          leaderEpoch,
+          replicas,
+          isr,
+        }));
         return { name, id: found.id, partitions };
       });
     });
@@ -204,7 +212,8 @@ export class KafkaClient {
     const producer = this.#producer;
     // Records without a key stay together, and the next ones go to the next partition. The library takes the number modulo the partitions.
     const turn = this.#turn++;
-    const partitioner = (message: unknown, key: Buffer | undefined): number => (key === undefined ? turn : compatibilityPartitioner(message, key));
+    const partitioner = (message: MessageToProduce, key?: Buffer): number =>
+      key === undefined ? turn : compatibilityPartitioner(message, key);
     return this.#try(async () => {
       const messages = records.map(({ key, value, headers, partition }) => ({
         topic,
@@ -296,7 +305,9 @@ function parseAddress(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:/\s[\]]+))(?::([0-9]{1,5}))?$/.exec(text.trim());
   const port = Number(match?.[3] ?? 9092);
   if (match === null || port < 1 || port > 65_535)
-    throw new UsageError(`Invalid --bootstrap "${text}": it must be host:port, for example 127.0.0.1:9092; several with commas between them.`);
+    throw new UsageError(
+      `Invalid --bootstrap "${text}": it must be host:port, for example 127.0.0.1:9092; several with commas between them.`,
+    );
   return { host: (match[1] ?? match[2]) as string, port };
 }
 

@@ -19,7 +19,8 @@ export function describeGroup(client: KafkaClient, id: string): Promise<Describe
   return client.withAdmin(async (admin) => {
     const group = (await admin.describeGroups({ groups: [id] })).get(id);
     const state = stateText(group?.state ?? 'DEAD');
-    if (group === undefined || state === 'dead') throw new UserError(`There is no group "${id}". "ringlog group list" shows what there is.`);
+    if (group === undefined || state === 'dead')
+      throw new UserError(`There is no group "${id}". "ringlog group list" shows what there is.`);
     const members = [...group.members.values()].map(({ id: memberId, groupInstanceId, clientId, clientHost, assignments }) => ({
       memberId,
       instanceId: groupInstanceId ?? null,
@@ -48,9 +49,7 @@ export function committedOffsets(client: KafkaClient, groupId: string): Promise<
 export function commitOffsets(client: KafkaClient, groupId: string, offsets: readonly CommittedOffset[]): Promise<void> {
   const topics = [...new Set(offsets.map(({ topic }) => topic))].map((name) => ({
     name,
-    partitionOffsets: offsets
-      .filter(({ topic }) => topic === name)
-      .map(({ partition, offset }) => ({ partition, offset: BigInt(offset) })),
+    partitionOffsets: offsets.filter(({ topic }) => topic === name).map(({ partition, offset }) => ({ partition, offset: BigInt(offset) })),
   }));
   return client.withAdmin((admin) => admin.alterConsumerGroupOffsets({ groupId, topics }));
 }
@@ -95,7 +94,13 @@ export class Membership {
   async *records(): AsyncGenerator<IncomingRecord> {
     const { topic, otherwise, to, signal } = this.#options;
     try {
-      const stream = await this.#member.consume({ topics: [topic], mode: 'committed', fallbackMode: otherwise, autocommit: false, maxWaitTime: 500 });
+      const stream = await this.#member.consume({
+        topics: [topic],
+        mode: 'committed',
+        fallbackMode: otherwise,
+        autocommit: false,
+        maxWaitTime: 500,
+      });
       const stop = (): void => stream.close(() => undefined);
       signal.addEventListener('abort', stop);
       const timer = setInterval(() => {

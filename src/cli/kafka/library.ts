@@ -12,11 +12,10 @@ export {
   compatibilityPartitioner,
   ConfigResourceTypes,
   Consumer,
-  FindCoordinatorKeyTypes,
   IncrementalAlterConfigOperationTypes,
   Producer,
 } from '@platformatic/kafka';
-export type { ConsumerOptions, Message, MessagesStream } from '@platformatic/kafka';
+export type { ConsumerOptions, MessageToProduce } from '@platformatic/kafka';
 
 /** Whether records can be written with zstd: what Node itself can do. */
 export const CAN_WRITE_ZSTD = compressionsAlgorithms.zstd.available;

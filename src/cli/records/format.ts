@@ -52,7 +52,9 @@ function pieces(pattern: string): Piece[] {
     else if (part.startsWith('%')) {
       const token = TOKENS[part.slice(1)];
       if (token === undefined)
-        throw new InvalidArgumentError(`"${part}" stands for nothing; there is %${Object.keys(TOKENS).join(', %')} and %% for a percent sign.`);
+        throw new InvalidArgumentError(
+          `"${part}" stands for nothing; there is %${Object.keys(TOKENS).join(', %')} and %% for a percent sign.`,
+        );
       found.push(token);
     } else if (part !== '') found.push(Buffer.from(unescaped(part)));
   }

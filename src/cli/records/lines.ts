@@ -6,7 +6,11 @@ const NEWLINE = 0x0a;
  * The lines of `input`, in the pieces in which they come, without their newlines. What follows the last newline is a line, too.
  * @param bytesMax a longer line is an error: it would fill the memory
  */
-export async function* linesOf(input: AsyncIterable<Buffer>, bytesMax: number, tooLong: (bytes: number) => Error): AsyncGenerator<Buffer[]> {
+export async function* linesOf(
+  input: AsyncIterable<Buffer>,
+  bytesMax: number,
+  tooLong: (bytes: number) => Error,
+): AsyncGenerator<Buffer[]> {
   let pieces: Buffer[] = [];
   let pending = 0;
   for await (const chunk of input) {

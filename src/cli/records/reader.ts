@@ -12,7 +12,13 @@ const EMPTY_MAX = 20;
 const RETRIES_MAX = 60;
 const RETRY_MS = 1000;
 /** Another broker leads the partition now, or will soon. */
-const LEADERSHIP_CODES = new Set(['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'REPLICA_NOT_AVAILABLE']);
+const LEADERSHIP_CODES = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'REPLICA_NOT_AVAILABLE',
+]);
 
 export interface ReadOptions {
   readonly topic: Topic;
@@ -72,7 +78,10 @@ class Reading {
       return records;
     } catch (error) {
       if (signal.aborted) return null;
-      await this.#recover(error, left.map(([partition]) => partition));
+      await this.#recover(
+        error,
+        left.map(([partition]) => partition),
+      );
       return [];
     }
   }
@@ -107,7 +116,10 @@ class Reading {
       const at = this.#position.get(partition) ?? 0;
       const first = earliest.get(partition) ?? 0;
       const end = latest.get(partition) ?? 0;
-      if (at > end) throw new UserError(`Partition ${partition} of ${name} ends at offset ${end}, and offset ${at} is wanted (--from).`, { cause: error });
+      if (at > end)
+        throw new UserError(`Partition ${partition} of ${name} ends at offset ${end}, and offset ${at} is wanted (--from).`, {
+          cause: error,
+        });
       if (at >= first) continue;
       this.#options.onNotice(`Partition ${partition} of ${name} begins at offset ${first}: offsets ${at} to ${first - 1} are deleted.`);
       this.#position.set(partition, first);
@@ -119,5 +131,7 @@ class Reading {
 
 function nothingComes(left: readonly (readonly [number, number])[], to: ReadonlyMap<number, number>): UserError {
   const [partition, offset] = left[0] as readonly [number, number];
-  return new UserError(`Partition ${partition} should hold records up to offset ${to.get(partition) ?? 0}, and none comes from offset ${offset} on.`);
+  return new UserError(
+    `Partition ${partition} should hold records up to offset ${to.get(partition) ?? 0}, and none comes from offset ${offset} on.`,
+  );
 }
