@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { VERSION } from '../config/version.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConsume } from './commands/consume.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addGroupDelete } from './commands/group-delete.ts';
 import { addGroupDescribe } from './commands/group-describe.ts';
 import { addGroupList } from './commands/group-list.ts';
@@ -42,6 +43,7 @@ export function program({ stopsWithParent }: { stopsWithParent: boolean }): Comm
   addGroupDescribe(group);
   addGroupReset(group);
   addGroupDelete(group);
+  addDoctor(ringlog);
   addCompletion(ringlog);
   return ringlog;
 }
