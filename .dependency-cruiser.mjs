@@ -19,7 +19,8 @@ const DIRECTIONS = {
   // What a job is asked and answers is plain data, and main hands it over.
   main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts'],
   http: ['lib', 'config', 'telemetry'],
-  cli: ['broker.ts', 'config', 'lib'],
+  // `log verify` and `log dump` look into a data folder as recovery does: storage, topics, batches, and how a batch is decompressed.
+  cli: ['broker.ts', 'config', 'lib', 'log', 'cluster', 'protocol', 'jobs/open-batch.ts', 'jobs/decompress.ts'],
 };
 
 /** File of src → what it may import. `broker.ts` is the composition root and may import everything but the command line. */
@@ -41,6 +42,7 @@ const DOORS = {
     'cli/parent',
     'cli/commands/produce',
     'cli/doctor/',
+    'cli/offline/folder',
   ],
   'net|tls': ['main/', 'replication/', 'config/lock', 'cli/doctor/broker'],
   'http|http2|https|fastify': ['http/'],

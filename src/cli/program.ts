@@ -11,6 +11,8 @@ import { addGroupDelete } from './commands/group-delete.ts';
 import { addGroupDescribe } from './commands/group-describe.ts';
 import { addGroupList } from './commands/group-list.ts';
 import { addGroupReset } from './commands/group-reset.ts';
+import { addLogDump } from './commands/log-dump.ts';
+import { addLogVerify } from './commands/log-verify.ts';
 import { addProduce } from './commands/produce.ts';
 import { addStart } from './commands/start.ts';
 import { addTopicAlter } from './commands/topic-alter.ts';
@@ -43,6 +45,9 @@ export function program({ stopsWithParent }: { stopsWithParent: boolean }): Comm
   addGroupDescribe(group);
   addGroupReset(group);
   addGroupDelete(group);
+  const log = ringlog.command('log').description('Look at a data folder without a broker.');
+  addLogVerify(log);
+  addLogDump(log);
   addDoctor(ringlog);
   addCompletion(ringlog);
   return ringlog;

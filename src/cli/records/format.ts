@@ -1,6 +1,7 @@
 /** Records as output: only the value, key and value, a JSON object a line, or a pattern of one's own. Bytes come out as they are. */
 import { InvalidArgumentError } from 'commander';
 import type { IncomingRecord } from '../kafka/types.ts';
+import { textOrBase64 } from './text.ts';
 import { unescaped } from '../values.ts';
 
 /** The bytes that stand for a record, its end of line included. */
@@ -72,12 +73,6 @@ function bytesOf(value: Buffer | string): Buffer {
 function asJson({ topic, partition, offset, timestampMs, key, value, headers }: IncomingRecord) {
   const named = headers.map(([name, each]) => ({ name, value: textOrBase64(each) }));
   return { topic, partition, offset, timestamp: timestampMs, key: textOrBase64(key), value: textOrBase64(value), headers: named };
-}
-
-function textOrBase64(bytes: Buffer | null): string | null | { base64: string } {
-  if (bytes === null) return null;
-  const text = bytes.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(bytes) ? text : { base64: bytes.toString('base64') };
 }
 
 function timeText(ms: number): string {
