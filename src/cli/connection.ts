@@ -12,10 +12,11 @@ export interface ConnectionOptions {
   readonly timeout: number;
 }
 
-/** Adds the options. */
-export function withConnection(command: Command): Command {
+/** Adds the options. @param ownBroker without --bootstrap the command starts a broker of its own */
+export function withConnection(command: Command, ownBroker = false): Command {
+  const bootstrap = new Option('-b, --bootstrap <host:port>', 'a broker of the cluster; several with commas between them');
   return command
-    .option('-b, --bootstrap <host:port>', 'a broker of the cluster; several with commas between them', '127.0.0.1:9092')
+    .addOption(ownBroker ? bootstrap.default(undefined, 'a broker of its own') : bootstrap.default('127.0.0.1:9092'))
     .option('--tls', 'talk TLS to the brokers')
     .option('--sasl <mechanism:user:password>', 'log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
     .addOption(new Option('--timeout <time>', 'how long one request may take').argParser(duration).default(TIMEOUT_MS, '30s'));

@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../config/version.ts';
+import { addBench } from './commands/bench.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConsume } from './commands/consume.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -49,6 +50,7 @@ export function program({ stopsWithParent }: { stopsWithParent: boolean }): Comm
   addLogVerify(log);
   addLogDump(log);
   addDoctor(ringlog);
+  addBench(ringlog);
   addCompletion(ringlog);
   return ringlog;
 }
