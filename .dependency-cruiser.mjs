@@ -51,7 +51,7 @@ const DOORS = {
   lmdb: ['cluster/embedded-metadata-store'],
   pino: ['telemetry/logger'],
   commander: ['cli/'],
-  // The client library of the command line is put into this file by the build: docs/decisions/0014-command-line-client.md.
+  // The client library of the command line is put into this file by the build: docs/decisions/0018-command-line-client.md.
   '@platformatic/kafka': ['cli/kafka/library'],
   piscina: ['main/', 'jobs/', 'broker'],
 };

@@ -1,6 +1,6 @@
 /**
  * Last step of the build: puts the Kafka client library of the command line into the one file that imports it, `dist/cli/kafka/library.js`.
- * Why: docs/decisions/0014-command-line-client.md.
+ * Why: docs/decisions/0018-command-line-client.md.
  * A second run finds no import of the library any more, and changes nothing.
  */
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { startBroker, type BrokerProcess } from './broker-process.ts';
+import { startBroker } from './broker-process.ts';
 import { HANG_MS } from './limits.ts';
 
 const BIN = join(import.meta.dirname, '../../dist/bin.js');
@@ -30,10 +30,8 @@ export async function cli(args: readonly string[], input: string | Buffer = ''):
   return { code: code ?? (signal as NodeJS.Signals), stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr).toString() };
 }
 
-/** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`. */
-export async function brokerWithCli(dataDir: string, settings: Record<string, string | number> = {}) {
-  const broker: BrokerProcess = await startBroker({ dataDir, settings, cleanup: (kill) => afterAll(kill) });
-  const bootstrap = `127.0.0.1:${broker.port}`;
+/** Commands that talk to the broker at `bootstrap`. */
+export function commandsFor(bootstrap: string) {
   /** A command that has to end well; resolves with what it printed. */
   const ok = async (args: readonly string[], input: string | Buffer = ''): Promise<string> => {
     const outcome = await cli([...args, '-b', bootstrap], input);
@@ -43,5 +41,11 @@ export async function brokerWithCli(dataDir: string, settings: Record<string, st
   const json = async <T>(args: readonly string[], input: string | Buffer = ''): Promise<T> =>
     JSON.parse(await ok([...args, '--json'], input)) as T;
   const run = (args: readonly string[], input: string | Buffer = ''): Promise<Outcome> => cli([...args, '-b', bootstrap], input);
-  return { broker, bootstrap, ok, json, run };
+  return { bootstrap, ok, json, run };
+}
+
+/** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`. */
+export async function brokerWithCli(dataDir: string) {
+  const broker = await startBroker({ dataDir, cleanup: (kill) => afterAll(kill) });
+  return commandsFor(`127.0.0.1:${broker.port}`);
 }

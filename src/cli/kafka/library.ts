@@ -1,5 +1,5 @@
 /**
- * The one place that knows which Kafka client library the command line uses, and why it is this one: docs/decisions/0014-command-line-client.md. The build puts
+ * The one place that knows which Kafka client library the command line uses, and why it is this one: docs/decisions/0018-command-line-client.md. The build puts
  * the library into this file, so that it is no dependency of the package.
  *
  * Node 20 cannot open zstd, the library asks Node for it, and topics hold what their producers sent: so it gets a way to open it here.

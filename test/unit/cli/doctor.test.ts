@@ -16,7 +16,7 @@ const statuses = (type: string, ...options: string[]): string[] =>
 
 describe('the mount of a folder', () => {
   it.each([
-    ['/home/x', '/', 'ext4'],
+    ['/srv/x', '/', 'ext4'],
     ['/var/lib/my data/ringlog', '/var/lib/my data', 'xfs'],
     ['/var/lib/my dataset', '/', 'ext4'],
     ['/mnt', '/mnt', 'tmpfs'],
@@ -26,8 +26,8 @@ describe('the mount of a folder', () => {
   });
 
   it('has the options of the mount and of its file system', () => {
-    expect(mountOf('/home', MOUNTS)?.options).toEqual(['rw', 'relatime', 'rw', 'discard']);
-    expect(mountOf('/home', '')).toBeUndefined();
+    expect(mountOf('/srv', MOUNTS)?.options).toEqual(['rw', 'relatime', 'rw', 'discard']);
+    expect(mountOf('/srv', '')).toBeUndefined();
   });
 });
 
