@@ -32,7 +32,13 @@ const [{ code, moduleIds }] = output;
 const packages = new Set(moduleIds.map((id) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0]).filter(Boolean));
 if (packages.size > 0) {
   writeFileSync(file, `// Holds other people's work, each under its own license: see library.licenses.txt.\n${code}`);
-  writeFileSync(notices, [...packages].toSorted().map(notice).join('\n'));
+  writeFileSync(
+    notices,
+    [...packages]
+      .toSorted((a, b) => a.localeCompare(b, 'en'))
+      .map(notice)
+      .join('\n'),
+  );
 }
 
 /** Name, version and license text of a package that went in. */

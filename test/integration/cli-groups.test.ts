@@ -2,10 +2,7 @@
  * `ringlog group …` and `ringlog consume --group` as a person calls them. Against a broker of ours, or against another one whose address is in
  * RINGLOG_TEST_BOOTSTRAP: they have to work with any.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { brokerWithCli, cli, commandsFor } from '../support/command-line.ts';
 import { ringlog } from '../support/process.ts';
 
@@ -23,13 +20,11 @@ let names = 0;
 
 beforeAll(async () => {
   const other = process.env['RINGLOG_TEST_BOOTSTRAP'];
-  if (other === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
-    commands = await brokerWithCli(folder);
-  } else commands = commandsFor(other);
+  const own = other === undefined ? await brokerWithCli() : undefined;
+  commands = own ?? commandsFor(other as string);
   const { code, stderr } = await commands.run(['group', 'list']);
   if (code !== 0) missing = stderr.trim();
+  return own?.stop;
 });
 
 /** Until the broker serves groups there is nothing to try; it says so itself. */

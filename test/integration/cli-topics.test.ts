@@ -1,10 +1,7 @@
 /** `ringlog topic …` as a person calls it, against a broker of ours. */
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { brokerWithCli, cli } from '../support/command-line.ts';
 
 interface Described {
@@ -19,9 +16,9 @@ let json: Awaited<ReturnType<typeof brokerWithCli>>['json'];
 let bootstrap = '';
 
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  ({ run, ok, json, bootstrap } = await brokerWithCli(folder));
+  const commands = await brokerWithCli();
+  ({ run, ok, json, bootstrap } = commands);
+  return commands.stop;
 });
 
 const describeTopic = async (name: string): Promise<Described> => (await json<[Described]>(['topic', 'describe', name]))[0];

@@ -1,8 +1,9 @@
 /** Runs `ringlog` of `dist/` to its end, with something on standard input: what a person types, and what comes back. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import { startBroker } from './broker-process.ts';
 import { HANG_MS } from './limits.ts';
 
@@ -44,8 +45,14 @@ export function commandsFor(bootstrap: string) {
   return { bootstrap, ok, json, run };
 }
 
-/** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`. */
-export async function brokerWithCli(dataDir: string) {
-  const broker = await startBroker({ dataDir, cleanup: (kill) => afterAll(kill) });
-  return commandsFor(`127.0.0.1:${broker.port}`);
+/** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`, and return `stop` from there. */
+export async function brokerWithCli() {
+  const dataDir = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
+  const ends: (() => void)[] = [() => rmSync(dataDir, { recursive: true, force: true })];
+  const broker = await startBroker({ dataDir, cleanup: (kill) => ends.unshift(kill) });
+  const stop = async (): Promise<void> => {
+    await broker.kill();
+    for (const end of ends) end();
+  };
+  return { ...commandsFor(`127.0.0.1:${broker.port}`), stop };
 }

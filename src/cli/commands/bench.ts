@@ -33,7 +33,7 @@ interface Options extends Omit<ConnectionOptions, 'bootstrap'> {
   readonly inFlight: number;
   readonly rate: number;
   readonly partitions: number;
-  readonly acks: keyof typeof ACKS & string;
+  readonly acks: string;
   readonly compression: Compression;
   readonly json?: boolean;
 }

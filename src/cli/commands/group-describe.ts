@@ -39,8 +39,8 @@ async function withLag(client: KafkaClient, id: string) {
   for (const { memberId, assigned } of group.members)
     for (const { topic, partitions } of assigned) for (const partition of partitions) owners.set(`${topic}/${partition}`, memberId);
   // What a member reads and nobody has committed yet lags, too.
-  const places = new Map(
-    committed.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset: offset as number | null }]),
+  const places = new Map<string, { topic: string; partition: number; offset: number | null }>(
+    committed.map(({ topic, partition, offset }) => [`${topic}/${partition}`, { topic, partition, offset }]),
   );
   for (const { topic, partitions } of group.members.flatMap(({ assigned }) => assigned))
     for (const partition of partitions)

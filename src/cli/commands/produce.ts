@@ -39,7 +39,7 @@ interface Options extends ConnectionOptions {
   readonly file?: readonly string[];
   readonly partition?: number;
   readonly rate?: number;
-  readonly acks: keyof typeof ACKS & string;
+  readonly acks: string;
   readonly compression: Compression;
   readonly emptyIsNull?: boolean;
   readonly json?: boolean;
