@@ -45,7 +45,7 @@ const DOORS = {
     'cli/doctor/',
     'cli/offline/folder',
   ],
-  'net|tls': ['main/', 'replication/', 'config/lock', 'cli/doctor/broker'],
+  'net|tls': ['main/', 'replication/', 'config/lock', 'config/address-limits', 'cli/doctor/broker'],
   'http|http2|https|fastify': ['http/'],
   child_process: ['cli/parent', 'cli/bench/own-broker'],
   lmdb: ['cluster/embedded-metadata-store'],

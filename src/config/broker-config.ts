@@ -4,6 +4,7 @@
  */
 
 import { resolve as resolvePath } from 'node:path';
+import { parseAddressLimits } from './address-limits.ts';
 import { COARSE_SETTINGS, HOUR_MS, type CoarseSetting } from './broker-table.ts';
 import { LONG_MAX_TEXT, shown, type ConfigDefinition } from './definition.ts';
 import { ConfigError } from './errors.ts';
@@ -59,6 +60,8 @@ export interface BrokerConfig {
   readonly connectionIdleMsMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
+  /** Other limits for some addresses. */
+  readonly connectionsOfAddressMax: ReadonlyMap<string, number>;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
   readonly fetchVerify: 'once' | 'always' | 'never';
@@ -175,6 +178,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
     connectionsPerAddressMax: number('max.connections.per.ip'),
+    connectionsOfAddressMax: addressLimits('max.connections.per.ip.overrides', text('max.connections.per.ip.overrides')),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
     fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],
@@ -220,6 +224,12 @@ function advertisedAddress(text: string): ListenerAddress | undefined {
     typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
   if (wrong !== undefined) throw new ConfigError(`Invalid value "${text}" for advertised.listeners: it must be ${wrong}.`);
   return parsed as ListenerAddress;
+}
+
+function addressLimits(name: string, text: string): ReadonlyMap<string, number> {
+  const parsed = parseAddressLimits(text);
+  if (typeof parsed === 'string') throw new ConfigError(`Invalid value "${shown(text)}" for ${name}: it must be ${parsed}.`);
+  return parsed;
 }
 
 function dataDirectory(text: string): string {

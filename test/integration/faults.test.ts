@@ -143,7 +143,7 @@ describe('a full disk and a class of shards that begins', () => {
       readdirSync(join(dataDir, 'generations'), { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.jrn'))
         .map((name) => statSync(join(dataDir, 'generations', name)).size);
-    await eventually(() => journalSizes().includes(8 * MIB), 'the journal has its second file');
+    await eventually(() => journalSizes().filter((bytes) => bytes === 8 * MIB).length === 2, 'the journal has both of its files');
     // Room for the metadata, none for a journal, and no reserve yet.
     fillDisk(filler, MIB);
     await client.createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
@@ -261,6 +261,31 @@ describe('a failing fdatasync', () => {
     const values = (await reader.readAll('t', 0)).map(({ value }) => value);
     expect(values.slice(0, acknowledged.length)).toEqual(acknowledged);
     expect(values.length).toBeLessThanOrEqual(acknowledged.length + 1);
+    expect((await next.stop()).code).toBe(0);
+  });
+});
+
+describe('a start after kill -9 of a broker with many partitions', () => {
+  const PARTITIONS = 200;
+
+  it('is refused when a sync fails in any of its threads, and serves everything when none does', async (context) => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const settings = { 'ringlog.checkpoint.interval.ms': 3_600_000 };
+    const first = await startBroker({ dataDir, settings });
+    const client = await first.connect();
+    await client.createTopic('wide', PARTITIONS);
+    for (let n = 0; n < PARTITIONS; n++) expect((await client.produce('wide', n, batchOf([`${n}`]))).errorCode).toBe(0);
+    await first.kill();
+
+    // The first sync of each thread succeeds.
+    const refused = await startRefused({ dataDir, wrapper: strace(context, 'error=EIO:when=2+') });
+    expect(refused.ended.code).toBe(1);
+    expect(refused.stderr).toMatch(/fdatasync one of \d+ files from \S+\.log to \S+\.log: EIO/);
+
+    const next = await startBroker({ dataDir });
+    expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
+    const reader = await next.connect();
+    for (let n = 0; n < PARTITIONS; n++) expect((await reader.readAll('wide', n)).map(({ value }) => value)).toEqual([`${n}`]);
     expect((await next.stop()).code).toBe(0);
   });
 });

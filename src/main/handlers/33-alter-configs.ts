@@ -18,7 +18,7 @@ type Asked = RequestOf<typeof alterConfigs>['resources'][number];
 export function alterConfigsHandler(lifecycle: TopicLifecycle, broker: BrokerConfig): Handler {
   return async (request) => {
     const body = decodeRequest(alterConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const answers = await alterEach(broker, body.resources, (topic) => replaceOne(lifecycle, topic, body.validateOnly));
+    const answers = await alterEach(request, broker, body.resources, (topic) => replaceOne(lifecycle, topic, body.validateOnly));
     return respondEach(request, alterConfigs, 'responses', answers, { throttleTimeMs: 0 });
   };
 }

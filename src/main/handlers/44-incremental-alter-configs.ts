@@ -19,7 +19,7 @@ const OPERATIONS: readonly ConfigChange['operation'][] = ['set', 'delete', 'appe
 export function incrementalAlterConfigsHandler(lifecycle: TopicLifecycle, broker: BrokerConfig): Handler {
   return async (request) => {
     const body = decodeRequest(incrementalAlterConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const answers = await alterEach(broker, body.resources, (topic) => alterOne(lifecycle, topic, body.validateOnly));
+    const answers = await alterEach(request, broker, body.resources, (topic) => alterOne(lifecycle, topic, body.validateOnly));
     return respondEach(request, incrementalAlterConfigs, 'responses', answers, { throttleTimeMs: 0 });
   };
 }

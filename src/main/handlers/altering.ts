@@ -3,6 +3,7 @@ import { topicNameProblem } from '../../cluster/topic-rules.ts';
 import type { BrokerConfig } from '../../config/broker-config.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { brokerIdProblem, distinct, duplicates, invalidRequest, ResourceType, type ElementError } from './admin.ts';
+import type { Request } from '../requests.ts';
 import { changeEach } from './paced.ts';
 
 /** What names a resource in both requests. */
@@ -13,13 +14,14 @@ export interface Resource {
 
 /** Changes each of the resources; the answers, one for each. A resource named twice is refused, and answered once: the answer is a map. */
 export function alterEach<R extends Resource>(
+  request: Request,
   broker: BrokerConfig,
   resources: readonly R[],
   alter: (topic: R) => Promise<ElementError>,
 ): Promise<(ElementError & Resource)[]> {
   const keyOf = ({ resourceType, resourceName }: Resource): string => `${resourceType}/${resourceName}`;
   const twice = duplicates(resources.map(keyOf));
-  return changeEach(distinct(resources, keyOf), async (resource) => {
+  return changeEach(request, distinct(resources, keyOf), async (resource) => {
     const { resourceType, resourceName } = resource;
     const refusal = twice.has(keyOf(resource)) ? invalidRequest('Each resource must appear at most once.') : refusalOf(broker, resource);
     return { ...(refusal ?? (await alter(resource))), resourceType, resourceName };
