@@ -91,6 +91,7 @@ export class OverlayDisk implements Disk {
   fdatasync(): void {}
   fdatasyncMany(): void {}
   syncFolder(): void {}
+  syncFolders(): void {}
   rename(): void {}
   mkdir(): string[] {
     return [];
