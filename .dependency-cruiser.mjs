@@ -40,6 +40,7 @@ const DOORS = {
     'cluster/lmdb-file',
     'cluster/embedded-metadata-store',
     'cli/parent',
+    'cli/connection',
     'cli/commands/produce',
     'cli/bench/own-broker',
     'cli/doctor/',

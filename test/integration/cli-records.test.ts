@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { brokerWithCli, cli } from '../support/command-line.ts';
+import { brokerWithCli, cli, startCli } from '../support/command-line.ts';
 import { KafkaClient } from '../support/kafka-client.ts';
 import { ringlog } from '../support/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -128,6 +128,15 @@ describe('ringlog produce', () => {
     await ok(['produce', 'paced', '--rate', '20'], numbers(0, 21));
     expect(performance.now() - beganMs).toBeGreaterThanOrEqual(1000);
     expect(await ok(['consume', 'paced'])).toBe(numbers(0, 21));
+  });
+
+  it('sends what it was given when it is interrupted, and ends with 130', async () => {
+    const { child, ended } = startCli(['produce', 'interrupted', '-b', bootstrap]);
+    child.stdin.write('one\ntwo');
+    await expect.poll(() => run(['consume', 'interrupted']), { timeout: 60_000 }).toMatchObject({ stdout: 'one\n' });
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, stdout: '', stderr: '' });
+    expect(await ok(['consume', 'interrupted'])).toBe('one\n');
   });
 
   it('says which line is too large for the topic, and how many went before it', async () => {

@@ -144,6 +144,18 @@ describe('a broker that cannot be reached', () => {
     });
   });
 
+  it.each([
+    [
+      'nonsense',
+      /^ringlog: Invalid --sasl: it must be mechanism:user:password, with one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 as mechanism\.\n$/,
+    ],
+    ['@/no/such/file', /^ringlog: Cannot read \/no\/such\/file \(--sasl\): ENOENT\.\n$/],
+  ])('is a matter of usage when the login is none: %s', async (login, message) => {
+    const { code, stderr } = await cli(['topic', 'list', '-b', bootstrap, '--sasl', login]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+
   it('is a matter of usage when the address is none', async () => {
     const { code, stderr } = await cli(['topic', 'list', '-b', '127.0.0.1:99999']);
     expect(stderr).toBe(

@@ -17,18 +17,26 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a command and resolves with how it ended. */
-export async function cli(args: readonly string[], input: string | Buffer = ''): Promise<Outcome> {
+/** Starts a command whose standard input stays open. */
+export function startCli(args: readonly string[]) {
   const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', timeout: HANG_MS });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => void stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => void stderr.push(chunk));
   child.stdin.on('error', () => undefined); // a command that reads nothing may be gone before it is written
+  const ended = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]): Outcome => {
+    const bytes = Buffer.concat(stdout);
+    return { code: code ?? (signal as NodeJS.Signals), stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr).toString() };
+  });
+  return { child, ended };
+}
+
+/** Runs a command and resolves with how it ended. */
+export async function cli(args: readonly string[], input: string | Buffer = ''): Promise<Outcome> {
+  const { child, ended } = startCli(args);
   child.stdin.end(input);
-  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  const bytes = Buffer.concat(stdout);
-  return { code: code ?? (signal as NodeJS.Signals), stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr).toString() };
+  return ended;
 }
 
 /** Commands that talk to the broker at `bootstrap`. */
