@@ -271,11 +271,11 @@ describe('ringlog consume', () => {
   });
 
   it('begins at an offset, and refuses one behind the end', async () => {
-    await ok(['produce', 'cut', '-p', '0'], numbers(0, 10));
-    expect(await ok(['consume', 'cut', '--from', '3', '-n', '1'])).toBe('3\n');
-    expect(await run(['consume', 'cut', '--from', '11'])).toMatchObject({
+    await ok(['produce', 'ends', '-p', '0'], numbers(0, 10));
+    expect(await ok(['consume', 'ends', '--from', '3', '-n', '1'])).toBe('3\n');
+    expect(await run(['consume', 'ends', '--from', '11'])).toMatchObject({
       code: 1,
-      stderr: 'ringlog: cut has no offset 11: it ends at 10 (--from).\n',
+      stderr: 'ringlog: ends has no offset 11: it ends at 10 (--from).\n',
     });
   });
 
