@@ -57,7 +57,7 @@ async function examine(flags: Omit<Options, 'json'>): Promise<Check[]> {
     machine.checkProcessors(),
     machine.checkMemory(config),
     machine.checkOpenFiles(),
-    machine.checkClock(),
+    machine.checkClock(Date.now(), disk.lastBegun(config.dataDir)),
     check,
     await broker.checkDataFolder(config.dataDir),
     await broker.checkPort(config),

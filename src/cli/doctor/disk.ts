@@ -1,5 +1,5 @@
 /** Looks at the disk below a data folder: room, file system, mount options, and how long it takes to make something durable. */
-import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { folderSpace } from '../../config/data-folder.ts';
 import { bytesText } from '../terminal.ts';
@@ -42,6 +42,11 @@ export async function checkSpace(folder: string): Promise<Check> {
   if (usableBytes < FREE_FAIL_BYTES) return fail('disk space', found, advice);
   if (usableBytes < FREE_WARN_BYTES || usableBytes < totalBytes * FREE_WARN_PART) return warn('disk space', found, advice);
   return ok('disk space', found);
+}
+
+/** When the broker last began in this folder, ms since the epoch; undefined when it never did. */
+export function lastBegun(folder: string): number | undefined {
+  return statSync(join(folder, 'CURRENT'), { throwIfNoEntry: false })?.mtimeMs;
 }
 
 /** The mount that holds `folder`, by the text of mountinfo; undefined when none does. */

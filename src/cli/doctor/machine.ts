@@ -11,6 +11,8 @@ const FILES_WARN = 10_000;
 const FILES_FAIL = 256;
 /** What a broker takes beside its receive and fetch memory, about, bytes. */
 const BASE_BYTES = 256 * 1024 ** 2;
+/** A clock may be put right by so much. */
+const CLOCK_SLACK_MS = 60_000;
 /** No clock of today is before this. */
 const CLOCK_MIN_MS = Date.UTC(2025, 0, 1);
 
@@ -47,8 +49,15 @@ export function checkOpenFiles(max = openFilesMax()): Check {
   return max < FILES_WARN ? warn('open files', found, advice) : ok('open files', found);
 }
 
-export function checkClock(nowMs = Date.now()): Check {
+/** @param writtenMs when the broker last began in its data folder; undefined when it never did */
+export function checkClock(nowMs = Date.now(), writtenMs?: number): Check {
   const found = nowMs > 8.64e15 || nowMs < -8.64e15 ? String(nowMs) : new Date(nowMs).toISOString();
+  if (writtenMs !== undefined && writtenMs > nowMs + CLOCK_SLACK_MS)
+    return warn(
+      'clock',
+      `${found}, and the data folder was written ${new Date(writtenMs).toISOString()}`,
+      'The clock went back: records get its time. Keep it right (chrony, systemd-timesyncd).',
+    );
   if (nowMs >= CLOCK_MIN_MS) return ok('clock', found);
   return fail(
     'clock',

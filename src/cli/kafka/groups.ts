@@ -129,10 +129,13 @@ export class Membership {
 
   /** Tells the group what was dealt with since the last time. */
   async commit(): Promise<void> {
-    if (this.#done.size === 0) return;
     const { topic } = this.#options;
-    const offsets = [...this.#done].map(([partition, offset]) => ({ topic, partition, offset: BigInt(offset), leaderEpoch: -1 }));
+    // What was taken from this member is another's now, who may have come further already.
+    const mine = new Set(this.#assigned());
+    const done = [...this.#done].filter(([partition]) => mine.has(partition));
+    const offsets = done.map(([partition, offset]) => ({ topic, partition, offset: BigInt(offset), leaderEpoch: -1 }));
     this.#done.clear();
+    if (offsets.length === 0) return;
     try {
       await this.#member.commit({ offsets });
     } catch (error) {
@@ -145,12 +148,16 @@ export class Membership {
     await Promise.allSettled([this.#member.close(true)]);
   }
 
+  /** Partitions that this member reads now. */
+  #assigned(): number[] {
+    const { topic } = this.#options;
+    return (this.#member.assignments ?? []).filter((each) => each.topic === topic).flatMap(({ partitions }) => partitions);
+  }
+
   #isAtEnd(to: ReadonlyMap<number, number>, next: ReadonlyMap<string, bigint>): boolean {
     const { topic } = this.#options;
-    const { assignments } = this.#member;
-    if (assignments === null) return false;
-    const mine = assignments.filter((each) => each.topic === topic).flatMap(({ partitions }) => partitions);
-    return mine.every((partition) => {
+    if (this.#member.assignments === null) return false;
+    return this.#assigned().every((partition) => {
       const end = to.get(partition) ?? 0;
       const at = next.get(`${topic}:${partition}`);
       return at !== undefined && Number(at) >= end;

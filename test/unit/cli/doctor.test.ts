@@ -65,7 +65,9 @@ describe('the doctor', () => {
     const config = { receiveMemoryBytes: 2 ** 28, fetchMemoryBytes: 2 ** 27 };
     expect([2 ** 29, 2 ** 30, 2 ** 32].map((bytes) => checkMemory(config, bytes).status)).toEqual(['fail', 'warn', 'ok']);
     expect([1, 2].map((count) => checkProcessors(count).status)).toEqual(['warn', 'ok']);
-    expect([0, Date.UTC(2026, 1, 1)].map((ms) => checkClock(ms).status)).toEqual(['fail', 'ok']);
+    const nowMs = Date.UTC(2026, 1, 1);
+    expect([0, nowMs].map((ms) => checkClock(ms).status)).toEqual(['fail', 'ok']);
+    expect([nowMs - 1, nowMs + 1000, nowMs + 3_600_000].map((ms) => checkClock(nowMs, ms).status)).toEqual(['ok', 'ok', 'warn']);
   });
 
   it('says what to do wherever something is wrong, and nothing where all is well', () => {
