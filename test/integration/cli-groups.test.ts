@@ -73,6 +73,10 @@ describe('ringlog consume --group', () => {
     const { state, members } = await describeGroup(group);
     expect(state).toBe('stable');
     expect(members.map(({ clientId, assigned }) => [clientId, assigned])).toEqual([['ringlog-cli', [{ topic, partitions: [0, 1, 2] }]]]);
+    // Committed while nothing else comes, and while it goes on: another member would not read it again.
+    await expect
+      .poll(async () => (await describeGroup(group)).offsets.find(({ partition }) => partition === 0)?.offset, { timeout: 60_000 })
+      .toBe(1);
     const refused = await commands.run(['group', 'delete', group]);
     expect(refused).toMatchObject({ code: 1, stderr: 'ringlog: NON_EMPTY_GROUP: The group has members. Stop its consumers first.\n' });
     member.child.kill('SIGINT');

@@ -1,7 +1,7 @@
 /** What the commands want of consumer groups, on top of the client library. */
 import { UserError } from '../../lib/user-error.ts';
 import type { KafkaClient } from './client.ts';
-import { asUserError } from './errors.ts';
+import { asUserError, BrokerRefusedError } from './errors.ts';
 import type { CommittedOffset, DescribedGroup, Group, IncomingRecord } from './types.ts';
 
 /** All groups of the cluster, sorted by id. */
@@ -76,6 +76,7 @@ export interface MembershipOptions {
 
 /** How often it is asked whether all has been read, ms. */
 const END_CHECK_MS = 100;
+const REBALANCE_CODES = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
 /** Membership in a group: gives records, and commits those that were dealt with. */
 export class Membership {
@@ -139,7 +140,9 @@ export class Membership {
     try {
       await this.#member.commit({ offsets });
     } catch (error) {
-      throw asUserError(error, this.#client.bootstrap);
+      const reason = asUserError(error, this.#client.bootstrap);
+      // The group gives its partitions out anew: whoever gets these reads again what was not committed.
+      if (!(reason instanceof BrokerRefusedError) || !REBALANCE_CODES.has(reason.code)) throw reason;
     }
   }
 
