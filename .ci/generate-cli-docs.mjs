@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { processTerminal } from '../dist/cli/process-terminal.js';
 import { program } from '../dist/cli/program.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -27,7 +28,7 @@ function help(command) {
   return text.trimEnd();
 }
 
-const commands = leaves(program({ stopsWithParent: false }));
+const commands = leaves(program(processTerminal({})));
 
 const text = `# The command line
 

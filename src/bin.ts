@@ -1,12 +1,8 @@
 #!/usr/bin/env node
 /** The command line's entry. */
 
-import { endQuietlyOnBrokenPipe, failed } from './cli/exit.ts';
-import { program } from './cli/program.ts';
+import { endQuietlyOnBrokenPipe, processTerminal } from './cli/process-terminal.ts';
+import { run } from './cli/run.ts';
 
 endQuietlyOnBrokenPipe();
-try {
-  await program({ stopsWithParent: process.env['npm_lifecycle_event'] !== undefined }).parseAsync();
-} catch (error) {
-  process.exitCode = failed(error);
-}
+process.exitCode = await run(process.argv.slice(2), processTerminal(process.env));

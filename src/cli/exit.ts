@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/errors.ts';
 import { UserError } from '../lib/user-error.ts';
+import { printNotice, type Terminal } from './terminal.ts';
 
 export const EXIT_OK = 0;
 /** What was asked for could not be done, or something is wrong. */
@@ -17,34 +18,15 @@ export class UsageError extends UserError {
 }
 
 /** The exit code for what a command threw. Prints a mistake that a person can put right in one line; anything else is a bug, and is thrown again. */
-export function failed(error: unknown): number {
+export function failed(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE; // it has printed its words itself
   if (isBrokenPipe(error)) return EXIT_OK;
   if (!(error instanceof UserError)) throw error;
-  process.stderr.write(`ringlog: ${error.message}\n`);
+  printNotice(terminal, error.message);
   return error instanceof UsageError || error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** Whoever read our output has had enough (`| head`): no failure, and nothing to say. */
-export function endQuietlyOnBrokenPipe(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => {
-      if (!isBrokenPipe(error)) throw error;
-      process.exit(EXIT_OK);
-    });
-}
-
-function isBrokenPipe(error: unknown): boolean {
+/** Whether whoever read our output has had enough (`| head`): no failure, and nothing to say. */
+export function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'EPIPE';
-}
-
-/** Aborted by the first Ctrl-C or SIGTERM, so that a command can end in order; a second one ends the process at once. */
-export function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
-      controller.abort();
-    });
-  return controller.signal;
 }

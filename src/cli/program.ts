@@ -21,36 +21,51 @@ import { addTopicCreate } from './commands/topic-create.ts';
 import { addTopicDelete } from './commands/topic-delete.ts';
 import { addTopicDescribe } from './commands/topic-describe.ts';
 import { addTopicList } from './commands/topic-list.ts';
+import type { OutputStream, Terminal } from './terminal.ts';
 
+/** Columns of help that goes to no terminal. */
+const HELP_WIDTH = 80;
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 called wrongly (nothing was done), 130 interrupted.
 "ringlog help COMMAND" and "ringlog COMMAND --help" show flags and examples.`;
 
-/** @param stopsWithParent whether a broker has to end when its parent process does */
-export function program({ stopsWithParent }: { stopsWithParent: boolean }): Command {
+/** @param terminal what the commands read, and where they and their help print */
+export function program(terminal: Terminal): Command {
   const ringlog = new Command('ringlog');
   ringlog.description('A message queue with the memory of a log; speaks the Apache Kafka protocol.');
   ringlog.version(VERSION, '-V, --version');
+  const { stdout, stderr } = terminal;
+  ringlog.configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    getOutHelpWidth: () => widthOf(stdout),
+    getErrHelpWidth: () => widthOf(stderr),
+  });
   ringlog.exitOverride().configureHelp({ showGlobalOptions: true }).addHelpText('after', EXIT_CODES);
-  addStart(ringlog, stopsWithParent);
+  addStart(ringlog, terminal);
   const topic = ringlog.command('topic').description('Make, show, change and delete topics.');
-  addTopicCreate(topic);
-  addTopicList(topic);
-  addTopicDescribe(topic);
-  addTopicAlter(topic);
-  addTopicDelete(topic);
-  addProduce(ringlog);
-  addConsume(ringlog);
+  addTopicCreate(topic, terminal);
+  addTopicList(topic, terminal);
+  addTopicDescribe(topic, terminal);
+  addTopicAlter(topic, terminal);
+  addTopicDelete(topic, terminal);
+  addProduce(ringlog, terminal);
+  addConsume(ringlog, terminal);
   const group = ringlog.command('group').description('Show, move and delete consumer groups.');
-  addGroupList(group);
-  addGroupDescribe(group);
-  addGroupReset(group);
-  addGroupDelete(group);
+  addGroupList(group, terminal);
+  addGroupDescribe(group, terminal);
+  addGroupReset(group, terminal);
+  addGroupDelete(group, terminal);
   const log = ringlog.command('log').description('Look at a data folder without a broker.');
-  addLogVerify(log);
-  addLogDump(log);
-  addDoctor(ringlog);
-  addBench(ringlog);
-  addCompletion(ringlog);
+  addLogVerify(log, terminal);
+  addLogDump(log, terminal);
+  addDoctor(ringlog, terminal);
+  addBench(ringlog, terminal);
+  addCompletion(ringlog, terminal);
   return ringlog;
+}
+
+/** Columns to fold help to. */
+function widthOf({ isTTY, columns }: OutputStream): number {
+  return (isTTY ? columns : undefined) ?? HELP_WIDTH;
 }

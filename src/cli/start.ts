@@ -2,7 +2,7 @@
  * `ringlog start`: runs a broker in the foreground until a signal, the end of its parent, or its own failure.
  *
  * The first SIGINT, SIGTERM or SIGHUP stops the broker cleanly; another one ends the process at once. Under npm the broker also stops when
- * its parent is gone, because npm does not pass SIGTERM on and would leave it behind.
+ * its parent is gone, because npm does not pass SIGTERM on and would leave it behind; and so it does for whoever asks for it (`--parent`).
  */
 
 import { Broker } from '../broker.ts';
@@ -10,7 +10,7 @@ import type { BrokerConfig, BrokerFlags, Durability } from '../config/broker-con
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
-import { watchParents } from './parent.ts';
+import { watchParent, watchParents } from './parent.ts';
 
 /** What this command needs of a broker. */
 interface RunningBroker {
@@ -23,8 +23,8 @@ interface RunningBroker {
 }
 
 interface StartSurroundings {
-  /** Whether the broker has to end when its parent process does. */
-  readonly stopsWithParent: boolean;
+  /** Whose end is the broker's, too: that of its parent, given by its process id, or of npm, which starts it by way of a shell. */
+  readonly stopsWith: number | 'npm' | 'nobody';
 }
 
 const EXIT_OK = 0;
@@ -44,8 +44,8 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 };
 
 /** Runs until the broker is down; returns the exit code. */
-export async function start(flags: BrokerFlags, { stopsWithParent }: StartSurroundings): Promise<number> {
-  const wish = stopWish(stopsWithParent);
+export async function start(flags: BrokerFlags, { stopsWith }: StartSurroundings): Promise<number> {
+  const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {
     broker = await Broker.start(flags);
@@ -65,7 +65,7 @@ export async function start(flags: BrokerFlags, { stopsWithParent }: StartSurrou
 }
 
 /** Resolves when somebody wants the broker to stop: a signal, or the end of the parent. */
-function stopWish(stopsWithParent: boolean): Promise<void> {
+function stopWish(stopsWith: StartSurroundings['stopsWith']): Promise<void> {
   return new Promise((resolve) => {
     let firstMs: number | undefined;
     const onSignal = (): void => {
@@ -75,7 +75,8 @@ function stopWish(stopsWithParent: boolean): Promise<void> {
       resolve();
     };
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-    if (stopsWithParent) watchParents(resolve);
+    if (stopsWith === 'npm') watchParents(resolve);
+    else if (stopsWith !== 'nobody') watchParent(stopsWith, resolve);
   });
 }
 

@@ -1,23 +1,53 @@
-/** What commands print: lines, tables, JSON on standard output; progress on standard error, and only where a person watches. */
+/**
+ * What a command has around it, handed to it: streams, environment, the wish that it ends. That of a process is in process-terminal.ts, tests have one of their own.
+ *
+ * And what commands print: lines, tables, JSON on standard output; progress on standard error, and only where a person watches.
+ */
 import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+
+/** A stream to write to, and whether a person watches it. */
+export interface OutputStream extends Writable {
+  readonly isTTY?: boolean | undefined;
+  /** Width, where a person watches. */
+  readonly columns?: number | undefined;
+}
+
+/** Where a command runs. */
+export interface Terminal {
+  /** Asked for only by commands that read it: to open it can keep a process alive. */
+  readonly stdin: Readable;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How the command ended, where it did not throw; 0 until a command says otherwise. */
+  exitCode: number;
+  /** Aborted by the first Ctrl-C or SIGTERM, so that a command can end in order. Who does not ask is ended at once. */
+  interruption(): AbortSignal;
+}
 
 /** How often a progress line is drawn anew, ms. */
 const PROGRESS_MS = 200;
 const CLEAR_LINE = '\r\u001B[K';
 
 /** A line of standard output. */
-export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
+export function printLine({ stdout }: Terminal, text: string): void {
+  stdout.write(`${text}\n`);
 }
 
 /** Anything as JSON, for programs. */
-export function printJson(value: unknown): void {
-  printLine(JSON.stringify(value, null, 2));
+export function printJson(terminal: Terminal, value: unknown): void {
+  printLine(terminal, JSON.stringify(value, null, 2));
+}
+
+/** A line of standard error, for what is no result. */
+export function printNotice({ stderr }: Terminal, text: string): void {
+  stderr.write(`ringlog: ${text}\n`);
 }
 
 /** Writes, and waits while whoever reads our output is slower than we are. */
-export async function writeOut(chunk: Uint8Array | string): Promise<void> {
-  if (!process.stdout.write(chunk)) await once(process.stdout, 'drain');
+export async function writeOut({ stdout }: Terminal, chunk: Uint8Array | string): Promise<void> {
+  if (!stdout.write(chunk)) await once(stdout, 'drain');
 }
 
 /** Rows under a heading, in columns; numbers to the right. */
@@ -53,25 +83,27 @@ export function plural(count: number, word: string): string {
 
 /** A line that says how far something has come, drawn over and over; nothing at all where standard error is no terminal. */
 export class Progress {
+  readonly #stream: OutputStream;
   readonly #text: () => string;
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** @param text the line as of now, short */
-  constructor(text: () => string) {
+  constructor({ stderr }: Terminal, text: () => string) {
+    this.#stream = stderr;
     this.#text = text;
-    if (process.stderr.isTTY) this.#timer = setInterval(() => this.#draw(), PROGRESS_MS).unref();
+    if (stderr.isTTY) this.#timer = setInterval(() => this.#draw(), PROGRESS_MS).unref();
   }
 
   #draw(): void {
-    const columns = process.stderr.columns || 80;
-    process.stderr.write(`${CLEAR_LINE}${this.#text().slice(0, columns - 1)}`);
+    const columns = this.#stream.columns || 80;
+    this.#stream.write(`${CLEAR_LINE}${this.#text().slice(0, columns - 1)}`);
   }
 
   /** Takes the line away. May be called again. */
   stop(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    process.stderr.write(CLEAR_LINE);
+    this.#stream.write(CLEAR_LINE);
   }
 }
 

@@ -1,41 +1,94 @@
-/** Runs `ringlog` of `dist/` to its end, with something on standard input: what a person types, and what comes back. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+/**
+ * `ringlog` of `dist/`, with something on standard input: what a person types, and what comes back. Most commands run right here, with streams of the test: the
+ * program that `dist/bin.js` runs, without a process for each. What only a process has (signals, its exit code, a pipe that breaks) is in cli-process.test.ts.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import type { Terminal } from '../../src/cli/terminal.ts';
 import { startBroker } from './broker-process.ts';
-import { HANG_MS } from './limits.ts';
 
-const BIN = join(import.meta.dirname, '../../dist/bin.js');
+const ENTRY = pathToFileURL(join(import.meta.dirname, '../../dist/cli/run.js')).href;
 
 export interface Outcome {
-  /** Exit code, or the signal that ended it. */
-  readonly code: number | NodeJS.Signals;
+  /** Exit code. */
+  readonly code: number;
   readonly stdout: string;
   readonly bytes: Buffer;
   readonly stderr: string;
 }
 
+/** Keeps what is written to it. */
+class Kept extends Writable {
+  readonly #chunks: Buffer[] = [];
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk);
+    done();
+    this.emit('kept');
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** A command that runs, as its terminal sees it. */
+export interface RunningCommand {
+  readonly stdin: PassThrough;
+  /** What it printed so far. */
+  readonly stdout: () => string;
+  /** The first Ctrl-C. */
+  readonly interrupt: () => void;
+  /** Resolves once standard output holds `text`; rejects when the command ends before. */
+  until(text: string): Promise<void>;
+  readonly isOver: () => boolean;
+  readonly ended: Promise<Outcome>;
+}
+
 /** Starts a command whose standard input stays open. */
-export function startCli(args: readonly string[]) {
-  const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', timeout: HANG_MS });
-  const stdout: Buffer[] = [];
-  const stderr: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => void stdout.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => void stderr.push(chunk));
-  child.stdin.on('error', () => undefined); // a command that reads nothing may be gone before it is written
-  const ended = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]): Outcome => {
-    const bytes = Buffer.concat(stdout);
-    return { code: code ?? (signal as NodeJS.Signals), stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr).toString() };
-  });
-  return { child, ended };
+export function startCli(words: readonly string[]): RunningCommand {
+  const stdin = new PassThrough();
+  const stdout = new Kept();
+  const stderr = new Kept();
+  const interruption = new AbortController();
+  const terminal: Terminal = { stdin, stdout, stderr, environment: {}, exitCode: 0, interruption: () => interruption.signal };
+  let over = false;
+  const outcome = async (): Promise<Outcome> => {
+    try {
+      const { run } = (await import(ENTRY)) as typeof import('../../src/cli/run.ts');
+      const code = await run(words, terminal);
+      const bytes = stdout.bytes();
+      return { code, stdout: bytes.toString(), bytes, stderr: stderr.bytes().toString() };
+    } finally {
+      over = true;
+      stdout.emit('kept');
+    }
+  };
+  const ended = outcome();
+  ended.catch(() => undefined); // thrown where it is awaited
+  const until = async (text: string): Promise<void> => {
+    while (!stdout.bytes().includes(text)) {
+      if (over) throw new Error(`ringlog ${words.join(' ')} ended before ${JSON.stringify(text)}: ${JSON.stringify(await ended)}`);
+      await new Promise((resolve) => stdout.once('kept', resolve));
+    }
+  };
+  return {
+    stdin,
+    stdout: () => stdout.bytes().toString(),
+    interrupt: () => interruption.abort(),
+    until,
+    isOver: () => over,
+    ended,
+  };
 }
 
 /** Runs a command and resolves with how it ended. */
-export async function cli(args: readonly string[], input: string | Buffer = ''): Promise<Outcome> {
-  const { child, ended } = startCli(args);
-  child.stdin.end(input);
+export async function cli(words: readonly string[], input: string | Buffer = ''): Promise<Outcome> {
+  const { stdin, ended } = startCli(words);
+  stdin.end(input);
   return ended;
 }
 
@@ -50,7 +103,8 @@ export function commandsFor(bootstrap: string) {
   const json = async <T>(args: readonly string[], input: string | Buffer = ''): Promise<T> =>
     JSON.parse(await ok([...args, '--json'], input)) as T;
   const run = (args: readonly string[], input: string | Buffer = ''): Promise<Outcome> => cli([...args, '-b', bootstrap], input);
-  return { bootstrap, ok, json, run };
+  const start = (args: readonly string[]): RunningCommand => startCli([...args, '-b', bootstrap]);
+  return { bootstrap, ok, json, run, start };
 }
 
 /** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`, and return `stop` from there. */

@@ -20,16 +20,17 @@ const BIN = fileURLToPath(new URL('../../bin.js', import.meta.url));
 export async function startOwnBroker(parent: string): Promise<OwnBroker> {
   const folder = mkdtempSync(join(parent, 'ringlog-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  // Ctrl-C goes to the whole group of processes: this one ends the broker when it is done with it.
-  const child = spawn(process.execPath, [BIN, 'start', '--port', '0', '--data-dir', join(folder, 'data')], {
+  // Ctrl-C goes to the whole group of processes: this one ends the broker when it is done with it. If this one is killed, the broker ends by itself.
+  const args = ['start', '--port', '0', '--data-dir', join(folder, 'data'), '--parent', String(process.pid)];
+  const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  const kill = (): void => void child.kill('SIGKILL');
-  process.on('exit', () => {
-    kill();
+  const killAndRemove = (): void => {
+    child.kill('SIGKILL');
     remove();
-  });
+  };
+  process.on('exit', killAndRemove);
   const ended = once(child, 'close');
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
@@ -44,12 +45,14 @@ export async function startOwnBroker(parent: string): Promise<OwnBroker> {
   });
   const bootstrap = await Promise.race([address, ended.then(() => null)]);
   if (bootstrap === null) {
+    process.off('exit', killAndRemove);
     remove();
     throw new UserError(`The bench could not start its broker: ${said.trim() || 'it said nothing'}`);
   }
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     await ended;
+    process.off('exit', killAndRemove);
     remove();
   };
   return { bootstrap, folder, stop };

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { Option, type Command } from 'commander';
 import type { Flow, Load, Percentiles } from '../bench/phases.ts';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
-import { EXIT_INTERRUPTED, EXIT_OK, interruption } from '../exit.ts';
+import { EXIT_INTERRUPTED, EXIT_OK } from '../exit.ts';
 import type { Acks, Compression } from '../kafka/types.ts';
-import { bar, bytesText, countText, printJson, printLine, Progress, table } from '../terminal.ts';
+import { bar, bytesText, countText, printJson, printLine, printNotice, Progress, table, type Terminal } from '../terminal.ts';
 import { byteSize, duration, integer } from '../values.ts';
 
 const EXAMPLES = `
@@ -38,7 +38,7 @@ interface Options extends Omit<ConnectionOptions, 'bootstrap'> {
   readonly json?: boolean;
 }
 
-export function addBench(ringlog: Command): void {
+export function addBench(ringlog: Command, terminal: Terminal): void {
   withConnection(ringlog.command('bench'), true)
     .description('Measure throughput and latency, with a broker of its own or one that runs.')
     .option('-d, --data-dir <folder>', "where the own broker's temporary folder is made (default: the system's)")
@@ -55,31 +55,29 @@ export function addBench(ringlog: Command): void {
     )
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((options: Options) => run(options));
+    .action((options: Options) => run(options, terminal));
 }
 
-async function run(options: Options): Promise<void> {
-  const signal = interruption();
-  if (options.bootstrap !== undefined) await measure({ ...options, bootstrap: options.bootstrap }, signal);
+async function run(options: Options, terminal: Terminal): Promise<void> {
+  const signal = terminal.interruption();
+  if (options.bootstrap !== undefined) await measure({ ...options, bootstrap: options.bootstrap }, signal, terminal);
   else {
     const [{ startOwnBroker }, disk] = await Promise.all([import('../bench/own-broker.ts'), import('../doctor/disk.ts')]);
     const parent = options.dataDir ?? tmpdir();
     const type = disk.mountOf(parent, disk.readMountinfo())?.type;
     if (type === 'tmpfs')
-      process.stderr.write(
-        `ringlog: ${parent} is memory, not a disk: a sync costs nothing there. Choose a folder on a disk (--data-dir).\n`,
-      );
+      printNotice(terminal, `${parent} is memory, not a disk: a sync costs nothing there. Choose a folder on a disk (--data-dir).`);
     const broker = await startOwnBroker(parent);
     try {
-      await measure({ ...options, bootstrap: broker.bootstrap }, signal);
+      await measure({ ...options, bootstrap: broker.bootstrap }, signal, terminal);
     } finally {
       await broker.stop();
     }
   }
-  process.exitCode = signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
+  terminal.exitCode = signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-async function measure(options: Options & { bootstrap: string }, signal: AbortSignal): Promise<void> {
+async function measure(options: Options & { bootstrap: string }, signal: AbortSignal, terminal: Terminal): Promise<void> {
   const { produceBatches, readAll, steadyRecords } = await import('../bench/phases.ts');
   const topic = `ringlog-bench-${randomBytes(4).toString('hex')}`;
   const settings = new Map(options.durability === undefined ? [] : [['ringlog.durability', options.durability]]);
@@ -91,12 +89,14 @@ async function measure(options: Options & { bootstrap: string }, signal: AbortSi
         const { batch: batchBytes, inFlight, duration: ms, rate } = options;
         // Code that has not run yet is slow, on both sides: what comes first is not measured.
         await produceBatches(client, load, { batchBytes, inFlight, ms: Math.min(MS, ms / 4), onProgress: () => undefined });
-        const produce = await watched('batches', (onProgress) => produceBatches(client, load, { batchBytes, inFlight, ms, onProgress }));
-        const steady = await watched('steady', (onProgress) => steadyRecords(client, reader, load, { rate, ms, onProgress }));
-        const consume = await watched('reading', (onProgress) => readAll(reader, load, onProgress));
+        const produce = await watched(terminal, 'batches', (onProgress) =>
+          produceBatches(client, load, { batchBytes, inFlight, ms, onProgress }),
+        );
+        const steady = await watched(terminal, 'steady', (onProgress) => steadyRecords(client, reader, load, { rate, ms, onProgress }));
+        const consume = await watched(terminal, 'reading', (onProgress) => readAll(reader, load, onProgress));
         if (signal.aborted) return;
-        if (options.json) printJson({ recordBytes: options.size, produce, steady, consume });
-        else report(options, produce, steady, consume);
+        if (options.json) printJson(terminal, { recordBytes: options.size, produce, steady, consume });
+        else report(terminal, options, produce, steady, consume);
       } finally {
         await client.deleteTopic(topic);
       }
@@ -104,9 +104,9 @@ async function measure(options: Options & { bootstrap: string }, signal: AbortSi
   );
 }
 
-async function watched<T>(name: string, work: (onProgress: (part: number) => void) => Promise<T>): Promise<T> {
+async function watched<T>(terminal: Terminal, name: string, work: (onProgress: (part: number) => void) => Promise<T>): Promise<T> {
   let part = 0;
-  const progress = new Progress(() => `${name.padEnd(8)} ${bar(part, 1)}`);
+  const progress = new Progress(terminal, () => `${name.padEnd(8)} ${bar(part, 1)}`);
   try {
     return await work((now) => (part = now));
   } finally {
@@ -115,6 +115,7 @@ async function watched<T>(name: string, work: (onProgress: (part: number) => voi
 }
 
 function report(
+  terminal: Terminal,
   { size, batch, inFlight, rate, acks, durability }: Options,
   produce: Flow & { ackMs: Percentiles },
   steady: Flow & { ackMs: Percentiles; endToEndMs: Percentiles },
@@ -123,8 +124,12 @@ function report(
   const speed = ({ records, bytes, seconds }: Flow): string[] => [countText(records / seconds), `${bytesText(bytes / seconds)}/s`];
   const times = ({ p50, p99, p999, max }: Percentiles): string[] => [p50, p99, p999, max].map((ms) => ms.toFixed(ms < 10 ? 2 : 1));
   const none = ['', '', '', ''];
-  printLine(`records of ${bytesText(size)}, acks ${acks}${durability === undefined ? '' : `, durability ${durability}`}; times in ms`);
   printLine(
+    terminal,
+    `records of ${bytesText(size)}, acks ${acks}${durability === undefined ? '' : `, durability ${durability}`}; times in ms`,
+  );
+  printLine(
+    terminal,
     table(
       ['', 'RECORDS/S', 'BYTES', 'P50', 'P99', 'P99.9', 'MAX'],
       [

@@ -1,6 +1,7 @@
 /** `ringlog completion`. */
 import { Argument, type Command } from 'commander';
 import { completionScript, SHELLS, type Shell } from '../completion.ts';
+import type { Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -8,11 +9,11 @@ Examples:
   source <(ringlog completion zsh)                  in ~/.zshrc
   ringlog completion fish | source                  in ~/.config/fish/config.fish`;
 
-export function addCompletion(ringlog: Command): void {
+export function addCompletion(ringlog: Command, terminal: Terminal): void {
   ringlog
     .command('completion')
     .description('Print what a shell needs to complete ringlog commands.')
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
     .addHelpText('after', EXAMPLES)
-    .action((shell: Shell) => void process.stdout.write(completionScript(ringlog, shell)));
+    .action((shell: Shell) => void terminal.stdout.write(completionScript(ringlog, shell)));
 }

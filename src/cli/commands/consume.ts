@@ -2,11 +2,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../../lib/user-error.ts';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
-import { interruption, UsageError } from '../exit.ts';
+import { UsageError } from '../exit.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import type { IncomingRecord, Topic } from '../kafka/types.ts';
 import { formatter, FORMAT_HELP, type Formatter } from '../records/format.ts';
-import { plural, writeOut } from '../terminal.ts';
+import { plural, printNotice, writeOut, type Terminal } from '../terminal.ts';
 import { integer, integers, moment, separator } from '../values.ts';
 
 const EXAMPLES = `
@@ -41,7 +41,7 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addConsume(ringlog: Command): void {
+export function addConsume(ringlog: Command, terminal: Terminal): void {
   withConnection(ringlog.command('consume <topic>'))
     .description('Print records.')
     .option('-o, --from <where>', 'beginning, end, or an offset (default: beginning)', parseFrom)
@@ -56,7 +56,7 @@ export function addConsume(ringlog: Command): void {
     .option('--json', 'the same as --format json')
     .addHelpText('after', FORMAT_HELP)
     .addHelpText('after', EXAMPLES)
-    .action((topic: string, options: Options) => consume(topic, options));
+    .action((topic: string, options: Options) => consume(topic, options, terminal));
 }
 
 function parseFrom(text: string): Options['from'] {
@@ -65,13 +65,13 @@ function parseFrom(text: string): Options['from'] {
   throw new InvalidArgumentError('It must be beginning, end, or an offset. For the newest records use --last, for a time --since.');
 }
 
-async function consume(name: string, options: Options): Promise<void> {
+async function consume(name: string, options: Options, terminal: Terminal): Promise<void> {
   checkTogether(options);
   const format = asFormatter(options);
-  const signal = interruption();
+  const signal = terminal.interruption();
   await connected(options, async (client) => {
     const topic = await client.topic(name);
-    const output = new Output(format, options.count ?? Infinity);
+    const output = new Output(terminal, format, options.count ?? Infinity);
     if (options.group === undefined) await readAll(client, topic, options, output, signal);
     else await readInGroup(client, topic, options.group, options, output, signal);
   });
@@ -101,10 +101,15 @@ function asFormatter({ format, json, keySeparator }: Options): Formatter {
 
 /** Prints records up to a number of them. */
 class Output {
+  readonly #terminal: Terminal;
   readonly #format: Formatter;
   #left: number;
 
-  constructor(format: Formatter, left: number) {
+  /** Something a person should know that is no record. */
+  readonly notice = (text: string): void => printNotice(this.#terminal, text);
+
+  constructor(terminal: Terminal, format: Formatter, left: number) {
+    this.#terminal = terminal;
     this.#format = format;
     this.#left = left;
   }
@@ -113,7 +118,7 @@ class Output {
   async take(records: readonly IncomingRecord[]): Promise<boolean> {
     const taken = records.slice(0, Math.min(this.#left, records.length));
     this.#left -= taken.length;
-    if (taken.length > 0) await writeOut(Buffer.concat(taken.map(this.#format)));
+    if (taken.length > 0) await writeOut(this.#terminal, Buffer.concat(taken.map(this.#format)));
     return this.#left > 0;
   }
 }
@@ -124,7 +129,7 @@ async function readAll(client: KafkaClient, topic: Topic, options: Options, outp
   const ends = await client.offsets(topic.name, partitions, 'latest');
   const starts = await client.offsets(topic.name, partitions, 'earliest');
   const from = await placesToBegin(client, topic.name, options, starts, ends);
-  const onNotice = (text: string): void => void process.stderr.write(`ringlog: ${text}\n`);
+  const onNotice = output.notice;
   // From the end there is nothing to read but what is to come.
   const follow = options.follow ?? options.from === 'end';
   if (options.last !== undefined) {

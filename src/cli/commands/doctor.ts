@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { EXIT_FAILED, EXIT_OK } from '../exit.ts';
 import type { Check } from '../doctor/check.ts';
-import { plural, printJson, printLine } from '../terminal.ts';
+import { plural, printJson, printLine, type Terminal } from '../terminal.ts';
 import { collect } from '../values.ts';
 
 const EXAMPLES = `
@@ -24,7 +24,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-export function addDoctor(ringlog: Command): void {
+export function addDoctor(ringlog: Command, terminal: Terminal): void {
   ringlog
     .command('doctor')
     .description('Say what is wrong with this machine or these settings, and what to do.')
@@ -34,14 +34,14 @@ export function addDoctor(ringlog: Command): void {
     .option('-s, --set <name=value>', 'any setting; may be given several times', collect)
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((options: Options) => doctor(options));
+    .action((options: Options) => doctor(options, terminal));
 }
 
-async function doctor({ json, ...flags }: Options): Promise<void> {
+async function doctor({ json, ...flags }: Options, terminal: Terminal): Promise<void> {
   const checks = await examine(flags);
-  if (json) printJson(checks);
-  else for (const line of lines(checks)) printLine(line);
-  process.exitCode = checks.some(({ status }) => status === 'fail') ? EXIT_FAILED : EXIT_OK;
+  if (json) printJson(terminal, checks);
+  else for (const line of lines(checks)) printLine(terminal, line);
+  terminal.exitCode = checks.some(({ status }) => status === 'fail') ? EXIT_FAILED : EXIT_OK;
 }
 
 async function examine(flags: Omit<Options, 'json'>): Promise<Check[]> {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { UsageError } from '../exit.ts';
 import { deleteGroup, deleteOffsets } from '../kafka/groups.ts';
-import { printJson, printLine } from '../terminal.ts';
+import { printJson, printLine, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -17,16 +17,16 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addGroupDelete(group: Command): void {
+export function addGroupDelete(group: Command, terminal: Terminal): void {
   withConnection(group.command('delete <group...>'))
     .description('Delete groups with all they committed.')
     .option('-t, --topic <topic>', 'forget only what they committed for this topic')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((ids: string[], options: Options) => remove(ids, options));
+    .action((ids: string[], options: Options) => remove(ids, options, terminal));
 }
 
-async function remove(ids: readonly string[], options: Options): Promise<void> {
+async function remove(ids: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   const { topic } = options;
   if (topic === '') throw new UsageError('Invalid --topic "": it must be the name of a topic.');
   await connected(options, async (client) => {
@@ -39,8 +39,13 @@ async function remove(ids: readonly string[], options: Options): Promise<void> {
           topic,
           (await client.topic(topic)).partitions.map(({ partition }) => partition),
         );
-      if (!options.json) printLine(topic === undefined ? `Deleted group ${id}.` : `Group ${id} forgot what it committed for ${topic}.`);
+      if (!options.json)
+        printLine(terminal, topic === undefined ? `Deleted group ${id}.` : `Group ${id} forgot what it committed for ${topic}.`);
     }
-    if (options.json) printJson(ids.map((id) => ({ group: id, deleted: topic === undefined, ...(topic === undefined ? {} : { topic }) })));
+    if (options.json)
+      printJson(
+        terminal,
+        ids.map((id) => ({ group: id, deleted: topic === undefined, ...(topic === undefined ? {} : { topic }) })),
+      );
   });
 }

@@ -4,7 +4,7 @@ import { connected, withConnection, type ConnectionOptions } from '../connection
 import type { KafkaClient } from '../kafka/client.ts';
 import { BrokerRefusedError } from '../kafka/errors.ts';
 import { committedOffsets, describeGroup } from '../kafka/groups.ts';
-import { countText, plural, printJson, printLine, table } from '../terminal.ts';
+import { countText, plural, printJson, printLine, table, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -15,20 +15,20 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addGroupDescribe(group: Command): void {
+export function addGroupDescribe(group: Command, terminal: Terminal): void {
   withConnection(group.command('describe <group...>'))
     .description('Show the offsets, lag and members of groups.')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((ids: string[], options: Options) => describe(ids, options));
+    .action((ids: string[], options: Options) => describe(ids, options, terminal));
 }
 
-async function describe(ids: readonly string[], options: Options): Promise<void> {
+async function describe(ids: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   await connected(options, async (client) => {
     const described = [];
     for (const id of ids) described.push(await withLag(client, id));
-    if (options.json) printJson(described);
-    else printLine(described.map(asText).join('\n\n'));
+    if (options.json) printJson(terminal, described);
+    else printLine(terminal, described.map(asText).join('\n\n'));
   });
 }
 

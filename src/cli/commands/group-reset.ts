@@ -5,7 +5,7 @@ import { connected, withConnection, type ConnectionOptions } from '../connection
 import { UsageError } from '../exit.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import { committedOffsets, commitOffsets } from '../kafka/groups.ts';
-import { printJson, printLine, table } from '../terminal.ts';
+import { printJson, printLine, table, type Terminal } from '../terminal.ts';
 import { collect, integer, integers, moment } from '../values.ts';
 
 const EXAMPLES = `
@@ -37,7 +37,7 @@ interface Move {
   readonly to: number;
 }
 
-export function addGroupReset(group: Command): void {
+export function addGroupReset(group: Command, terminal: Terminal): void {
   const anywhere = integer(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   withConnection(group.command('reset <group>'))
     .description('Move what a group has committed.')
@@ -51,10 +51,10 @@ export function addGroupReset(group: Command): void {
     .option('--execute', 'do it; without this it is only shown')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((id: string, options: Options) => reset(id, options));
+    .action((id: string, options: Options) => reset(id, options, terminal));
 }
 
-async function reset(id: string, options: Options): Promise<void> {
+async function reset(id: string, options: Options, terminal: Terminal): Promise<void> {
   const { toBeginning, toEnd, toOffset, toTime, shiftBy, execute = false } = options;
   const wishes = [toBeginning, toEnd, toOffset, toTime, shiftBy].filter((wish) => wish !== undefined);
   if (wishes.length !== 1)
@@ -68,15 +68,16 @@ async function reset(id: string, options: Options): Promise<void> {
         id,
         moves.map(({ topic, partition, to }) => ({ topic, partition, offset: to })),
       );
-    if (options.json) printJson({ group: id, executed: execute, offsets: moves });
+    if (options.json) printJson(terminal, { group: id, executed: execute, offsets: moves });
     else {
       printLine(
+        terminal,
         table(
           ['TOPIC', 'PARTITION', 'FROM', 'TO'],
           moves.map(({ topic, partition, from, to }) => [topic, partition, from ?? '-', to]),
         ),
       );
-      printLine(execute ? `Moved group ${id}.` : 'Nothing was changed. Give --execute to do it.');
+      printLine(terminal, execute ? `Moved group ${id}.` : 'Nothing was changed. Give --execute to do it.');
     }
   });
 }

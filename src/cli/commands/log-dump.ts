@@ -1,6 +1,7 @@
 /** `ringlog log dump`. */
 import type { Command } from 'commander';
 import { withDataDir, type FolderOptions } from '../offline/option.ts';
+import type { Terminal } from '../terminal.ts';
 import { integer } from '../values.ts';
 
 const EXAMPLES = `
@@ -21,7 +22,7 @@ interface Options extends FolderOptions {
   readonly json?: boolean;
 }
 
-export function addLogDump(log: Command): void {
+export function addLogDump(log: Command, terminal: Terminal): void {
   withDataDir(log.command('dump'))
     .description('Print the batches of a partition as they lie on disk.')
     .requiredOption('-t, --topic <topic>', 'topic')
@@ -33,6 +34,6 @@ export function addLogDump(log: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       const [{ withFolder }, { dumpPartition }] = await Promise.all([import('../offline/folder.ts'), import('../offline/dump.ts')]);
-      await withFolder(options.dataDir, (folder) => dumpPartition(folder, options));
+      await withFolder(options.dataDir, (folder) => dumpPartition(folder, options, terminal));
     });
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EXIT_FAILED, EXIT_OK } from '../exit.ts';
 import { withDataDir, type FolderOptions } from '../offline/option.ts';
 import type { OfflineFolder } from '../offline/folder.ts';
-import { bar, bytesText, plural, printJson, printLine, Progress, table } from '../terminal.ts';
+import { bar, bytesText, plural, printJson, printLine, Progress, table, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -19,26 +19,26 @@ interface Options extends FolderOptions {
   readonly json?: boolean;
 }
 
-export function addLogVerify(log: Command): void {
+export function addLogVerify(log: Command, terminal: Terminal): void {
   withDataDir(log.command('verify'))
     .description('Check a data folder: every batch, every checksum.')
     .option('-t, --topic <topic>', 'only this topic')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((options: Options) => verify(options));
+    .action((options: Options) => verify(options, terminal));
 }
 
-async function verify(options: Options): Promise<void> {
+async function verify(options: Options, terminal: Terminal): Promise<void> {
   const { withFolder } = await import('../offline/folder.ts');
-  const report = await withFolder(options.dataDir, (folder) => check(folder, options.topic));
-  if (options.json) printJson(report);
-  else printReport(report);
-  process.exitCode = report.problems.length > 0 ? EXIT_FAILED : EXIT_OK;
+  const report = await withFolder(options.dataDir, (folder) => check(folder, options.topic, terminal));
+  if (options.json) printJson(terminal, report);
+  else printReport(report, terminal);
+  terminal.exitCode = report.problems.length > 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 type Report = Awaited<ReturnType<typeof check>>;
 
-async function check({ path, disk, clean, topics, notes, strangers }: OfflineFolder, only: string | undefined) {
+async function check({ path, disk, clean, topics, notes, strangers }: OfflineFolder, only: string | undefined, terminal: Terminal) {
   const { walkPartition } = await import('../offline/walk.ts');
   const { chosenTopics } = await import('../offline/choice.ts');
   const chosen = chosenTopics(topics, only);
@@ -52,7 +52,7 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
   for (const name of strangers) remarks.push(`topics/${name} belongs to no topic in the metadata; a start moves it to quarantine/`);
   const rows = [];
   let done = 0;
-  const progress = new Progress(() => `${bar(done, total)} ${bytesText(done)} of ${bytesText(total)}`);
+  const progress = new Progress(terminal, () => `${bar(done, total)} ${bytesText(done)} of ${bytesText(total)}`);
   try {
     for (const { name, partitions } of chosen)
       for (const state of partitions) {
@@ -92,8 +92,9 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
   return { folder: path, stoppedInOrder: clean, partitions: rows, problems, remarks };
 }
 
-function printReport({ folder, stoppedInOrder, partitions, problems, remarks }: Report): void {
+function printReport({ folder, stoppedInOrder, partitions, problems, remarks }: Report, terminal: Terminal): void {
   printLine(
+    terminal,
     `${folder}: ${stoppedInOrder ? 'the broker was stopped in order' : 'the broker was not stopped in order; its next start recovers'}`,
   );
   const rows = partitions.map(({ topic, partition, startOffset, endOffset, batches, bytes, flaws, refused }) => [
@@ -105,8 +106,8 @@ function printReport({ folder, stoppedInOrder, partitions, problems, remarks }: 
     bytesText(bytes),
     flaws + refused.length,
   ]);
-  if (rows.length > 0) printLine(table(['TOPIC', 'PARTITION', 'START', 'END', 'BATCHES', 'SIZE', 'DAMAGE'], rows));
-  for (const remark of remarks) printLine(`note: ${remark}`);
-  for (const problem of problems) printLine(`PROBLEM: ${problem}`);
-  printLine(problems.length === 0 ? 'All that was acknowledged can be read.' : `${plural(problems.length, 'problem')}.`);
+  if (rows.length > 0) printLine(terminal, table(['TOPIC', 'PARTITION', 'START', 'END', 'BATCHES', 'SIZE', 'DAMAGE'], rows));
+  for (const remark of remarks) printLine(terminal, `note: ${remark}`);
+  for (const problem of problems) printLine(terminal, `PROBLEM: ${problem}`);
+  printLine(terminal, problems.length === 0 ? 'All that was acknowledged can be read.' : `${plural(problems.length, 'problem')}.`);
 }

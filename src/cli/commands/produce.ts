@@ -4,13 +4,13 @@ import { addAbortSignal } from 'node:stream';
 import { Option, type Command } from 'commander';
 import { UserError } from '../../lib/user-error.ts';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
-import { EXIT_INTERRUPTED, EXIT_OK, interruption, UsageError } from '../exit.ts';
+import { EXIT_INTERRUPTED, EXIT_OK, UsageError } from '../exit.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import { BrokerRefusedError } from '../kafka/errors.ts';
 import type { Acks, Compression, OutgoingRecord } from '../kafka/types.ts';
 import { linesOf } from '../records/lines.ts';
 import { recordBytes, RecordSender } from '../records/sender.ts';
-import { bar, bytesText, countText, plural, printJson, Progress } from '../terminal.ts';
+import { bar, bytesText, countText, plural, printJson, Progress, type Terminal } from '../terminal.ts';
 import { collect, integer, pairs, separator } from '../values.ts';
 
 const EXAMPLES = `
@@ -45,7 +45,7 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addProduce(ringlog: Command): void {
+export function addProduce(ringlog: Command, terminal: Terminal): void {
   withConnection(ringlog.command('produce <topic>'))
     .description('Send records: lines of standard input, or whole files.')
     .option('-K, --key-separator <text>', 'each line is a key, this, and a value; \\t stands for a tab', separator)
@@ -65,27 +65,27 @@ export function addProduce(ringlog: Command): void {
     .option('-Z, --empty-is-null', 'an empty value is a null (a tombstone, in a compacted topic), an empty key none')
     .option('--json', 'print what was sent as JSON')
     .addHelpText('after', EXAMPLES)
-    .action((topic: string, options: Options) => produce(topic, options));
+    .action((topic: string, options: Options) => produce(topic, options, terminal));
 }
 
-async function produce(topic: string, options: Options): Promise<void> {
+async function produce(topic: string, options: Options, terminal: Terminal): Promise<void> {
   if (options.key !== undefined && options.keySeparator !== undefined)
     throw new UsageError('--key and --key-separator do not go together: the key comes either from the command line or from each line.');
-  const signal = interruption();
+  const signal = terminal.interruption();
   await connected(options, async (client) => {
     const messageBytesMax = await checkTopic(client, topic, options.partition);
     const batchBytesMax = Math.min(BATCH_BYTES_MAX, messageBytesMax - BATCH_OVERHEAD_BYTES);
     const sender = new RecordSender(client, { topic, acks: ACKS[options.acks] ?? -1, compression: options.compression, batchBytesMax });
     const startedMs = performance.now();
     const files = options.file?.length ?? 0;
-    const progress = new Progress(() => {
+    const progress = new Progress(terminal, () => {
       const rate = (sender.acknowledged / (performance.now() - startedMs)) * 1000;
       const far = files > 0 ? `${bar(sender.acknowledged, files)}  ` : '';
       return `${far}${plural(sender.acknowledged, 'record')}, ${bytesText(sender.bytes)}, ${countText(rate)} records/s`;
     });
     try {
       let number = 0;
-      for await (const record of records(options, signal)) {
+      for await (const record of records(options, signal, terminal)) {
         number++;
         const bytes = recordBytes(record) + BATCH_OVERHEAD_BYTES;
         if (bytes > messageBytesMax && options.compression === 'none') throw tooLarge(number, bytes, messageBytesMax, options);
@@ -102,9 +102,9 @@ async function produce(topic: string, options: Options): Promise<void> {
     } finally {
       progress.stop();
     }
-    report(topic, sender, performance.now() - startedMs, options.json ?? false);
+    report(topic, sender, performance.now() - startedMs, options.json ?? false, terminal);
   });
-  process.exitCode = signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
+  terminal.exitCode = signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
 /** Returns the largest batch that the topic takes, bytes. The topic need not be there yet: many brokers make it with the first record. */
@@ -125,7 +125,7 @@ async function checkTopic(client: KafkaClient, topic: string, partition: number 
   }
 }
 
-async function* records(options: Options, signal: AbortSignal): AsyncGenerator<OutgoingRecord> {
+async function* records(options: Options, signal: AbortSignal, terminal: Terminal): AsyncGenerator<OutgoingRecord> {
   const headers = (options.header ?? []).map(([name, value]) => [name, Buffer.from(value)] as const);
   const { partition, emptyIsNull = false } = options;
   const key = options.key === undefined ? null : Buffer.from(options.key);
@@ -142,7 +142,7 @@ async function* records(options: Options, signal: AbortSignal): AsyncGenerator<O
     new UserError(`A line of standard input has more than ${bytesText(bytes)}. Send a large record as a file (--file).`);
   let number = 0;
   try {
-    for await (const lines of linesOf(addAbortSignal(signal, process.stdin), FILE_BYTES_MAX, tooLong))
+    for await (const lines of linesOf(addAbortSignal(signal, terminal.stdin), FILE_BYTES_MAX, tooLong))
       for (const line of lines) {
         number++;
         if (between === undefined) {
@@ -197,15 +197,15 @@ async function pace(startedMs: number, number: number, rate: number, signal: Abo
   });
 }
 
-function report(topic: string, sender: RecordSender, tookMs: number, json: boolean): void {
+function report(topic: string, sender: RecordSender, tookMs: number, json: boolean, terminal: Terminal): void {
   if (json) {
     const partitions = [...new Set(sender.batches.map(({ partition }) => partition))].toSorted((a, b) => a - b);
     const first = partitions.map((partition) => ({
       partition,
       firstOffset: sender.batches.find((batch) => batch.partition === partition)?.offset,
     }));
-    printJson({ topic, records: sender.acknowledged, bytes: sender.bytes, ms: Math.round(tookMs), partitions: first });
-  } else if (process.stderr.isTTY) process.stderr.write(`Sent ${plural(sender.acknowledged, 'record')} to ${topic}.\n`);
+    printJson(terminal, { topic, records: sender.acknowledged, bytes: sender.bytes, ms: Math.round(tookMs), partitions: first });
+  } else if (terminal.stderr.isTTY) terminal.stderr.write(`Sent ${plural(sender.acknowledged, 'record')} to ${topic}.\n`);
 }
 
 function shown(line: Buffer): string {

@@ -1,6 +1,7 @@
 /** `ringlog start`: its flags. What it does is in ../start.ts, which loads the whole broker. */
 import type { Command } from 'commander';
-import { collect } from '../values.ts';
+import type { Terminal } from '../terminal.ts';
+import { collect, integer } from '../values.ts';
 
 const EXAMPLES = `
 Examples:
@@ -16,10 +17,13 @@ interface StartOptions {
   readonly host?: string;
   readonly dataDir?: string;
   readonly set?: string[];
+  readonly parent?: number;
 }
 
-/** @param stopsWithParent whether the broker has to end when its parent process does */
-export function addStart(ringlog: Command, stopsWithParent: boolean): void {
+/** The largest number that any system gives to a process. */
+const PID_MAX = 2 ** 32 - 1;
+
+export function addStart(ringlog: Command, terminal: Terminal): void {
   ringlog
     .command('start')
     .description('Run a broker until it is stopped.')
@@ -27,8 +31,9 @@ export function addStart(ringlog: Command, stopsWithParent: boolean): void {
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', collect)
+    .option('--parent <pid>', 'stop when this process, which has to be the one that starts the broker, is gone', integer(1, PID_MAX))
     .addHelpText('after', EXAMPLES)
-    .action(async ({ port, host, dataDir, set }: StartOptions) => {
+    .action(async ({ port, host, dataDir, set, parent }: StartOptions) => {
       const { start } = await import('../start.ts');
       const flags = {
         ...(set === undefined ? {} : { set }),
@@ -36,6 +41,8 @@ export function addStart(ringlog: Command, stopsWithParent: boolean): void {
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),
       };
-      process.exitCode = await start(flags, { stopsWithParent });
+      // npm does not pass SIGTERM on, and its shell may outlive it.
+      const underNpm = terminal.environment['npm_lifecycle_event'] !== undefined;
+      terminal.exitCode = await start(flags, { stopsWith: parent ?? (underNpm ? 'npm' : 'nobody') });
     });
 }

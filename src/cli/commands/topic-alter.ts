@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { UsageError } from '../exit.ts';
-import { printJson, printLine } from '../terminal.ts';
+import { printJson, printLine, type Terminal } from '../terminal.ts';
 import { assignments, collect, integer } from '../values.ts';
 
 const EXAMPLES = `
@@ -19,7 +19,7 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addTopicAlter(topic: Command): void {
+export function addTopicAlter(topic: Command, terminal: Terminal): void {
   withConnection(topic.command('alter <topic>'))
     .description('Change settings of a topic, or give it more partitions.')
     .option('-s, --set <name=value>', 'a setting; may be given several times', assignments)
@@ -27,17 +27,18 @@ export function addTopicAlter(topic: Command): void {
     .option('-p, --partitions <count>', 'how many partitions it shall have', integer(1, 100_000))
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((name: string, options: Options) => alter(name, options));
+    .action((name: string, options: Options) => alter(name, options, terminal));
 }
 
-async function alter(name: string, options: Options): Promise<void> {
+async function alter(name: string, options: Options, terminal: Terminal): Promise<void> {
   const { set = new Map<string, string>(), unset = [], partitions } = options;
   if (set.size + unset.length === 0 && partitions === undefined)
     throw new UsageError('topic alter: nothing to change. Give --set name=value, --unset name or --partitions count.');
   await connected(options, async (client) => {
     if (set.size + unset.length > 0) await client.alterTopicSettings(name, set, unset);
     if (partitions !== undefined) await client.growTopic(name, partitions);
-    if (options.json) printJson({ topic: name, set: Object.fromEntries(set), unset, ...(partitions === undefined ? {} : { partitions }) });
-    else printLine(`Changed topic ${name}.`);
+    if (options.json)
+      printJson(terminal, { topic: name, set: Object.fromEntries(set), unset, ...(partitions === undefined ? {} : { partitions }) });
+    else printLine(terminal, `Changed topic ${name}.`);
   });
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { BrokerRefusedError } from '../kafka/errors.ts';
-import { plural, printJson, printLine } from '../terminal.ts';
+import { plural, printJson, printLine, type Terminal } from '../terminal.ts';
 import { assignments, integer } from '../values.ts';
 
 const EXAMPLES = `
@@ -20,7 +20,7 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addTopicCreate(topic: Command): void {
+export function addTopicCreate(topic: Command, terminal: Terminal): void {
   withConnection(topic.command('create <topic>'))
     .description('Make a topic.')
     .option('-p, --partitions <count>', "how many partitions (default: the broker's num.partitions)", integer(1, 100_000))
@@ -29,10 +29,10 @@ export function addTopicCreate(topic: Command): void {
     .option('--if-not-exists', 'do nothing when there is such a topic already')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((name: string, options: Options) => create(name, options));
+    .action((name: string, options: Options) => create(name, options, terminal));
 }
 
-async function create(name: string, options: Options): Promise<void> {
+async function create(name: string, options: Options, terminal: Terminal): Promise<void> {
   const { partitions = -1, replicationFactor = -1, set: settings = new Map<string, string>(), ifNotExists = false } = options;
   await connected(options, async (client) => {
     let created = true;
@@ -44,7 +44,7 @@ async function create(name: string, options: Options): Promise<void> {
       created = false;
       count = (await client.topic(name)).partitions.length;
     }
-    if (options.json) printJson({ topic: name, created, partitions: count });
-    else printLine(created ? `Made topic ${name} with ${plural(count, 'partition')}.` : `Topic ${name} is there already.`);
+    if (options.json) printJson(terminal, { topic: name, created, partitions: count });
+    else printLine(terminal, created ? `Made topic ${name} with ${plural(count, 'partition')}.` : `Topic ${name} is there already.`);
   });
 }

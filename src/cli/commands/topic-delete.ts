@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { BrokerRefusedError } from '../kafka/errors.ts';
-import { printJson, printLine } from '../terminal.ts';
+import { printJson, printLine, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -16,16 +16,16 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addTopicDelete(topic: Command): void {
+export function addTopicDelete(topic: Command, terminal: Terminal): void {
   withConnection(topic.command('delete <topic...>'))
     .description('Delete topics with all their records.')
     .option('--if-exists', 'do nothing about one that is not there')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((names: string[], options: Options) => remove(names, options));
+    .action((names: string[], options: Options) => remove(names, options, terminal));
 }
 
-async function remove(names: readonly string[], options: Options): Promise<void> {
+async function remove(names: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   await connected(options, async (client) => {
     const done = [];
     for (const topic of names) {
@@ -37,8 +37,8 @@ async function remove(names: readonly string[], options: Options): Promise<void>
         deleted = false;
       }
       done.push({ topic, deleted });
-      if (!options.json) printLine(deleted ? `Deleted topic ${topic}.` : `There is no topic ${topic}.`);
+      if (!options.json) printLine(terminal, deleted ? `Deleted topic ${topic}.` : `There is no topic ${topic}.`);
     }
-    if (options.json) printJson(done);
+    if (options.json) printJson(terminal, done);
   });
 }

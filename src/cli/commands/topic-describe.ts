@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import type { KafkaClient } from '../kafka/client.ts';
-import { bytesText, printJson, printLine, table } from '../terminal.ts';
+import { bytesText, printJson, printLine, table, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
 Examples:
@@ -15,21 +15,21 @@ interface Options extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-export function addTopicDescribe(topic: Command): void {
+export function addTopicDescribe(topic: Command, terminal: Terminal): void {
   withConnection(topic.command('describe <topic...>'))
     .description('Show the partitions and settings of topics.')
     .option('-a, --all', 'every setting, also those by default')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action((names: string[], options: Options) => describe(names, options));
+    .action((names: string[], options: Options) => describe(names, options, terminal));
 }
 
-async function describe(names: readonly string[], options: Options): Promise<void> {
+async function describe(names: readonly string[], options: Options, terminal: Terminal): Promise<void> {
   await connected(options, async (client) => {
     const described = [];
     for (const name of names) described.push(await describeTopic(client, name, options.all ?? false));
-    if (options.json) printJson(described);
-    else printLine(described.map(asText).join('\n\n'));
+    if (options.json) printJson(terminal, described);
+    else printLine(terminal, described.map(asText).join('\n\n'));
   });
 }
 

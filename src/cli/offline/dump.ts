@@ -14,7 +14,7 @@ import {
 } from '../../protocol/record-batch.ts';
 import { readRecordsFrom, type RecordView } from '../../protocol/record.ts';
 import { textOrBase64 } from '../records/text.ts';
-import { writeOut } from '../terminal.ts';
+import { writeOut, type Terminal } from '../terminal.ts';
 import { chosenPartition } from './choice.ts';
 import type { OfflineFolder } from './folder.ts';
 import { walkPartition, type StoredBatch } from './walk.ts';
@@ -30,9 +30,9 @@ export interface DumpOptions {
   readonly json?: boolean;
 }
 
-export async function dumpPartition({ path, disk, topics }: OfflineFolder, options: DumpOptions): Promise<void> {
+export async function dumpPartition({ path, disk, topics }: OfflineFolder, options: DumpOptions, terminal: Terminal): Promise<void> {
   const state = chosenPartition(topics, options.topic, options.partition);
-  const put = (value: object, text: string): Promise<void> => writeOut(`${options.json ? JSON.stringify(value) : text}\n`);
+  const put = (value: object, text: string): Promise<void> => writeOut(terminal, `${options.json ? JSON.stringify(value) : text}\n`);
   let left = options.count;
   for (const found of walkPartition(disk, path, state, options.from)) {
     if (found.kind === 'flaw') {
@@ -53,7 +53,7 @@ export async function dumpPartition({ path, disk, topics }: OfflineFolder, optio
     if (options.json) await put({ ...batch, records }, '');
     else {
       const lines = typeof records === 'string' ? [records] : records.map((record) => JSON.stringify(record));
-      await writeOut([named.join(' '), ...lines.map((line) => `  ${line}`), ''].join('\n'));
+      await writeOut(terminal, [named.join(' '), ...lines.map((line) => `  ${line}`), ''].join('\n'));
     }
   }
 }

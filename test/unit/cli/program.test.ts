@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { completionScript } from '../../../src/cli/completion.ts';
+import { processTerminal } from '../../../src/cli/process-terminal.ts';
 import { program } from '../../../src/cli/program.ts';
 
-const ringlog = program({ stopsWithParent: false });
+const ringlog = program(processTerminal({}));
 
 function leaves(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
