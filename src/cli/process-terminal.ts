@@ -27,11 +27,21 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-/** Nobody reads our output any more: the process ends as if all were done. */
+/** Whoever read our output has had enough: the process ends as if all were done. */
 export function endQuietlyOnBrokenPipe(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => {
-      if (!isBrokenPipe(error)) throw error;
-      process.exit(EXIT_OK);
-    });
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly);
+}
+
+/** For what has more to do than to print: who no longer reads its output is no reason to end, least of all without having stopped in order. */
+export function goOnWithBrokenPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.off('error', endQuietly).on('error', goOn);
+}
+
+function endQuietly(error: Error): void {
+  goOn(error);
+  process.exit(EXIT_OK);
+}
+
+function goOn(error: Error): void {
+  if (!isBrokenPipe(error)) throw error;
 }

@@ -11,6 +11,7 @@ import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
 import { watchParent, watchParents } from './parent.ts';
+import { goOnWithBrokenPipe } from './process-terminal.ts';
 
 /** What this command needs of a broker. */
 interface RunningBroker {
@@ -45,6 +46,7 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 
 /** Runs until the broker is down; returns the exit code. */
 export async function start(flags: BrokerFlags, { stopsWith }: StartSurroundings): Promise<number> {
+  goOnWithBrokenPipe();
   const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {

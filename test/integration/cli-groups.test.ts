@@ -4,7 +4,6 @@
  */
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { brokerWithCli, cli, commandsFor } from '../support/command-line.ts';
-import { ringlog } from '../support/process.ts';
 
 interface Described {
   id: string;
@@ -64,11 +63,11 @@ describe('ringlog consume --group', () => {
 
   it('follows as a member that others can see, and leaves the group at Ctrl-C', async (context) => {
     needsGroups(context);
-    const { ok, bootstrap } = commands;
+    const { ok, start } = commands;
     const { topic, group } = fresh();
     await ok(['topic', 'create', topic, '-p', '3']);
     await ok(['produce', topic, '-p', '0'], 'one\n');
-    const member = ringlog('consume', topic, '--group', group, '--follow', '-b', bootstrap);
+    const member = start(['consume', topic, '--group', group, '--follow']);
     await member.until('one\n');
     const { state, members } = await describeGroup(group);
     expect(state).toBe('stable');
@@ -79,8 +78,8 @@ describe('ringlog consume --group', () => {
       .toBe(1);
     const refused = await commands.run(['group', 'delete', group]);
     expect(refused).toMatchObject({ code: 1, stderr: 'ringlog: NON_EMPTY_GROUP: The group has members. Stop its consumers first.\n' });
-    member.child.kill('SIGINT');
-    expect([await member.ended, member.stderr()]).toEqual([0, '']);
+    member.interrupt();
+    expect(await member.ended).toMatchObject({ code: 0, stdout: 'one\n', stderr: '' });
     const after = await describeGroup(group);
     expect([after.state, after.members, after.offsets.map(({ partition, offset }) => [partition, offset])]).toEqual([
       'empty',

@@ -1,8 +1,9 @@
 /** `ringlog log verify` and `log dump`: a data folder without its broker. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { startBroker } from '../support/broker-process.ts';
 import { cli } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -24,10 +25,24 @@ interface Report {
 
 const numbers = (from: number, to: number): string => Array.from({ length: to - from }, (_, n) => `${from + n}\n`).join('');
 
-/** A folder with two topics; its broker is stopped, or killed. */
-async function filled(end: 'stop' | 'kill'): Promise<string> {
+/** Folders with two topics each, one whose broker was stopped, and one whose broker was killed. Tests work on copies. */
+const originals = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
+
+beforeAll(async () => {
+  await fill(join(originals, 'stop'), 'stop');
+  await fill(join(originals, 'kill'), 'kill');
+  return () => rmSync(originals, { recursive: true, force: true });
+});
+
+function filled(end: 'stop' | 'kill'): string {
   const dataDir = temporaryFolder();
-  const broker = await startBroker({ dataDir });
+  // What is left of the lock of a broker that was killed is a socket, which cannot be copied.
+  cpSync(join(originals, end), dataDir, { recursive: true, filter: (path) => !path.endsWith('ringlog.lock') });
+  return dataDir;
+}
+
+async function fill(dataDir: string, end: 'stop' | 'kill'): Promise<void> {
+  const broker = await startBroker({ dataDir, cleanup: () => undefined });
   const bootstrap = `127.0.0.1:${broker.port}`;
   const produce = async (topic: string, input: string, ...args: string[]): Promise<void> => {
     expect(await cli(['produce', topic, '-b', bootstrap, ...args], input)).toMatchObject({ code: 0, stderr: '' });
@@ -38,7 +53,6 @@ async function filled(end: 'stop' | 'kill'): Promise<string> {
   await produce('orders', numbers(100, 200), '-p', '0');
   await produce('clicks', numbers(0, 1000));
   await broker[end]();
-  return dataDir;
 }
 
 async function verify(dataDir: string, ...args: string[]): Promise<{ code: unknown; report: Report }> {
@@ -82,7 +96,7 @@ function flipByte(path: string, position: number): void {
 
 describe('ringlog log verify', () => {
   it.each(['stop', 'kill'] as const)('finds all that was acknowledged after a %s, and changes nothing', async (end) => {
-    const dataDir = await filled(end);
+    const dataDir = filled(end);
     const before = sums(dataDir);
     const { code, report } = await verify(dataDir);
     expect(report.problems).toEqual([]);
@@ -103,7 +117,7 @@ describe('ringlog log verify', () => {
   });
 
   it('finds a flipped bit, says where it is, and ends with 1', async () => {
-    const dataDir = await filled('stop');
+    const dataDir = filled('stop');
     const path = largestSegment(dataDir);
     flipByte(path, 100);
     const { code, report } = await verify(dataDir);
@@ -116,7 +130,7 @@ describe('ringlog log verify', () => {
   });
 
   it('finds what is missing: a length that cannot be, a segment', async () => {
-    const dataDir = await filled('stop');
+    const dataDir = filled('stop');
     const path = largestSegment(dataDir);
     flipByte(path, 8);
     expect((await verify(dataDir)).report.problems).toEqual([
@@ -154,7 +168,7 @@ describe('ringlog log verify', () => {
 
 describe('ringlog log dump', () => {
   it('prints batches, and the records in them, whatever their codec', async () => {
-    const dataDir = await filled('kill');
+    const dataDir = filled('kill');
     const dump = async (...args: string[]): Promise<Record<string, unknown>[]> => {
       const { stdout, stderr } = await cli(['log', 'dump', '-d', dataDir, '--topic', 'orders', '--json', ...args]);
       expect(stderr).toBe('');
@@ -180,7 +194,7 @@ describe('ringlog log dump', () => {
   });
 
   it('names the topic or partition that is not there', async () => {
-    const dataDir = await filled('stop');
+    const dataDir = filled('stop');
     expect((await cli(['log', 'dump', '-d', dataDir, '-t', 'no'])).stderr).toBe(
       'ringlog: The data folder holds no topic "no" (--topic): it holds clicks, orders.\n',
     );

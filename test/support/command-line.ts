@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { startBroker } from './broker-process.ts';
 
@@ -48,8 +49,14 @@ export interface RunningCommand {
   readonly ended: Promise<Outcome>;
 }
 
-/** Starts a command whose standard input stays open. */
+/** Starts a command whose standard input stays open; it is interrupted at the end of the test if it still runs. */
 export function startCli(words: readonly string[]): RunningCommand {
+  const command = launch(words);
+  onTestFinished(() => command.interrupt());
+  return command;
+}
+
+function launch(words: readonly string[]): RunningCommand {
   const stdin = new PassThrough();
   const stdout = new Kept();
   const stderr = new Kept();
@@ -87,7 +94,7 @@ export function startCli(words: readonly string[]): RunningCommand {
 
 /** Runs a command and resolves with how it ended. */
 export async function cli(words: readonly string[], input: string | Buffer = ''): Promise<Outcome> {
-  const { stdin, ended } = startCli(words);
+  const { stdin, ended } = launch(words);
   stdin.end(input);
   return ended;
 }

@@ -110,7 +110,9 @@ async function produce(topic: string, options: Options, terminal: Terminal): Pro
 /** Returns the largest batch that the topic takes, bytes. The topic need not be there yet: many brokers make it with the first record. */
 async function checkTopic(client: KafkaClient, topic: string, partition: number | undefined): Promise<number> {
   try {
-    const { partitions } = await client.topic(topic);
+    const found = (partition ?? 0) > 0 ? await client.topic(topic) : await client.topicIfThere(topic);
+    if (found === undefined) return MESSAGE_BYTES_DEFAULT;
+    const { partitions } = found;
     if (partition !== undefined && partition >= partitions.length)
       throw new UserError(
         `Topic ${topic} has no partition ${partition}: it has ${plural(partitions.length, 'partition')}, counted from 0 (--partition).`,
@@ -118,9 +120,8 @@ async function checkTopic(client: KafkaClient, topic: string, partition: number 
     const setting = (await client.topicSettings(topic)).find(({ name }) => name === 'max.message.bytes');
     return Number(setting?.value ?? MESSAGE_BYTES_DEFAULT) || MESSAGE_BYTES_DEFAULT;
   } catch (error) {
-    const isMissing = error instanceof BrokerRefusedError && error.code === 'UNKNOWN_TOPIC_OR_PARTITION';
     const isSecret = error instanceof BrokerRefusedError && error.code.endsWith('AUTHORIZATION_FAILED');
-    if ((!isMissing && !isSecret) || (isMissing && (partition ?? 0) > 0)) throw error;
+    if (!isSecret) throw error;
     return MESSAGE_BYTES_DEFAULT;
   }
 }

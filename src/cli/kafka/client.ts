@@ -4,7 +4,7 @@
  */
 import { UserError } from '../../lib/user-error.ts';
 import { UsageError } from '../exit.ts';
-import { asUserError } from './errors.ts';
+import { asUserError, BrokerRefusedError } from './errors.ts';
 import {
   Admin,
   CAN_WRITE_ZSTD,
@@ -50,6 +50,8 @@ export class KafkaClient {
   readonly bootstrap: string;
   readonly #options: ReturnType<typeof libraryOptions>;
   readonly #admin: Admin;
+  /** Tries once only: for what should be told of at once, as a broker that is not there. */
+  readonly #probe: Admin;
   #producer: Producer | undefined;
   #reader: Consumer | undefined;
   #turn = 0;
@@ -57,15 +59,11 @@ export class KafkaClient {
   /** Connects, and makes sure that a broker answers. */
   static async connect(connection: Connection): Promise<KafkaClient> {
     const client = new KafkaClient(connection);
-    // A broker that is not there should be told of at once, so this is tried once only.
-    const probe = new Admin({ ...client.#options, retries: 0 });
     try {
-      await probe.metadata({ topics: [] });
+      await client.#probe.metadata({ topics: [] });
     } catch (error) {
       await client.close();
       throw asUserError(error, client.bootstrap);
-    } finally {
-      await probe.close().catch(() => undefined);
     }
     return client;
   }
@@ -74,11 +72,12 @@ export class KafkaClient {
     this.bootstrap = connection.bootstrap;
     this.#options = libraryOptions(connection);
     this.#admin = new Admin(this.#options);
+    this.#probe = new Admin({ ...this.#options, retries: 0 });
   }
 
   /** Closes all connections. */
   async close(): Promise<void> {
-    const all = [this.#admin.close(), this.#producer?.close(), this.#reader?.close(true)];
+    const all = [this.#admin.close(), this.#probe.close(), this.#producer?.close(), this.#reader?.close(true)];
     await Promise.allSettled(all);
   }
 
@@ -105,11 +104,15 @@ export class KafkaClient {
     return this.#try(async () => (await this.#admin.listTopics({ includeInternals: withInternal })).toSorted());
   }
 
-  /** Topics as they are now. One that is not there is refused. */
+  /** Topics as they are now. One that is not there is refused, after a while: it may have been made a moment ago. */
   topics(names: readonly string[]): Promise<Topic[]> {
+    return this.#topics(this.#admin, names);
+  }
+
+  #topics(admin: Admin, names: readonly string[]): Promise<Topic[]> {
     return this.#try(async () => {
       if (names.length === 0) return [];
-      const { topics } = await this.#admin.metadata({ topics: [...names], forceUpdate: true });
+      const { topics } = await admin.metadata({ topics: [...names], forceUpdate: true });
       return names.map((name) => {
         const found = topics.get(name);
         if (found === undefined)
@@ -128,6 +131,16 @@ export class KafkaClient {
 
   async topic(name: string): Promise<Topic> {
     return (await this.topics([name]))[0] as Topic;
+  }
+
+  /** A topic that need not be there: then undefined, at once. */
+  async topicIfThere(name: string): Promise<Topic | undefined> {
+    try {
+      return (await this.#topics(this.#probe, [name]))[0];
+    } catch (error) {
+      if (error instanceof BrokerRefusedError && error.code === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
+      return this.topic(name); // what passes by itself
+    }
   }
 
   /** Makes a topic; returns how many partitions it has. */
