@@ -46,6 +46,7 @@ const DOORS = {
   lmdb: ['cluster/embedded-metadata-store'],
   pino: ['telemetry/logger'],
   commander: ['bin'],
+  yaml: ['config/config-file'],
   piscina: ['main/', 'jobs/', 'broker'],
 };
 

@@ -15,13 +15,17 @@ Examples:
   ringlog start --port 9192 --data-dir /var/lib/ringlog
   ringlog start --host 0.0.0.0 --set advertised.listeners=PLAINTEXT://broker.example:9092
   ringlog start --set ringlog.durability=page-cache --set num.partitions=4
+  ringlog start --config ringlog.yaml                  settings by name, e.g. num.partitions: 4
+  RINGLOG_NUM_PARTITIONS=4 ringlog start               the same from the environment
 
-It runs until Ctrl-C, SIGTERM or SIGHUP; data stays. Every setting is described in docs/CONFIG.md.`;
+Flags win over the environment, the environment over the file. It runs until Ctrl-C, SIGTERM or SIGHUP; data stays. Every setting is described in
+docs/CONFIG.md.`;
 
 interface StartOptions {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
+  readonly config?: string;
   readonly set?: string[];
 }
 
@@ -36,21 +40,23 @@ function program(): Command {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one (default 9092)')
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
+    .option('-c, --config <file>', 'settings from a YAML or JSON file (default: the one that RINGLOG_CONFIG names, if any)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', (assignment, earlier: string[] | undefined) => [
       ...(earlier ?? []),
       assignment,
     ])
     .addHelpText('after', START_EXAMPLES)
     .exitOverride()
-    .action(async ({ port, host, dataDir, set }: StartOptions) => {
+    .action(async ({ port, host, dataDir, config, set }: StartOptions) => {
       const { start } = await import('./cli/start.ts');
       const flags = {
+        ...(config === undefined ? {} : { config }),
         ...(set === undefined ? {} : { set }),
         ...(port === undefined ? {} : { port }),
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),
       };
-      process.exitCode = await start(flags, { stopsWithParent: process.env['npm_lifecycle_event'] !== undefined });
+      process.exitCode = await start(flags, { environment: process.env, stopsWithParent: process.env['npm_lifecycle_event'] !== undefined });
     });
   return ringlog;
 }

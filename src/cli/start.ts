@@ -6,7 +6,9 @@
  */
 
 import { Broker } from '../broker.ts';
-import type { BrokerConfig, BrokerFlags, Durability } from '../config/broker-config.ts';
+import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags, type Durability } from '../config/broker-config.ts';
+import { readConfigFile } from '../config/config-file.ts';
+import { CONFIG_FILE_VARIABLE, environmentLayer } from '../config/environment.ts';
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
@@ -22,7 +24,15 @@ interface RunningBroker {
   stop(): Promise<void>;
 }
 
+/** What the command line says. */
+export interface StartFlags extends BrokerFlags {
+  /** Path of a configuration file; else the environment may name one. */
+  readonly config?: string;
+}
+
 interface StartSurroundings {
+  /** Of the process; without it no variable counts. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Whether the broker has to end when its parent process does. */
   readonly stopsWithParent: boolean;
 }
@@ -44,24 +54,31 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 };
 
 /** Runs until the broker is down; returns the exit code. */
-export async function start(flags: BrokerFlags, { stopsWithParent }: StartSurroundings): Promise<number> {
+export async function start(flags: StartFlags, { stopsWithParent, environment = {} }: StartSurroundings): Promise<number> {
   const wish = stopWish(stopsWithParent);
   let broker: RunningBroker;
   try {
-    broker = await Broker.start(flags);
+    broker = await Broker.run(configOf(flags, environment));
   } catch (error) {
     return startFailed(error);
   }
   process.stdout.write(banner(broker));
   const ended = await Promise.race([broker.closed, wish.then((): typeof STOP_WANTED => STOP_WANTED)]);
-  if (ended === STOP_WANTED) {
-    await broker.stop();
+  // A broker that failed meanwhile says so by `closed`.
+  if (ended === STOP_WANTED) void broker.stop().catch(() => undefined);
+  const failure = ended === STOP_WANTED ? await broker.closed : ended;
+  if (failure === undefined) {
     process.stdout.write('ringlog stopped\n');
     return EXIT_OK;
   }
-  if (ended === undefined) return EXIT_OK;
-  process.stderr.write(`ringlog failed: ${ended instanceof UserError ? ended.message : (ended.stack ?? ended.message)}\n`);
+  process.stderr.write(`ringlog failed: ${failure instanceof UserError ? failure.message : (failure.stack ?? failure.message)}\n`);
   return EXIT_FAILED;
+}
+
+/** Settings from file, environment and flags, in this order, the later ones winning. Throws ConfigError. */
+function configOf({ config, ...flags }: StartFlags, environment: Readonly<Record<string, string | undefined>>): BrokerConfig {
+  const file = config ?? environment[CONFIG_FILE_VARIABLE];
+  return resolveBrokerConfig(flags, [...(file === undefined ? [] : [readConfigFile(file)]), environmentLayer(environment)]);
 }
 
 /** Resolves when somebody wants the broker to stop: a signal, or the end of the parent. */

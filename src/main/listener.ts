@@ -48,7 +48,7 @@ export class ConnectionCounters {
 /** See the file header. */
 export class Listener {
   readonly counters = new ConnectionCounters();
-  private readonly settings: ListenerSettings;
+  private settings: ListenerSettings;
   private readonly host: ConnectionHost;
   private readonly logger: Logger;
   private readonly lines: RepeatedLines;
@@ -72,6 +72,15 @@ export class Listener {
     this.lines = new RepeatedLines(logger);
     const shortest = Math.min(settings.connectionIdleMsMax, settings.grantStallMs, CONTENDED_STALL_MS);
     this.tickMs = Math.max(10, Math.min(TICK_MS_MAX, Math.floor(shortest / 4)));
+  }
+
+  /** Other limits from now on; connections that are open stay, also those above them. */
+  limit(limits: Pick<ListenerSettings, 'connectionsMax' | 'connectionsPerAddressMax'>): void {
+    this.settings = { ...this.settings, ...limits };
+    this.addressCounts.clear();
+    this.addresses.clear();
+    if (limits.connectionsPerAddressMax >= PER_ADDRESS_UNLIMITED) return;
+    for (const connection of this.connections) this.countAddress(connection, connection.remoteAddress);
   }
 
   /** Connections that are open. */
@@ -156,10 +165,7 @@ export class Listener {
     if (socket === null) return;
     this.counters.accepted++;
     this.connections.add(connection);
-    if (address !== null) {
-      this.addresses.set(connection, address);
-      this.addressCounts.set(address, (this.addressCounts.get(address) ?? 0) + 1);
-    }
+    if (address !== null) this.countAddress(connection, address);
     connection.begin(socket);
   }
 
@@ -179,6 +185,11 @@ export class Listener {
       return false;
     }
     return true;
+  }
+
+  private countAddress(connection: Connection, address: string): void {
+    this.addresses.set(connection, address);
+    this.addressCounts.set(address, (this.addressCounts.get(address) ?? 0) + 1);
   }
 
   private forgetAddress(connection: Connection): void {

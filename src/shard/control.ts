@@ -62,6 +62,9 @@ export class ShardControl {
         return this.truncate(message.handle, message.endOffset);
       case 'setLogStart':
         return this.setLogStart(message.handle, message.offset);
+      case 'settings':
+        this.shard.changeSettings(message);
+        return this.parts.retention.onSettings(nowMs);
       case 'stop':
         this.stopping = true;
         return this.parts.checkpointer.end();

@@ -1,5 +1,5 @@
 /** What the parts of a shard's duty cycle share; `shard.ts` provides it. */
-import type { FromShard, UnsecuredRange } from '../log/messages.ts';
+import type { ChangeableSettings, FromShard, UnsecuredRange } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
@@ -20,6 +20,8 @@ export interface ShardHost {
   /** Set for the length of a cycle that can journal nothing: why appends and changes are refused. */
   readonly refusal: string | null;
   stopped: boolean;
+  /** Puts other numbers into {@link settings}. */
+  changeSettings(changes: ChangeableSettings): void;
   /** Queues a message to main; it goes out after the group in work is secured. */
   reply(message: FromShard): void;
   /**
