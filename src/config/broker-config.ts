@@ -88,7 +88,7 @@ export interface DynamicSettings {
 export function withDynamic(start: BrokerConfig, { cluster, broker }: DynamicSettings): BrokerConfig {
   const layer = (origin: ConfigLayer['origin'], texts: Readonly<Record<string, string>>): ConfigLayer => ({
     origin,
-    settings: Object.entries(texts).map(([name, text]) => ({ name, text, place: '' })),
+    settings: Object.entries(texts).map(([name, text]) => ({ name, text, place: 'a change at run time' })),
   });
   const values = overlay(overlay(start.values, layer('clusterDynamic', cluster)), layer('brokerDynamic', broker));
   const config = toTyped(values, start);
