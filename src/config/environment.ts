@@ -53,7 +53,7 @@ const VARIABLE_BY_DOTTED: ReadonlyMap<string, string> = new Map(
 );
 
 function unknownVariable(variable: string): string {
-  const nearest = nearestName(variable.slice(PREFIX.length), VARIABLE_BY_DOTTED.keys());
+  const nearest = nearestName(variable.slice(PREFIX.length).replace(/^RINGLOG_/, ''), VARIABLE_BY_DOTTED.keys());
   const sentence = `Unknown environment variable "${shown(variable)}": no setting has it.`;
   return nearest === undefined ? sentence : `${sentence} Did you mean "${VARIABLE_BY_DOTTED.get(nearest)}"?`;
 }

@@ -37,7 +37,7 @@ describe('a configuration file', () => {
   });
 
   it.each([
-    ['a: 1\n b: [', /^r\.yaml:2: It is neither YAML nor JSON: /],
+    ['a: 1\nb: [', /^r\.yaml:2: It is neither YAML nor JSON: /],
     ['num.partitions: 1\nnum.partitions: 2', /^r\.yaml:2: It is neither YAML nor JSON: Map keys must be unique/],
     ['num.partitions: 1\nnum: { partitions: 2 }', /^r\.yaml:2: num\.partitions is set twice; it is already at r\.yaml:1\.$/],
     ['x: 1\nnum.partitions:', /^r\.yaml:2: num\.partitions must be text, a number, true, false, or a list of those\.$/],
