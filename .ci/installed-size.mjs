@@ -28,7 +28,9 @@ function bytesOf(folder) {
 }
 
 const shell = process.platform === 'win32';
-const [packed] = JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', shell }));
+const [packed] = JSON.parse(
+  execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', shell }),
+);
 for (const { path } of packed.files) if (!PACKED.test(path)) problems.push(`${path} is packed and should not be`);
 for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/bin.js'])
   if (!packed.files.some((file) => file.path === path)) problems.push(`${path} is not packed`);

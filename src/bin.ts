@@ -56,7 +56,10 @@ function program(): Command {
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),
       };
-      process.exitCode = await start(flags, { environment: process.env, stopsWithParent: process.env['npm_lifecycle_event'] !== undefined });
+      process.exitCode = await start(flags, {
+        environment: process.env,
+        stopsWithParent: process.env['npm_lifecycle_event'] !== undefined,
+      });
     });
   return ringlog;
 }

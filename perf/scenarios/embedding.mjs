@@ -37,7 +37,12 @@ export default {
       return { figure, target: `<= ${limit}`, holds: figure.max <= limit };
     };
     const knows = existsSync('/proc/self/task') && readdirSync('/proc/self/task').length > 0;
-    const counts = knows ? [{ name: 'descriptors', ...left('descriptors', 0) }, { name: 'threads', ...left('threads', 0) }] : [];
+    const counts = knows
+      ? [
+          { name: 'descriptors', ...left('descriptors', 0) },
+          { name: 'threads', ...left('threads', 0) },
+        ]
+      : [];
     return [
       {
         label: 'times of one broker',

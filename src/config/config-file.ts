@@ -21,7 +21,8 @@ export function readConfigFile(path: string): ConfigLayer {
 function textOf(path: string): string {
   try {
     const { size } = statSync(path);
-    if (size > FILE_BYTES_MAX) throw new ConfigError(`The configuration file ${path} has ${size} bytes; more than ${FILE_BYTES_MAX} is none.`);
+    if (size > FILE_BYTES_MAX)
+      throw new ConfigError(`The configuration file ${path} has ${size} bytes; more than ${FILE_BYTES_MAX} is none.`);
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -44,7 +45,8 @@ export function parseConfigFile(path: string, text: string): GivenSetting[] {
     return line === 0 ? path : `${path}:${line}`;
   };
   const [error] = document.errors;
-  if (error !== undefined) throw new ConfigError(`${path}:${lines.linePos(error.pos[0]).line}: It is neither YAML nor JSON: ${oneLine(error.message)}.`);
+  if (error !== undefined)
+    throw new ConfigError(`${path}:${lines.linePos(error.pos[0]).line}: It is neither YAML nor JSON: ${oneLine(error.message)}.`);
   const settings = new Map<string, GivenSetting>();
   const walk = (node: Node | null, prefix: string, depth: number): void => {
     const refuse = (what: string): never => {

@@ -18,13 +18,20 @@ export const CONFIG_FILE_VARIABLE = 'RINGLOG_CONFIG';
  * Variables with our prefix that are no settings: the file, those of this repository's own tools, and what Kubernetes puts into every container beside a
  * service that is called ringlog.
  */
-const OTHERS = /^RINGLOG_(?:CONFIG|SEED|SHARED_VECTORS|PEERS_DIR|CI_\w+|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/;
+const OTHERS =
+  /^RINGLOG_(?:CONFIG|SEED|SHARED_VECTORS|PEERS_DIR|CI_\w+|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/;
 /** Kubernetes' RINGLOG_PORT is an address, not a port. */
 const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 
 /** The environment variable of a broker setting. */
 export function environmentName(setting: string): string {
-  return PREFIX + setting.replace(/^ringlog\./, '').replaceAll('.', '_').toUpperCase();
+  return (
+    PREFIX +
+    setting
+      .replace(/^ringlog\./, '')
+      .replaceAll('.', '_')
+      .toUpperCase()
+  );
 }
 
 const SETTING_BY_VARIABLE: ReadonlyMap<string, string> = new Map(

@@ -110,7 +110,10 @@ export class DynamicConfig {
   /** What of `texts` this version knows as dynamic and legal; the rest stays stored and has no effect. */
   private usable(texts: Texts): Texts {
     const problems = Object.entries(texts).flatMap(([name, text]) => dynamicProblem(name, text) ?? []);
-    for (const problem of problems) this.parts.logger.warn({ problem }, 'a setting that a client once changed has no effect in this version');
-    return problems.length === 0 ? texts : Object.fromEntries(Object.entries(texts).filter(([name, text]) => dynamicProblem(name, text) === undefined));
+    for (const problem of problems)
+      this.parts.logger.warn({ problem }, 'a setting that a client once changed has no effect in this version');
+    return problems.length === 0
+      ? texts
+      : Object.fromEntries(Object.entries(texts).filter(([name, text]) => dynamicProblem(name, text) === undefined));
   }
 }

@@ -216,7 +216,9 @@ export class TopicLifecycle {
    * that went wrong, or null.
    */
   async applyDefaults(): Promise<string | null> {
-    const problems = await Promise.all([...this.parts.catalog.topics()].map(({ name }) => this.inTurn(name, () => this.applyDefaultsTo(name))));
+    const problems = await Promise.all(
+      [...this.parts.catalog.topics()].map(({ name }) => this.inTurn(name, () => this.applyDefaultsTo(name))),
+    );
     return problems.find((problem) => problem !== null) ?? null;
   }
 

@@ -1,5 +1,5 @@
 /** What the parts of a shard's duty cycle share; `shard.ts` provides it. */
-import type { ChangeableSettings, FromShard, UnsecuredRange } from '../log/messages.ts';
+import type { FromShard, UnsecuredRange } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import type { JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
@@ -8,7 +8,8 @@ import type { ShardSettings } from './settings.ts';
 
 /** See the file header. */
 export interface ShardHost {
-  readonly settings: ShardSettings;
+  /** Replaced when a client changes one of them. */
+  settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[];
   /** Partitions that left this shard in this generation, by `topicId/partition`: checkpoints go on naming them (see log/checkpoint.ts). */
@@ -20,8 +21,6 @@ export interface ShardHost {
   /** Set for the length of a cycle that can journal nothing: why appends and changes are refused. */
   readonly refusal: string | null;
   stopped: boolean;
-  /** Puts other numbers into {@link settings}. */
-  changeSettings(changes: ChangeableSettings): void;
   /** Queues a message to main; it goes out after the group in work is secured. */
   reply(message: FromShard): void;
   /**

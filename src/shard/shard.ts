@@ -17,7 +17,7 @@ import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts'
 import { noteEpoch } from '../log/epochs.ts';
 import { EntryType } from '../log/journal-layout.ts';
 import type { Journal } from '../log/journal.ts';
-import type { ChangeableSettings, FromShard, ToShard, UnsecuredRange } from '../log/messages.ts';
+import type { FromShard, ToShard, UnsecuredRange } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import { SegmentPool } from '../log/pool.ts';
 import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
@@ -125,10 +125,6 @@ export class Shard implements ShardHost {
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
     this.checkpointer.prepareFirst(0);
-  }
-
-  changeSettings({ retentionCheckIntervalMs, producerExpirationMs }: ChangeableSettings): void {
-    this.settings = { ...this.settings, retentionCheckIntervalMs, producerExpirationMs };
   }
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */

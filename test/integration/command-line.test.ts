@@ -92,7 +92,10 @@ describe('ringlog start', () => {
   });
 
   it.each([
-    [['start', '--set', 'num.partition=2'], /^ringlog: --set num\.partition: Unknown broker setting "num\.partition"\. Did you mean "num\.partitions"\?\n$/],
+    [
+      ['start', '--set', 'num.partition=2'],
+      /^ringlog: --set num\.partition: Unknown broker setting "num\.partition"\. Did you mean "num\.partitions"\?\n$/,
+    ],
     [['start', '--port', 'x'], /^ringlog: Invalid port "x"/],
     [['start', '--set', '__proto__=1'], /^ringlog: --set __proto__: Unknown broker setting "__proto__"\.\n$/],
     [['start', '--bogus'], /unknown option '--bogus'/],

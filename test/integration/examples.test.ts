@@ -11,7 +11,11 @@ it('the vitest suite with a broker in place of a container passes, and its proce
   const project = temporaryFolder();
   cpSync(join(root, 'docs/examples/vitest'), project, { recursive: true });
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
-  const packages = { ringlog: root, vitest: join(root, 'node_modules/vitest'), '@platformatic/kafka': join(root, 'node_modules/@platformatic/kafka') };
+  const packages = {
+    ringlog: root,
+    vitest: join(root, 'node_modules/vitest'),
+    '@platformatic/kafka': join(root, 'node_modules/@platformatic/kafka'),
+  };
   for (const [name, from] of Object.entries(packages)) {
     const to = join(project, 'node_modules', name);
     mkdirSync(dirname(to), { recursive: true });

@@ -22,11 +22,20 @@ syncBuiltinESMExports();
 
 const { Broker } = await import('../../dist/index.js');
 
+/** Ends by themselves, or belong to the standard streams. */
+const NO_HANDLES = new Set(['PipeWrap', 'TTYWrap', 'FSReqCallback', 'CloseReq', 'Immediate']);
+
 /** What the process holds: descriptors and threads where the system tells, handles that keep it up, listeners on it. */
-function held() {
+async function held() {
+  await sleep(0);
   const count = (folder) => (existsSync(folder) ? readdirSync(folder).length : 0);
   const listeners = process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0);
-  return { descriptors: count('/proc/self/fd'), threads: count('/proc/self/task'), resources: process.getActiveResourcesInfo().length, listeners };
+  return {
+    descriptors: count('/proc/self/fd'),
+    threads: count('/proc/self/task'),
+    resources: process.getActiveResourcesInfo().filter((name) => !NO_HANDLES.has(name)),
+    listeners,
+  };
 }
 
 function connect({ address }) {
@@ -54,10 +63,9 @@ const SCENES = {
   /** Nothing is left after a stop; counted from the second broker on, since the first one loads code. */
   async cycles() {
     await cycles(2);
-    const before = held();
+    const before = await held();
     await cycles(20);
-    await sleep(0);
-    return { before, after: held() };
+    return { before, after: await held() };
   },
 
   async several() {
@@ -72,13 +80,19 @@ const SCENES = {
       () => true,
     );
     await Promise.all(brokers.map((broker) => broker.stop()));
-    return { folders: new Set(folders).size, addresses: new Set(addresses).size, refused, left: folders.filter((folder) => existsSync(folder)) };
+    return {
+      folders: new Set(folders).size,
+      addresses: new Set(addresses).size,
+      refused,
+      left: folders.filter((folder) => existsSync(folder)),
+    };
   },
 
   /** A thread dies: the broker says so and is down, the other one and the process go on. */
   async death() {
+    await cycles(1);
+    const before = await held();
     const other = await Broker.start({ temporary: true });
-    const before = held();
     const lines = [];
     workers.length = 0;
     const broker = await Broker.start({ temporary: true, onLog: (line) => lines.push(JSON.parse(line)) });
@@ -91,17 +105,23 @@ const SCENES = {
     );
     const closed = await broker.closed;
     (await connect(other)).destroy();
-    await sleep(0);
-    const after = held();
     await other.stop();
     const { dataDir } = broker.config;
-    return { reason: reason.message, rejected, closed: closed.message, fatal: lines.some(({ level }) => level === 'fatal'), left: existsSync(dataDir), before, after };
+    return {
+      reason: reason.message,
+      rejected,
+      closed: closed.message,
+      fatal: lines.some(({ level }) => level === 'fatal'),
+      left: existsSync(dataDir),
+      before,
+      after: await held(),
+    };
   },
 
   /** A thread dies while the broker starts: the start rejects, and nothing is left. */
   async stillborn() {
     await cycles(1);
-    const before = held();
+    const before = await held();
     workers.length = 0;
     const timer = setInterval(() => void end('sync'), 1);
     const reason = await Broker.start({ temporary: true, settings: { 'ringlog.log.level': 'silent' } }).then(
@@ -109,27 +129,28 @@ const SCENES = {
       (error) => error.message,
     );
     clearInterval(timer);
-    await sleep(0);
-    return { reason, before, after: held() };
+    return { reason, before, after: await held() };
   },
 
   /** A start that is refused leaves nothing, and the folder is free afterwards. */
   async refusal() {
     await cycles(1);
+    const before = await held();
     const folder = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
     const first = await Broker.start({ dataDir: folder, port: 0 });
-    const before = held();
     const port = Number(first.address.split(':')[1]);
-    const why = (promise) => promise.then(() => 'started', ({ name, code, message }) => [name, code, message]);
+    const why = (promise) =>
+      promise.then(
+        () => 'started',
+        ({ name, code, message }) => [name, code, message],
+      );
     const folderTaken = await why(Broker.start({ dataDir: folder, port: 0 }));
     const portTaken = await why(Broker.start({ temporary: true, port }));
-    await sleep(0);
-    const after = held();
     await first.stop();
     await first.stop();
     await (await Broker.start({ dataDir: folder, port: 0 })).stop();
     rmSync(folder, { recursive: true });
-    return { folderTaken, portTaken, before, after };
+    return { folderTaken, portTaken, before, after: await held() };
   },
 
   /** Ends without a stop: by itself it would not. */

@@ -67,7 +67,9 @@ function entriesOf({ catalog, dynamic }: DescribeConfigsParts, { resourceType, r
     }
     case ResourceType.broker:
       // Defaults of all brokers: only settings that were set there are listed.
-      return resourceName === '' ? describeClusterConfigs(broker) : (brokerIdProblem(broker, resourceName) ?? describeBrokerConfigs(broker));
+      return resourceName === ''
+        ? describeClusterConfigs(broker)
+        : (brokerIdProblem(broker, resourceName) ?? describeBrokerConfigs(broker));
     case ResourceType.brokerLogger:
       return brokerIdProblem(broker, resourceName) ?? describeLogger(dynamic.logLevel);
     case ResourceType.clientMetrics:

@@ -47,7 +47,10 @@ export function alterEach<R extends Resource>(
   });
 }
 
-function alterationOf<R extends Resource>({ topic, broker, logger }: Alterations<R>, { resourceType }: R): (asked: R) => Promise<ElementError> {
+function alterationOf<R extends Resource>(
+  { topic, broker, logger }: Alterations<R>,
+  { resourceType }: R,
+): (asked: R) => Promise<ElementError> {
   return resourceType === ResourceType.topic ? topic : resourceType === ResourceType.broker ? broker : logger;
 }
 

@@ -110,29 +110,60 @@ describe('broker settings', () => {
   });
 
   it.each([
-    ['log.retention.hours=soon', '--set log.retention.hours: Invalid value "soon" for log.retention.hours: it must be a whole number of hours from -1 to 2147483647.'],
-    ['log.retention.minutes=-2',
+    [
+      'log.retention.hours=soon',
+      '--set log.retention.hours: Invalid value "soon" for log.retention.hours: it must be a whole number of hours from -1 to 2147483647.',
+    ],
+    [
+      'log.retention.minutes=-2',
       '--set log.retention.minutes: Invalid value "-2" for log.retention.minutes: it must be a whole number of minutes from -1 to 2147483647.',
     ],
-    ['log.roll.hours=0', '--set log.roll.hours: Invalid value "0" for log.roll.hours: it must be a whole number of hours from 1 to 2147483647.'],
+    [
+      'log.roll.hours=0',
+      '--set log.roll.hours: Invalid value "0" for log.roll.hours: it must be a whole number of hours from 1 to 2147483647.',
+    ],
     ['num.partition=2', '--set num.partition: Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
-    ['RINGLOG_SHARDS_SYNC=2', '--set RINGLOG_SHARDS_SYNC: Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?'],
-    ['segment.bytes=2000000',
+    [
+      'RINGLOG_SHARDS_SYNC=2',
+      '--set RINGLOG_SHARDS_SYNC: Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?',
+    ],
+    [
+      'segment.bytes=2000000',
       '--set segment.bytes: Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".',
     ],
     ['zzz=1', '--set zzz: Unknown broker setting "zzz".'],
     ['num.partitions=0', '--set num.partitions: Invalid value "0" for num.partitions: it must be a whole number from 1 to 10000.'],
     ['num.partitions=1.5', '--set num.partitions: Invalid value "1.5" for num.partitions: it must be a whole number from 1 to 10000.'],
-    ['message.max.bytes=1MB', '--set message.max.bytes: Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.'],
-    ['auto.create.topics.enable=yes', '--set auto.create.topics.enable: Invalid value "yes" for auto.create.topics.enable: it must be true or false.'],
-    ['ringlog.durability=disk', '--set ringlog.durability: Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.'],
-    ['log.cleanup.policy=compact', '--set log.cleanup.policy: log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.'],
-    ['listeners=SSL://h:1', '--set listeners: Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).'],
-    ['listeners=9092', '--set listeners: Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.'],
-    ['listeners=PLAINTEXT://h:70000',
+    [
+      'message.max.bytes=1MB',
+      '--set message.max.bytes: Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.',
+    ],
+    [
+      'auto.create.topics.enable=yes',
+      '--set auto.create.topics.enable: Invalid value "yes" for auto.create.topics.enable: it must be true or false.',
+    ],
+    [
+      'ringlog.durability=disk',
+      '--set ringlog.durability: Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.',
+    ],
+    [
+      'log.cleanup.policy=compact',
+      '--set log.cleanup.policy: log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.',
+    ],
+    [
+      'listeners=SSL://h:1',
+      '--set listeners: Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).',
+    ],
+    [
+      'listeners=9092',
+      '--set listeners: Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.',
+    ],
+    [
+      'listeners=PLAINTEXT://h:70000',
       '--set listeners: Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.',
     ],
-    ['advertised.listeners=PLAINTEXT://:1',
+    [
+      'advertised.listeners=PLAINTEXT://:1',
       '--set advertised.listeners: Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
     ],
     ['log.dirs=/a,/b', '--set log.dirs: Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],

@@ -11,7 +11,15 @@ const texts = (text: string): Record<string, string> =>
 
 describe('a configuration file', () => {
   it('holds settings by name, written out or nested, each with its line', () => {
-    const text = ['# broker', 'num.partitions: 4', 'log:', '  segment.bytes: 2000000', '  retention:', '    ms: -1', 'ringlog.durability: "memory"'];
+    const text = [
+      '# broker',
+      'num.partitions: 4',
+      'log:',
+      '  segment.bytes: 2000000',
+      '  retention:',
+      '    ms: -1',
+      'ringlog.durability: "memory"',
+    ];
     expect(parseConfigFile('r.yaml', text.join('\n'))).toEqual([
       { name: 'num.partitions', text: '4', place: 'r.yaml:2' },
       { name: 'log.segment.bytes', text: '2000000', place: 'r.yaml:4' },

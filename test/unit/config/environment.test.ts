@@ -24,7 +24,10 @@ describe('environment variables', () => {
   });
 
   it.each([
-    ['RINGLOG_LOG_SEGMENT_BYTE', /^Unknown environment variable "RINGLOG_LOG_SEGMENT_BYTE": .* Did you mean "RINGLOG_LOG_SEGMENT_BYTES"\?$/],
+    [
+      'RINGLOG_LOG_SEGMENT_BYTE',
+      /^Unknown environment variable "RINGLOG_LOG_SEGMENT_BYTE": .* Did you mean "RINGLOG_LOG_SEGMENT_BYTES"\?$/,
+    ],
     ['RINGLOG_RINGLOG_DURABILITY', /Did you mean "RINGLOG_DURABILITY"\?$/],
     ['RINGLOG_PORT', /^Unknown environment variable "RINGLOG_PORT": no setting has it\./],
     ['RINGLOG_QQQQ', /^Unknown environment variable "RINGLOG_QQQQ": no setting has it\.$/],

@@ -43,7 +43,9 @@ describe('options of Broker.start', () => {
       new ConfigError('settings: Unknown broker setting "num.partition". Did you mean "num.partitions"?'),
     );
     // @ts-expect-error no such word
-    expect(() => configOf({ settings: { 'ringlog.durability': 'disk' } })).toThrow(/^settings: Invalid value "disk" for ringlog\.durability/);
+    expect(() => configOf({ settings: { 'ringlog.durability': 'disk' } })).toThrow(
+      /^settings: Invalid value "disk" for ringlog\.durability/,
+    );
     // @ts-expect-error no number
     expect(() => configOf({ settings: { 'num.partitions': {} } })).toThrow(/^settings: num\.partitions must be text, a number/);
     expect(() => configOf({ settings: { 'num.partitions': 1.5 } })).toThrow(/^settings: Invalid value "1\.5" for num\.partitions/);

@@ -129,7 +129,10 @@ describe('is refused, and changes nothing:', () => {
     [['log.retention.hours', '2'], /^log\.retention\.hours is read at start only: while the broker runs set log\.retention\.ms\.$/],
     [['max.connections', '0'], /^Invalid value "0" for max\.connections: it must be a whole number from 1 to 1000000\.$/],
     [['max.connections', '2', APPEND], /^append is for lists, and max\.connections is none\.$/],
-    [['message.max.bytes', '104857601'], /^message\.max\.bytes \(104857601 by a change at run time\) must be at most socket\.request\.max\.bytes/],
+    [
+      ['message.max.bytes', '104857601'],
+      /^message\.max\.bytes \(104857601 by a change at run time\) must be at most socket\.request\.max\.bytes/,
+    ],
   ];
   test.each(refused)('%j', async (change, message) => {
     const before = { ...bench.config };
@@ -190,6 +193,9 @@ describe('the logger', () => {
   });
 
   test('is not changed by AlterConfigs', async () => {
-    expect(await replace('1', { root: 'DEBUG' }, LOGGER)).toEqual([ErrorCode.INVALID_REQUEST, expect.stringMatching(/IncrementalAlterConfigs/)]);
+    expect(await replace('1', { root: 'DEBUG' }, LOGGER)).toEqual([
+      ErrorCode.INVALID_REQUEST,
+      expect.stringMatching(/IncrementalAlterConfigs/),
+    ]);
   });
 });
