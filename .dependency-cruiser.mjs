@@ -40,7 +40,7 @@ const DOORS = {
     'cluster/embedded-metadata-store',
     'cli/parent',
   ],
-  'net|tls': ['main/', 'replication/', 'config/lock'],
+  'net|tls': ['main/', 'replication/', 'config/lock', 'config/address-limits'],
   'http|http2|https|fastify': ['http/'],
   child_process: ['cli/parent'],
   lmdb: ['cluster/embedded-metadata-store'],

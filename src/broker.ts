@@ -51,6 +51,7 @@ import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
 import { ShardSupervisor, type CrashPoint } from './main/shard-supervisor.ts';
+import { StartCrew } from './main/start-crew.ts';
 import { TopicLifecycle } from './main/topic-lifecycle.ts';
 import { ApiKey } from './protocol/api-versions.ts';
 import { createOperationCounter, OperationCounter } from './ring/operation-counter.ts';
@@ -147,7 +148,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       });
       undo.push(() => catalog.close());
       const crashPoint = crashPointOf(internals);
-      const generation = begin(config, catalog, crashPoint, logger);
+      const generation = await begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
       const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder });
       // It takes down all of the above, also when a shard's death has begun that already; why, is known.
@@ -323,8 +324,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /** Puts in force what a client changed. Resolves with what went wrong, or null. */
   private applySettings(after: BrokerConfig): Promise<string | null> {
-    const { connectionsPerAddressMax } = after;
-    this.ingress.listener.limit({ connectionsMax: connectionsAllowed(after, this.logger), connectionsPerAddressMax });
+    this.ingress.listener.limit({ ...after, connectionsMax: connectionsAllowed(after, this.logger) });
     this.supervisor.configure(after);
     return this.lifecycle.applyDefaults();
   }
@@ -361,7 +361,7 @@ function crashPointOf(internals: BrokerInternals): CrashPoint | null {
   return at === undefined ? null : { counter, at };
 }
 
-function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoint | null, logger: Logger): BegunGeneration {
+async function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoint | null, logger: Logger): Promise<BegunGeneration> {
   const tombstones = new Set([...catalog.tombstones()].map((tombstone) => tombstone.topicId));
   const status: TopicStatus = (topicId) =>
     catalog.topicById(topicId) !== undefined ? 'known' : tombstones.has(topicId) ? 'deleted' : 'unknown';
@@ -372,12 +372,17 @@ function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: CrashPoi
       partitions.push({ topicId: topic.topicId, partition, shard: ShardSupervisor.nameOf(config, shardClass, topic.topicId, partition) });
   }
   const always = Array.from({ length: config.shardsSync }, (_, index) => `sync-${index}`);
-  let disk: Disk = new NodeDisk();
+  const crew = new StartCrew((reason) => logger.warn({ reason }, 'a thread that helped to sync what recovery has rewritten ended'));
+  let disk: Disk = new NodeDisk(crew.sync);
   if (crashPoint !== null) {
     const counter = new OperationCounter(crashPoint.counter);
     disk = new CountingDisk(disk, () => counter.next(), crashPoint.at);
   }
-  const generation = beginGeneration(disk, config.dataDir, status, partitions, always, config.journalBytesMax);
-  logger.debug({ generation: generation.name }, 'generation begun');
-  return generation;
+  try {
+    const generation = beginGeneration(disk, config.dataDir, status, partitions, always, config.journalBytesMax);
+    logger.debug({ generation: generation.name }, 'generation begun');
+    return generation;
+  } finally {
+    await crew.stop();
+  }
 }

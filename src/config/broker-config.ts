@@ -4,6 +4,7 @@
  */
 
 import { resolve as resolvePath } from 'node:path';
+import { parseAddressLimits } from './address-limits.ts';
 import { checkTogether } from './combinations.ts';
 import { LONG_MAX_TEXT, shown } from './definition.ts';
 import { ConfigError } from './errors.ts';
@@ -44,6 +45,8 @@ export interface BrokerConfig {
   readonly connectionIdleMsMax: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
+  /** Other limits for some addresses. */
+  readonly connectionsOfAddressMax: ReadonlyMap<string, number>;
   readonly receiveMemoryBytes: number;
   readonly fetchMemoryBytes: number;
   readonly fetchVerify: 'once' | 'always' | 'never';
@@ -136,6 +139,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, listener: Listene
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
     connectionsPerAddressMax: number('max.connections.per.ip'),
+    connectionsOfAddressMax: addressLimits('max.connections.per.ip.overrides', values.get('max.connections.per.ip.overrides')!),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
     fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],
@@ -191,6 +195,12 @@ function advertisedAddress(given: ConfiguredValue): ListenerAddress | undefined 
     typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
   if (wrong !== undefined) throw invalid('advertised.listeners', given, wrong);
   return parsed as ListenerAddress;
+}
+
+function addressLimits(name: string, given: ConfiguredValue): ReadonlyMap<string, number> {
+  const parsed = parseAddressLimits(given.text);
+  if (typeof parsed === 'string') throw invalid(name, given, parsed);
+  return parsed;
 }
 
 function dataDirectory(given: ConfiguredValue): string {

@@ -142,6 +142,14 @@ const TABLE = [
     doc: 'Connections open at once from one address; more are closed as they come. 0: from none.',
   },
   {
+    name: 'max.connections.per.ip.overrides',
+    type: 'STRING',
+    default: '',
+    dynamic: true,
+    state: APPLIED,
+    doc: 'Other limits than max.connections.per.ip for some addresses, as address:count, separated by commas, for example 127.0.0.1:200,::1:50.',
+  },
+  {
     name: 'log.retention.check.interval.ms',
     type: 'LONG',
     default: '300000',

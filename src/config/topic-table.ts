@@ -316,7 +316,7 @@ const TABLE = [
     state: APPLIED,
     doc:
       'Whose records are held against the header of their batch before it is taken: those of uncompressed batches, or (full) of compressed ones, too, ' +
-      'which are opened for that in a thread of its own.',
+      'which are opened for that in a thread of its own. The largest timestamp in a header is put right of the same batches; in any other it is believed.',
   },
   {
     name: 'segment.bytes',

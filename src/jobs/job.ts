@@ -1,6 +1,7 @@
 /** What the job pool is asked to do: plain data, because it crosses a thread boundary. */
 import type { IndexEntries } from '../log/index-file.ts';
 import type { KeeperWork } from '../log/messages.ts';
+import type { TimedRecord } from '../protocol/batch-refusal.ts';
 
 /** One job. */
 export type Job =
@@ -70,9 +71,27 @@ export type BatchJob =
       /** ms; Infinity where times of producers may be any, or do not count. */
       readonly timestampMin: number;
       readonly timestampMax: number;
+      /** Times of producers count: the largest one must be what the header says. */
+      readonly isTimed: boolean;
+      /** Records out of range that are named, at most. */
+      readonly namedMax: number;
     };
 
 /** What came of it. `unopened`: more comes out of the batch than may be in memory. `failed`: the job came to no end. */
 export type BatchFinding =
   | { readonly kind: 'found'; readonly offset: number; readonly timestamp: bigint }
-  | { readonly kind: 'none' | 'valid' | 'malformed' | 'timestamps' | 'unopened' | 'failed' };
+  | { readonly kind: 'none' | 'unopened' | 'failed' }
+  /** `mended`: what its header should have said; null: it does. */
+  | { readonly kind: 'valid'; readonly mended: MendedHeader | null }
+  /** `record`: index of the first bad one; −1: they cannot be decompressed, or their number is wrong. */
+  | { readonly kind: 'malformed'; readonly record: number }
+  /** The first of those out of range. */
+  | { readonly kind: 'timestamps'; readonly records: readonly TimedRecord[] };
+
+/** Fields of a batch header that the broker puts right, as Kafka does: look-ups by time and retention go by the largest timestamp. */
+export interface MendedHeader {
+  /** ms. */
+  readonly maxTimestamp: number;
+  /** With that timestamp. */
+  readonly crc: number;
+}

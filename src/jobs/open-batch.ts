@@ -1,13 +1,14 @@
 /** Does a {@link BatchJob}, synchronously, on whatever thread calls: the pool's worker, or a test. */
-import { isBatchCrcValid } from '../protocol/crc32c.ts';
+import { findTimestampsOutside } from '../protocol/batch-refusal.ts';
+import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { OutputTooLargeError } from '../protocol/bounded-output.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
-import { BATCH_HEADER_BYTES, checkBatchHeader, compression } from '../protocol/record-batch.ts';
+import { BATCH_HEADER_BYTES, checkBatchHeader, compression, crc, maxTimestamp, setMaxTimestamp } from '../protocol/record-batch.ts';
 import { RecordWalk } from '../protocol/record-walk.ts';
 import { readRecordsFrom } from '../protocol/record.ts';
 import { decompress } from './decompress.ts';
-import type { BatchFinding, BatchJob } from './job.ts';
+import type { BatchFinding, BatchJob, MendedHeader } from './job.ts';
 
 /** Most bytes that the records of one batch may be. Producers limit a batch before it is compressed: to a megabyte, if nobody says otherwise. */
 export const OPENED_BYTES_MAX = 128 * 1024 * 1024;
@@ -17,7 +18,7 @@ export function openBatch(job: BatchJob, bytesMax = OPENED_BYTES_MAX): BatchFind
   try {
     return job.kind === 'find' ? find(job, bytesMax) : validate(job, bytesMax);
   } catch (error) {
-    if (error instanceof MalformedError) return { kind: 'malformed' };
+    if (error instanceof MalformedError) return { kind: 'malformed', record: -1 };
     if (error instanceof OutputTooLargeError) return { kind: 'unopened' };
     throw error;
   }
@@ -43,10 +44,22 @@ function validate(job: Extract<BatchJob, { kind: 'validate' }>, bytesMax: number
   // A copy: when its connection closes, the bytes may become another request's under our hands.
   const batch = Buffer.from(Buffer.from(job.slab, job.position, job.length));
   // What is wrong with the batch as a whole is the shard's to say.
-  if (checkBatchHeader(batch, 0, batch.length) !== ErrorCode.NONE || !isBatchCrcValid(batch, 0)) return { kind: 'valid' };
+  if (checkBatchHeader(batch, 0, batch.length) !== ErrorCode.NONE || !isBatchCrcValid(batch, 0)) return { kind: 'valid', mended: null };
   const records = recordsOf(batch, bytesMax);
   const walk = new RecordWalk();
-  if (walk.walk(batch, 0, records, 0, records.length) !== ErrorCode.NONE) return { kind: 'malformed' };
-  const areTimely = walk.timestampMin >= job.timestampMin && walk.timestampMax <= job.timestampMax;
-  return { kind: areTimely ? 'valid' : 'timestamps' };
+  if (walk.walk(batch, 0, records, 0, records.length) !== ErrorCode.NONE) return { kind: 'malformed', record: walk.badRecord };
+  const { timestampMin: min, timestampMax: max } = job;
+  if (walk.timestampMin < min || walk.timestampMax > max)
+    return {
+      kind: 'timestamps',
+      records: findTimestampsOutside(batch, 0, records, 0, records.length, min, max, job.namedMax, Infinity),
+    };
+  return { kind: 'valid', mended: job.isTimed ? mend(batch, walk.timestampMax) : null };
+}
+
+/** Numbers that are not exact are left alone. */
+function mend(batch: Buffer, largest: number): MendedHeader | null {
+  if (largest === maxTimestamp(batch, 0) || !Number.isSafeInteger(largest)) return null;
+  setMaxTimestamp(batch, 0, largest, crc32cAt);
+  return { maxTimestamp: largest, crc: crc(batch, 0) };
 }

@@ -91,6 +91,11 @@ export class CountingDisk implements Disk {
     this.inner.syncFolder(path);
   }
 
+  /** One by one, as the files. */
+  syncFolders(paths: readonly string[]): void {
+    for (const path of paths) this.syncFolder(path);
+  }
+
   private count(): void {
     if (this.next() !== this.at) return;
     process.kill(process.pid, 'SIGKILL');

@@ -63,6 +63,8 @@ export interface Disk {
   exists(path: string): boolean;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): void;
+  /** The same for several folders, in any order or at once. When it throws, others may not have been tried. */
+  syncFolders(paths: readonly string[]): void;
 }
 
 /** Reads a whole file, or returns null when it is missing. */

@@ -14,7 +14,7 @@
  *            40 u32 payloadBytes     not under this crc: each batch has its own
  *            44 u32 zero · 48 f64 timestamp (ms) · 56 u64 zero
  *
- *   append    0 u8 type · 1 u8 flags (1 = inline) · 2 i16 producerEpoch · 4 u32 length (72) · 8 u32 handle · 12 u32 lastOffsetDelta
+ *   append    0 u8 type · 1 u8 flags (1 = inline, 2 = of log-append time) · 2 i16 producerEpoch · 4 u32 length (72) · 8 u32 handle · 12 u32 lastOffsetDelta
  *            16 f64 baseOffset · 24 f64 segmentBase · 32 u32 position · 36 u32 batchBytes · 40 u32 batchCrc · 44 u32 payloadAt
  *            48 f64 maxTimestamp · 56 i64 producerId · 64 i32 baseSequence · 68 i32 leaderEpoch
  *
@@ -25,6 +25,7 @@
 import { pack, unpack } from 'msgpackr';
 import { crc32cAt } from '../protocol/crc32c.ts';
 import { readInt64 } from '../protocol/int64.ts';
+import { isLogAppendTime } from '../protocol/record-batch.ts';
 import type { PartitionState } from './partition-state.ts';
 
 export const GROUP_ALIGNMENT = 4096;
@@ -37,6 +38,8 @@ export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, t
 
 /** Set when the batch's bytes are in the group's payload; clear when they are only in the segment. */
 export const INLINE_FLAG = 1;
+/** Set when the broker gave the batch its time. */
+export const STAMPED_FLAG = 2;
 
 /** In the place of a segment's base offset: none is left, and the next append begins one. */
 export const NO_SEGMENT = -1;
@@ -75,6 +78,8 @@ export function bindEntry(state: Pick<PartitionState, 'topicId' | 'partition' | 
 export interface AppendEntry {
   readonly type: typeof EntryType.append;
   readonly inline: boolean;
+  /** `maxTimestamp` is the broker's. */
+  readonly stamped: boolean;
   readonly handle: number;
   readonly baseOffset: number;
   readonly lastOffsetDelta: number;
@@ -112,7 +117,7 @@ export function writeAppendEntry(
   leaderEpoch: number,
 ): number {
   out[at] = EntryType.append;
-  out[at + 1] = inline ? INLINE_FLAG : 0;
+  out[at + 1] = (inline ? INLINE_FLAG : 0) | (isLogAppendTime(batch, batchAt) ? STAMPED_FLAG : 0);
   // Producer id, epoch and sequence are copied as bytes: big-endian in the batch, kept so.
   batch.copy(out, at + 2, batchAt + 51, batchAt + 53);
   out.writeUInt32LE(APPEND_ENTRY_BYTES, at + 4);
@@ -224,6 +229,7 @@ function readEntry(file: Buffer, at: number, bytes: number): JournalEntry | null
   return {
     type: EntryType.append,
     inline: ((file[at + 1] as number) & INLINE_FLAG) !== 0,
+    stamped: ((file[at + 1] as number) & STAMPED_FLAG) !== 0,
     handle,
     baseOffset: file.readDoubleLE(at + 16),
     lastOffsetDelta: file.readUInt32LE(at + 12),

@@ -9,8 +9,11 @@ const PIECES_MAX = 1000;
 /** EIO, for a failure without a number: nothing may count as durable. */
 const UNKNOWN_ERRNO = -5;
 
-/** Syncs all descriptors and returns 0 or the error number of a failure; see ring/sync-crew.ts. */
-export type SyncMany = (fds: readonly number[]) => number;
+/** Most folders that {@link NodeDisk.syncFolders} has open at once. */
+const FOLDERS_MAX = 128;
+
+/** Runs {@link trySync} on all of `handles` and returns 0 or the error number of a failure; see ring/sync-crew.ts. */
+export type SyncMany = (handles: readonly number[]) => number;
 
 /** {@link Disk} over node:fs. Holds nothing, so every thread makes its own. */
 export class NodeDisk implements Disk {
@@ -138,21 +141,41 @@ export class NodeDisk implements Disk {
       fs.closeSync(fd);
     }
   }
+
+  syncFolders(folders: readonly string[]): void {
+    for (let first = 0; first < folders.length; first += FOLDERS_MAX) this.syncSomeFolders(folders.slice(first, first + FOLDERS_MAX));
+  }
+
+  private syncSomeFolders(folders: readonly string[]): void {
+    if (folders.length === 1) return this.syncFolder(folders[0] as string);
+    const fds: number[] = [];
+    try {
+      for (const folder of folders) fds.push(guard('open', folder, () => fs.openSync(folder, 'r')));
+      const errno = this.syncMany(fds.map((fd) => ~fd));
+      if (errno === 0) return;
+      const which = `one of ${folders.length} folders from ${folders[0]} to ${folders.at(-1)}`;
+      throw new DiskError(getSystemErrorName(errno), 'sync folder', which);
+    } finally {
+      for (const fd of fds) fs.closeSync(fd);
+    }
+  }
 }
 
-/** Syncs one file; returns 0 or the error number (negative). */
-export function tryFdatasync(fd: number): number {
+/** Syncs a file (`handle`: its descriptor) or the names in a folder (`handle`: the complement of its descriptor); returns 0 or the error number (negative). */
+export function trySync(handle: number): number {
   try {
-    fs.fdatasyncSync(fd);
+    // A folder whole: what of it counts as data is the file system's word.
+    if (handle < 0) fs.fsyncSync(~handle);
+    else fs.fdatasyncSync(handle);
     return 0;
   } catch (error) {
     return (error as NodeJS.ErrnoException).errno ?? UNKNOWN_ERRNO;
   }
 }
 
-function syncOneByOne(fds: readonly number[]): number {
+function syncOneByOne(handles: readonly number[]): number {
   let errno = 0;
-  for (const fd of fds) errno = tryFdatasync(fd) || errno;
+  for (const handle of handles) errno = trySync(handle) || errno;
   return errno;
 }
 

@@ -44,6 +44,8 @@ export interface PartitionState {
   damaged: DamagedRange[];
   /** Its idempotent producers: snapshot of a ProducerTable (producer-table.ts). Whoever changes the log in place keeps a table beside it. */
   producers: Uint8Array;
+  /** The latest time that the broker gave to a batch (LogAppendTime), ms; it gives no earlier one. Absent, or −1: it never gave any, or nobody noted it. */
+  lastAppendTime?: number;
 }
 
 /** A partition's log without its producers. */

@@ -5,12 +5,14 @@
  * A row is 26 numbers (f64, so that a snapshot is a copy):
  *
  *   0 producerId · 1 epoch · 2 lastMs (when its last batch was appended) · 3 noted (batches since sequences began anew; the n-th of them, from 0, lies in
- *   place n mod 5) · 4 firstOffset (of its first batch here, whatever the epoch) · 5 staged (1: has batches of the group in work; never in a snapshot)
+ *   place n mod 5) · 4 firstOffset (of its first batch here, whatever the epoch) · 5 busy (1 while {@link ProducerTable.forgetIdle} must leave it alone, else 0)
  *   6 … 25 five places of: firstSequence · lastSequence · baseOffset · timestamp (largest of the batch, or its append time)
  *
- * Batches are noted as they are staged. {@link ProducerTable.commit} keeps them, {@link ProducerTable.rollback} makes the table what it was before.
+ * Batches are noted as they are staged. {@link ProducerTable.commit} keeps them, {@link ProducerTable.rollback} makes the table what it was before
+ * (producer-undo.ts).
  */
 import { ErrorCode } from '../protocol/errors.ts';
+import { NO_ENTRY, ProducerUndo } from './producer-undo.ts';
 
 /** A producer has at most this many batches in flight, so this many may come again (Kafka's number). */
 export const REMEMBERED_BATCHES = 5;
@@ -20,14 +22,17 @@ const EPOCH = 1;
 const LAST_MS = 2;
 const NOTED = 3;
 const FIRST_OFFSET = 4;
-const STAGED = 5;
+const BUSY = 5;
 const PLACES = 6;
 const PLACE_COLUMNS = 4;
 const LAST_SEQUENCE = 1;
 const BASE_OFFSET = 2;
 const TIMESTAMP = 3;
-const COLUMNS = PLACES + REMEMBERED_BATCHES * PLACE_COLUMNS;
-const SEQUENCE_MAX = 0x7fff_ffff;
+/** As above, but no export: the engine takes it for a constant. */
+const PLACE_COUNT = REMEMBERED_BATCHES;
+const COLUMNS = PLACES + PLACE_COUNT * PLACE_COLUMNS;
+const LAST_PLACE = COLUMNS - PLACE_COLUMNS;
+const INT32_MAX = 0x7fff_ffff;
 
 /** Bytes of one producer in memory and in a snapshot. */
 export const PRODUCER_ROW_BYTES = COLUMNS * 8;
@@ -37,7 +42,7 @@ export const NO_PRODUCERS: Uint8Array = new Uint8Array(0);
 
 /** The sequence of the record `count` records behind the one with `sequence`; sequences begin again at 0 behind the largest int32. */
 export function sequenceAfter(sequence: number, count: number): number {
-  return sequence > SEQUENCE_MAX - count ? count - (SEQUENCE_MAX - sequence) - 1 : sequence + count;
+  return sequence > INT32_MAX - count ? count - (INT32_MAX - sequence) - 1 : sequence + count;
 }
 
 /** A batch as a table remembers it. */
@@ -66,14 +71,18 @@ export class ProducerTable {
   duplicateTimestamp = -1;
   private rows: Float64Array;
   private readonly index = new Map<number, number>();
-  /** Rows as they were before the group in work touched them; of a producer that was not there only the id, and NOTED is −1. */
-  private undo = NO_ROWS;
-  private undoCount = 0;
+  private readonly undo: ProducerUndo;
+  /** Newest entry of this table there; NO_ENTRY: nothing was noted since the last commit. */
+  private undoNewest = NO_ENTRY;
   private cachedId = -1;
   private cachedAt = -1;
 
-  /** @param snapshot what {@link toBytes} gave; checkpoints of versions that knew no producers have none */
-  constructor(snapshot: Uint8Array | undefined = NO_PRODUCERS) {
+  /**
+   * @param snapshot what {@link toBytes} gave; checkpoints of versions that knew no producers have none
+   * @param undo shared by the tables of a shard
+   */
+  constructor(snapshot: Uint8Array | undefined = NO_PRODUCERS, undo: ProducerUndo = new ProducerUndo()) {
+    this.undo = undo;
     this.count = Math.floor(snapshot.length / PRODUCER_ROW_BYTES);
     this.rows = this.count === 0 ? NO_ROWS : new Float64Array(this.count * COLUMNS);
     new Uint8Array(this.rows.buffer).set(snapshot.subarray(0, this.count * PRODUCER_ROW_BYTES));
@@ -83,6 +92,11 @@ export class ProducerTable {
   /** A copy of all rows. Between groups only. */
   toBytes(): Uint8Array {
     return this.count === 0 ? NO_PRODUCERS : new Uint8Array(this.rows.slice(0, this.count * COLUMNS).buffer);
+  }
+
+  /** Another table with the same rows, for the same shard. Between groups only. */
+  copy(): ProducerTable {
+    return new ProducerTable(this.toBytes(), this.undo);
   }
 
   has(id: number): boolean {
@@ -103,8 +117,8 @@ export class ProducerTable {
       if (epoch < known) return ErrorCode.INVALID_PRODUCER_EPOCH;
       return firstSequence === 0 ? ErrorCode.NONE : ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER;
     }
-    if (this.follows(at, firstSequence)) return ErrorCode.NONE;
     const noted = rows[at + NOTED] as number;
+    if (isNext(firstSequence, rows[placeOf(at, noted - 1) + LAST_SEQUENCE] as number)) return ErrorCode.NONE;
     for (let n = noted - 1; n >= 0 && n >= noted - REMEMBERED_BATCHES; n--) {
       const place = placeOf(at, n);
       if (rows[place] !== firstSequence || rows[place + LAST_SEQUENCE] !== lastSequence) continue;
@@ -118,48 +132,49 @@ export class ProducerTable {
   /** Notes a batch that was given its offsets. Not judged: a log that is replayed or copied has the right of it. */
   note(id: number, epoch: number, firstSequence: number, lastSequence: number, baseOffset: number, timestamp: number, nowMs: number): void {
     let at = this.find(id);
-    if (at < 0) {
-      at = this.add(id, baseOffset);
-      this.remember(at, true);
-    } else if (this.rows[at + STAGED] === 0) this.remember(at, false);
+    if (at < 0) at = this.add(id, baseOffset);
     const { rows } = this;
-    if (rows[at + EPOCH] !== epoch || !this.follows(at, firstSequence)) {
-      rows[at + EPOCH] = epoch;
-      rows[at + NOTED] = 0;
-    }
     const noted = rows[at + NOTED] as number;
-    const place = placeOf(at, noted);
+    const newest = placeOf(at, noted - 1);
+    const goesOn = noted > 0 && rows[at + EPOCH] === epoch && isNext(firstSequence, rows[newest + LAST_SEQUENCE] as number);
+    // The places are a ring; sequences that begin anew begin in its first one.
+    const place = goesOn && newest !== at + LAST_PLACE ? newest + PLACE_COLUMNS : at + PLACES;
+    this.undoNewest = this.undo.add(this.undoNewest, rows, at, place);
+    rows[at + EPOCH] = epoch;
+    rows[at + LAST_MS] = nowMs;
+    rows[at + NOTED] = goesOn ? noted + 1 : 1;
     rows[place] = firstSequence;
     rows[place + LAST_SEQUENCE] = lastSequence;
     rows[place + BASE_OFFSET] = baseOffset;
     rows[place + TIMESTAMP] = timestamp;
-    rows[at + NOTED] = noted + 1;
-    rows[at + LAST_MS] = nowMs;
-    rows[at + STAGED] = 1;
   }
 
   /** What was noted since the last call stays. */
   commit(): void {
-    for (let n = 0; n < this.undoCount; n++) this.rows[this.find(this.undo[n * COLUMNS + ID] as number) + STAGED] = 0;
-    this.undoCount = 0;
+    if (this.undoNewest === NO_ENTRY) return;
+    this.undoNewest = NO_ENTRY;
+    this.undo.close();
   }
 
   /** What was noted since the last {@link commit} never happened. */
   rollback(): void {
-    for (let n = 0; n < this.undoCount; n++) {
-      const from = n * COLUMNS;
-      const at = this.find(this.undo[from + ID] as number);
-      if (this.undo[from + NOTED] === -1) this.remove(at);
-      else for (let column = 0; column < COLUMNS; column++) this.rows[at + column] = this.undo[from + column] as number;
+    const { undo } = this;
+    for (let entry = this.undoNewest; entry !== NO_ENTRY; entry = undo.before(entry)) {
+      const at = this.find(undo.producerId(entry));
+      // The batch to undo is the last one that was noted of this producer.
+      undo.restore(entry, this.rows, at, placeOf(at, (this.rows[at + NOTED] as number) - 1));
+      if (this.rows[at + NOTED] === 0) this.remove(at);
     }
-    this.undoCount = 0;
+    this.commit();
   }
 
   /** Forgets who appended nothing since `sinceMs`, but nobody of the group in work. Returns how many. */
   forgetIdle(sinceMs: number): number {
     const before = this.count;
+    this.markBusy(1);
     for (let at = (before - 1) * COLUMNS; at >= 0; at -= COLUMNS)
-      if ((this.rows[at + LAST_MS] as number) < sinceMs && this.rows[at + STAGED] === 0) this.remove(at);
+      if ((this.rows[at + LAST_MS] as number) < sinceMs && this.rows[at + BUSY] === 0) this.remove(at);
+    this.markBusy(0);
     return before - this.count;
   }
 
@@ -229,15 +244,11 @@ export class ProducerTable {
   /** Place of the producer's row, or −1. The one asked for last is asked for again, most of the time. */
   private find(id: number): number {
     if (id === this.cachedId) return this.cachedAt;
-    const row = this.index.get(id);
+    // Ids begin at 0, and an int32 is found without being boxed.
+    const row = id === (id | 0) ? this.index.get(id | 0) : this.index.get(id);
     if (row === undefined) return -1;
     this.cachedId = id;
     return (this.cachedAt = row * COLUMNS);
-  }
-
-  private follows(at: number, firstSequence: number): boolean {
-    const last = this.rows[placeOf(at, (this.rows[at + NOTED] as number) - 1) + LAST_SEQUENCE] as number;
-    return firstSequence === (last === SEQUENCE_MAX ? 0 : last + 1);
   }
 
   private add(id: number, firstOffset: number): number {
@@ -261,12 +272,10 @@ export class ProducerTable {
     this.index.set(this.rows[at + ID] as number, at / COLUMNS);
   }
 
-  /** Keeps a row for {@link rollback}. */
-  private remember(at: number, isNew: boolean): void {
-    const to = this.undoCount++ * COLUMNS;
-    if (to + COLUMNS > this.undo.length) this.undo = grown(this.undo);
-    for (let column = 0; column < COLUMNS; column++) this.undo[to + column] = this.rows[at + column] as number;
-    if (isNew) this.undo[to + NOTED] = -1;
+  /** Marks, or no longer, who has batches of the group in work. Not done as batches are noted: it is hardly ever asked. */
+  private markBusy(mark: 0 | 1): void {
+    for (let entry = this.undoNewest; entry !== NO_ENTRY; entry = this.undo.before(entry))
+      this.rows[this.find(this.undo.producerId(entry)) + BUSY] = mark;
   }
 }
 
@@ -280,10 +289,16 @@ function grown(rows: Float64Array): Float64Array<ArrayBuffer> {
 
 /** Where the n-th batch (from 0) of the row at `at` lies; of a row without batches a place whose numbers are all 0 or old, which nothing relies on. */
 function placeOf(at: number, n: number): number {
-  return at + PLACES + (n < 0 ? 0 : n % REMEMBERED_BATCHES) * PLACE_COLUMNS;
+  if (n < 0) return at + PLACES;
+  // Of an int32 the remainder is a multiplication, of other numbers a call into the C library.
+  return at + PLACES + (n <= INT32_MAX ? (n | 0) % PLACE_COUNT : n % PLACE_COUNT) * PLACE_COLUMNS;
+}
+
+function isNext(firstSequence: number, lastSequence: number): boolean {
+  return firstSequence === (lastSequence === INT32_MAX ? 0 : lastSequence + 1);
 }
 
 function lastOffsetOf({ firstSequence, lastSequence, baseOffset }: RememberedBatch): number {
   const delta = lastSequence - firstSequence;
-  return baseOffset + (delta < 0 ? delta + SEQUENCE_MAX + 1 : delta);
+  return baseOffset + (delta < 0 ? delta + INT32_MAX + 1 : delta);
 }

@@ -6,7 +6,7 @@ import { readBatchHead } from './batch-reader.ts';
 import type { Disk } from './disk.ts';
 import { segmentPath } from './layout.ts';
 import type { LogState, SegmentState } from './partition-state.ts';
-import { ProducerTable, REMEMBERED_BATCHES, sequenceAfter, type RememberedBatch, type RememberedProducer } from './producer-table.ts';
+import { type ProducerTable, REMEMBERED_BATCHES, sequenceAfter, type RememberedBatch, type RememberedProducer } from './producer-table.ts';
 
 /** Most batch headers read to find them, a second or two of reading. A producer that wrote nothing in so many batches keeps what is left of it. */
 const HEADERS_MAX = 1 << 20;
@@ -20,7 +20,7 @@ type FoundBatch = RememberedBatch & { readonly epoch: number };
  * `producers`. Throws DiskError.
  */
 export function cutProducers(disk: Disk, dataFolder: string, state: LogState, endOffset: number, producers: ProducerTable): ProducerTable {
-  const table = new ProducerTable(producers.toBytes());
+  const table = producers.copy();
   const wanted = new Map(table.cut(endOffset).map((producer) => [producer.id, { producer, found: [] as FoundBatch[] }]));
   const missing = new Set(wanted.keys());
   let headersLeft = HEADERS_MAX;

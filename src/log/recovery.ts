@@ -11,7 +11,9 @@
 import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { readJournal } from './journal-reader.ts';
+import { JournalFiles } from './journal-files.ts';
 import { checkpointSequence, generationFolder, journalNumber } from './layout.ts';
+import { OwedSyncs } from './owed-syncs.ts';
 import { isSpaceError, type Disk } from './disk.ts';
 import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
@@ -71,15 +73,29 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
       );
   }
 
-  const context: RedoContext = { disk, dataFolder, notes, syncedFolders: new Set(), rewrittenBytes: 0 };
+  const context: RedoContext = {
+    disk,
+    dataFolder,
+    notes,
+    journals: new JournalFiles(disk),
+    owed: new OwedSyncs(disk),
+    rewrittenBytes: 0,
+  };
   const partitions = new Map<string, PartitionState>();
-  for (const [key, { replayed, syncedThrough, syncClass, lastMissing }] of candidates) {
-    if (topicStatus(replayed.state.topicId) !== 'known') continue;
-    // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
-    if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing) extendOverLostTail(disk, dataFolder, replayed.state, notes);
-    redoPartition(context, replayed, syncedThrough, syncClass);
-    replayed.state.producers = replayed.producers.fold();
-    partitions.set(key, replayed.state);
+  try {
+    for (const [key, { replayed, syncedThrough, syncClass, lastMissing }] of candidates) {
+      if (topicStatus(replayed.state.topicId) !== 'known') continue;
+      // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
+      if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing)
+        extendOverLostTail(disk, dataFolder, replayed.state, notes);
+      redoPartition(context, replayed, syncedThrough, syncClass);
+      replayed.state.producers = replayed.producers.fold();
+      partitions.set(key, replayed.state);
+    }
+    context.owed.settle();
+  } finally {
+    context.owed.close();
+    context.journals.close();
   }
   if (groupsLost) adoptLostPartitions(disk, dataFolder, topicStatus, partitions, notes);
   try {

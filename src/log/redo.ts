@@ -1,7 +1,9 @@
 /** The second half of recovery: makes the bytes of one partition be what its replayed state says, or says where they are not. */
 import { isIntactBatch, readIntactBatch } from './batch-reader.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
+import type { JournalFiles } from './journal-files.ts';
 import { partitionFolder, segmentPath } from './layout.ts';
+import type { OwedSyncs } from './owed-syncs.ts';
 import { partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 import { baseOffset, CRC_POSITION, lastOffsetDelta } from '../protocol/record-batch.ts';
 import { keepTail } from './quarantine.ts';
@@ -13,79 +15,79 @@ export interface RedoContext {
   readonly disk: Disk;
   readonly dataFolder: string;
   readonly notes: RecoveryNote[];
-  /** Folders above partitions whose names are durable. */
-  readonly syncedFolders: Set<string>;
+  readonly journals: JournalFiles;
+  /** What was written is handed over to it, and may be served once that has settled. */
+  readonly owed: OwedSyncs;
   rewrittenBytes: number;
 }
 
 /** Most bytes of a torn tail that are copied to quarantine. */
 const QUARANTINE_BYTES_MAX = 64 << 20;
 
-/** Files opened while one partition is redone. */
+interface RedoneFile {
+  readonly fd: number;
+  readonly path: string;
+  written: boolean;
+}
+
+/** Segments opened while one partition is redone. */
 class SegmentFiles {
   private readonly context: RedoContext;
-  private readonly replayed: ReplayedPartition;
-  private readonly open = new Map<number, { fd: number; written: boolean }>();
-  private readonly journals = new Map<string, number>();
+  private readonly state: PartitionState;
+  private readonly open = new Map<number, RedoneFile>();
 
-  constructor(context: RedoContext, replayed: ReplayedPartition) {
+  constructor(context: RedoContext, state: PartitionState) {
     this.context = context;
-    this.replayed = replayed;
+    this.state = state;
   }
 
-  segment(base: number): { fd: number; written: boolean } {
+  segment(base: number): RedoneFile {
     let file = this.open.get(base);
     if (file === undefined) {
-      const { topicId, partition } = this.replayed.state;
-      for (const changed of this.context.disk.mkdir(partitionFolder(this.context.dataFolder, topicId, partition)))
-        this.context.syncedFolders.delete(changed);
-      file = { fd: this.context.disk.open(segmentPath(this.context.dataFolder, topicId, partition, base), 'write'), written: false };
+      const { disk, dataFolder, owed } = this.context;
+      const { topicId, partition } = this.state;
+      if (this.open.size === 0) {
+        // The whole chain: a process that was killed may have left folders that exist in the cache only.
+        const folder = partitionFolder(dataFolder, topicId, partition);
+        disk.mkdir(folder);
+        for (const each of [dataFolder, `${dataFolder}/topics`, `${dataFolder}/topics/${topicId}`, folder]) owed.addFolder(each);
+      }
+      const path = segmentPath(dataFolder, topicId, partition, base);
+      file = { fd: disk.open(path, 'write'), path, written: false };
       this.open.set(base, file);
     }
     return file;
   }
 
-  journal(path: string): number {
-    let fd = this.journals.get(path);
-    if (fd === undefined) this.journals.set(path, (fd = this.context.disk.open(path, 'read')));
-    return fd;
+  /** Hands over what was written and has to be synced, closes the rest. */
+  finish(): void {
+    for (const [base, { fd, path, written }] of this.open) {
+      this.open.delete(base);
+      if (written) this.context.owed.addFile(fd, path);
+      else this.context.disk.close(fd);
+    }
   }
 
-  /** Syncs what was written and the folder's names, and closes everything. */
-  finish(): void {
-    const { disk } = this.context;
-    let created = false;
-    for (const { fd, written } of this.open.values()) {
-      if (written) disk.fdatasync(fd);
-      created = true;
-      disk.close(fd);
-    }
-    for (const fd of this.journals.values()) disk.close(fd);
-    // The whole chain: a process that was killed may have left folders that exist in the cache only.
-    const { dataFolder, syncedFolders } = this.context;
-    const { topicId, partition } = this.replayed.state;
-    if (!created) return;
-    for (const folder of [dataFolder, `${dataFolder}/topics`, `${dataFolder}/topics/${topicId}`]) {
-      if (!syncedFolders.has(folder)) disk.syncFolder(folder);
-      syncedFolders.add(folder);
-    }
-    disk.syncFolder(partitionFolder(dataFolder, topicId, partition));
+  /** Closes what was not handed over. */
+  close(): void {
+    for (const { fd } of this.open.values()) this.context.disk.close(fd);
+    this.open.clear();
   }
 }
 
 /**
  * Redoes inline appends, verifies and rewrites referenced ones. A bad batch at or below `syncedThrough` is corruption: its offsets are refused, what
- * is behind it stays. Above it is a torn tail: copied to quarantine, cut.
+ * is behind it stays. Above it is a torn tail: copied to quarantine, cut. What was written is owed a sync (`context.owed`) when it returns.
  */
 export function redoPartition(context: RedoContext, replayed: ReplayedPartition, syncedThrough: number, syncClass: boolean): void {
-  const files = new SegmentFiles(context, replayed);
   const { state } = replayed;
+  const files = new SegmentFiles(context, state);
   const key = partitionKey(state.topicId, state.partition);
   try {
     for (const append of replayed.appends) {
       const { entry } = append;
       const file = files.segment(entry.segmentBase);
-      let batch = entry.inline ? readJournaled(context.disk, files, append) : null;
+      let batch = entry.inline ? readJournaled(context, append) : null;
       const vouchedFor = append.sequence <= syncedThrough;
       let rewrite = batch !== null || !(syncClass && vouchedFor);
       if (batch === null) {
@@ -115,17 +117,18 @@ export function redoPartition(context: RedoContext, replayed: ReplayedPartition,
       file.written = true;
       context.rewrittenBytes += batch.length;
     }
-  } finally {
     files.finish();
+  } finally {
+    files.close();
   }
   state.damaged.sort((a, b) => a.from - b.from);
   noteMissingFiles(context, replayed, key);
 }
 
-function readJournaled(disk: Disk, files: SegmentFiles, append: ReplayedAppend): Buffer | null {
+function readJournaled({ disk, journals }: RedoContext, append: ReplayedAppend): Buffer | null {
   const { entry } = append;
   const batch = Buffer.allocUnsafeSlow(entry.batchBytes);
-  if (disk.read(files.journal(append.journalPath), batch, 0, entry.batchBytes, append.payloadAt) < entry.batchBytes) return null;
+  if (disk.read(journals.descriptor(append.journalPath), batch, 0, entry.batchBytes, append.payloadAt) < entry.batchBytes) return null;
   return isIntactBatch(batch, entry.batchBytes) ? matching(batch, append) : null;
 }
 

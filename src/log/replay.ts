@@ -149,6 +149,7 @@ export class Replay {
     state.endOffset = segment.endOffset = end;
     segment.endPosition = entry.position + entry.batchBytes;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
+    if (entry.stamped) state.lastAppendTime = Math.max(state.lastAppendTime ?? -1, entry.maxTimestamp);
     noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.producers.append(entry, group.timestampMs);
     replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });

@@ -85,8 +85,8 @@ export class Completions {
   private answer(pending: PendingProduce, words: Int32Array, at: number, errorCode: number): void {
     const slot = words[at + Completion.tag] as number;
     if (errorCode === 0)
-      pending.onOutcome(slot, 0, getLong(words, at + Completion.baseOffset), getLong(words, at + Completion.logAppendTime));
-    else pending.onOutcome(slot, errorCode, -1, -1);
+      pending.onAppended(slot, getLong(words, at + Completion.baseOffset), getLong(words, at + Completion.logAppendTime));
+    else pending.onRefused(slot, errorCode, words[at + Completion.badRecord] as number);
     if (pending.done && pending.owner !== null) pending.owner.onAnswered();
   }
 }

@@ -283,7 +283,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   private writeProduce(entry: PendingProduce): void {
     if (entry.acks !== 0) this.host.writer.produce(this.socket as Socket, entry);
     // The only way to tell a client that wants no answers.
-    else if (entry.hasError) this.close('produce with acks=0 failed');
+    else if (entry.results.hasErrors) this.close('produce with acks=0 failed');
     this.host.pending.release(entry);
   }
 

@@ -13,6 +13,7 @@ import { isLarge, LargeRequests } from './large-requests.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
 import { ApiRequest, type Handler } from './requests.ts';
 import type { ShardLink } from './shard-link.ts';
+import { Steps } from './steps.ts';
 
 /** See the file header. */
 export class Dispatcher {
@@ -23,7 +24,8 @@ export class Dispatcher {
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
   private readonly logger: Logger;
-  private readonly large = new LargeRequests((request) => this.run(request));
+  private readonly steps = new Steps();
+  private readonly large = new LargeRequests((request) => this.runInStep(request));
 
   constructor(produce: ProduceHandler, pending: PendingTable, regions: ReceiveRegions, logger: Logger) {
     this.produce = produce;
@@ -52,7 +54,7 @@ export class Dispatcher {
       return;
     }
     const clientId = status === HeaderStatus.OK ? clientIdOf(bytes, header) : null;
-    const request = new ApiRequest(connection, header, clientId, bytes, end, grant, this.regions);
+    const request = new ApiRequest(connection, header, clientId, bytes, end, grant, this.regions, this.steps);
     request.unsupported = status !== HeaderStatus.OK;
     connection.enqueue(request);
   }
@@ -73,6 +75,13 @@ export class Dispatcher {
     if (tooOld || (status === HeaderStatus.UNSUPPORTED_VERSION && apiKey !== ApiKey.API_VERSIONS))
       return `unsupported version ${apiVersion} of api ${apiKey}`;
     return null;
+  }
+
+  /** Even to parse it is work. */
+  private runInStep(request: ApiRequest): void {
+    this.steps.add(() => {
+      if (request.connection.open) this.run(request);
+    });
   }
 
   private run(request: ApiRequest): void {

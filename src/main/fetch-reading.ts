@@ -16,6 +16,14 @@ import type { FetchWindow } from './fetch-windows.ts';
 import type { Place } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { SegmentView } from './segment-view.ts';
+import type { Steps } from './steps.ts';
+
+/** Cost of one step, in transitions that only look: about a third of a millisecond. Answers from a few partitions need no second one. */
+const STEP_COST = 1000;
+/** What a read costs compared to such a transition. */
+const READ_COST = 20;
+/** First batches that were read in vain, because they did not fit into what is left of the answer; after so many it counts as full. */
+const MISSES_MAX = 8;
 
 /** What one transition leads to: the next one, a step whose callback resumes, or the end of all partitions. */
 type Progress = 'on' | 'pending' | 'done';
@@ -43,6 +51,10 @@ export class FetchReading implements MemoryWaiter {
   private abandoned = false;
   private advancing = false;
   private bytesLeft = 0;
+  /** Of the step under way. */
+  private spent = 0;
+  private misses = 0;
+  private steps: Steps | null = null;
   private current = 0;
   /** Of the current partition: the batch that holds its offset, once located. */
   private segment: SegmentView | null = null;
@@ -64,8 +76,8 @@ export class FetchReading implements MemoryWaiter {
     this.onDone = onDone;
   }
 
-  /** Reads up to about `bytesMax`; calls `onDone` at the end, maybe before it returns. */
-  begin(bytesMax: number): void {
+  /** Reads up to about `bytesMax`, in steps if there is much to look at; calls `onDone` at the end, maybe before it returns. */
+  begin(bytesMax: number, steps: Steps): void {
     assert(!this.pending, 'one reading at a time');
     this.abandoned = false;
     this.bytesRead = 0;
@@ -73,6 +85,8 @@ export class FetchReading implements MemoryWaiter {
     this.bytesLeft = Math.min(bytesMax, this.host.responseBytesMax);
     this.failed = this.hasErrors();
     this.current = 0;
+    this.misses = 0;
+    this.steps = steps;
     this.beginPartition();
     this.run();
   }
@@ -124,8 +138,9 @@ export class FetchReading implements MemoryWaiter {
   private run(): void {
     this.advancing = true;
     let progress: Progress = 'on';
+    this.spent = 0;
     while (progress === 'on' && !this.abandoned) {
-      progress = this.advance();
+      progress = ++this.spent > STEP_COST ? this.rest() : this.advance();
       // Its callback has run already.
       if (progress === 'pending' && !this.pending) progress = 'on';
     }
@@ -137,8 +152,20 @@ export class FetchReading implements MemoryWaiter {
     this.onDone();
   }
 
+  /** It has worked enough for now: others have their turn. */
+  private rest(): Progress {
+    this.pending = true;
+    (this.steps as Steps).add(this.onStep);
+    return 'pending';
+  }
+
+  /** Whether no batch fits into what is left of the answer, or it is not worth looking for one. */
+  private get isFull(): boolean {
+    return this.recordsTotal > 0 && (this.bytesLeft < BATCH_HEADER_BYTES || this.misses === MISSES_MAX);
+  }
+
   private advance(): Progress {
-    if (this.current >= this.targets.count) return 'done';
+    if (this.current >= this.targets.count || this.isFull) return 'done';
     const view = this.targets.views[this.current];
     if (view === undefined || this.targets.errors[this.current] !== ErrorCode.NONE) return this.next();
     if (this.window !== null) return this.judgeWindow(view, this.window);
@@ -222,6 +249,7 @@ export class FetchReading implements MemoryWaiter {
       }
       if (region.length < length) this.shortened = true;
       const limitOffset = Math.min(view.damage.nextFrom(this.base), view.unsecuredFrom);
+      this.spent += READ_COST;
       this.window = windows.read(view, segment, this.position, Math.min(length, region.length), this.base, limitOffset, region);
     }
     if (this.window.ready) return 'on';
@@ -266,7 +294,10 @@ export class FetchReading implements MemoryWaiter {
     if (!damaged) {
       // It reaches into a range that is refused already.
       if (firstBatchBytes <= length) return this.fail(ErrorCode.CORRUPT_MESSAGE);
-      if (this.recordsTotal > 0) return this.next();
+      if (this.recordsTotal > 0) {
+        if (this.bytesLeft < (this.targets.bytesMax[this.current] as number)) this.misses++;
+        return this.next();
+      }
       // The first batch of an answer is given whole, however large, so that the consumer can go on.
       this.firstBatchBytes = firstBatchBytes;
       return 'on';

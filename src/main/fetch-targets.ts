@@ -51,26 +51,48 @@ export class FetchTargets<Member = unknown> {
     this.nameLength.length = 0;
   }
 
-  /** Fills in all partitions of a request. */
-  addRequest(request: FetchView, bytes: Buffer, router: Router): void {
-    for (let t = 0; t < request.topicCount; t++) {
-      const position = request.topicPosition[t] as number;
-      const length = request.topicLength[t] as number;
-      const byId = request.version >= TOPIC_ID_VERSION;
-      const topic = byId ? router.topicByIdBytes(bytes, position) : router.topicByNameBytes(bytes, position, length);
-      this.addTopic(topic, bytes, position, length);
-      const end = request.topicEndPartition(t);
-      for (let i = request.topicFirstPartition[t] as number; i < end; i++) {
-        const index = request.partitionIndex[i] as number;
-        this.addPartition(
-          topic?.partitions[index],
-          index,
-          request.fetchOffset[i] as number,
-          request.partitionMaxBytes[i] as number,
-          request.currentLeaderEpoch[i] as number,
-          null,
-        );
+  /**
+   * Fills in the partitions of a request, going on where it stopped the last time; `most` topics and partitions at once.
+   * Returns whether that was all.
+   */
+  addRequest(request: FetchView, bytes: Buffer, router: Router, most: number): boolean {
+    let left = most;
+    for (;;) {
+      const t = this.topics.length - 1;
+      if (t >= 0) {
+        const end = request.topicEndPartition(t);
+        const stop = Math.min(end, this.count + left);
+        left -= stop - this.count;
+        this.addPartitions(request, this.topics[t], stop);
+        if (stop < end) return false;
       }
+      if (t + 1 === request.topicCount) return true;
+      if (left <= 0) return false;
+      left--;
+      this.addTopicOf(request, t + 1, bytes, router);
+    }
+  }
+
+  private addTopicOf(request: FetchView, t: number, bytes: Buffer, router: Router): void {
+    const position = request.topicPosition[t] as number;
+    const length = request.topicLength[t] as number;
+    const byId = request.version >= TOPIC_ID_VERSION;
+    const topic = byId ? router.topicByIdBytes(bytes, position) : router.topicByNameBytes(bytes, position, length);
+    this.addTopic(topic, bytes, position, length);
+  }
+
+  /** Those of the request from `count` on, which stand there in the same order. */
+  private addPartitions(request: FetchView, topic: Topic | undefined, end: number): void {
+    for (let i = this.count; i < end; i++) {
+      const index = request.partitionIndex[i] as number;
+      this.addPartition(
+        topic?.partitions[index],
+        index,
+        request.fetchOffset[i] as number,
+        request.partitionMaxBytes[i] as number,
+        request.currentLeaderEpoch[i] as number,
+        null,
+      );
     }
   }
 

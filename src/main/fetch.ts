@@ -7,25 +7,17 @@
  */
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import {
-  FETCH_RESPONSE_HEAD_BYTES_MAX,
-  FetchPartitionResult,
-  FetchResponseWriter,
-  fetchPartitionBytesMax,
-  fetchTailBytesMax,
-  fetchTopicBytesMax,
-} from '../protocol/fetch-response.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
 import type { DamageFinder } from './damage-finder.ts';
 import { DrainWatch } from './drain-watch.ts';
+import { FetchAnswer, fetchErrorAnswer } from './fetch-answer.ts';
 import type { FetchMemory } from './fetch-memory.ts';
 import type { FetchHost } from './fetch-host.ts';
 import { FetchOperation, type FetchOwner } from './fetch-operation.ts';
-import { FetchSession, type SessionPartition } from './fetch-session.ts';
+import { FetchSession } from './fetch-session.ts';
 import { FetchSessions, SESSION_EVICTION_MS } from './fetch-sessions.ts';
-import type { FetchTargets } from './fetch-targets.ts';
 import type { FetchWaiting } from './fetch-waiting.ts';
-import type { FetchWindow, FetchWindows } from './fetch-windows.ts';
+import type { FetchWindows } from './fetch-windows.ts';
 import type { Locator } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { Request } from './requests.ts';
@@ -41,7 +33,8 @@ const SPARE_MAX = 64;
 /** Sessions in a row that a connection may leave unused. */
 const SESSIONS_UNUSED_MAX = 3;
 
-const NO_TRANSACTIONS: readonly never[] = [];
+/** Partitions told in one step. An answer about more is made in several. */
+const ANSWERED_PER_STEP = 2000;
 
 /** What the engine needs, made by the composition root. */
 export interface FetchEngineParts extends Omit<FetchHost, 'sessions' | 'responseBytesMax' | 'partitionsJudged'> {
@@ -71,12 +64,9 @@ export class FetchEngine implements FetchOwner {
   partitionsJudged = 0;
   private sweeping = false;
   private readonly spare: FetchOperation[] = [];
-  private readonly writer = new FetchResponseWriter(Buffer.alloc(0));
-  private readonly result = new FetchPartitionResult();
+  /** For all answers that are made in one step. */
+  private readonly ordinary = new FetchAnswer();
   private active = 0;
-  /** Of the answer being written; see {@link layOut}. */
-  private runLength = new Int32Array(64);
-  private runCount = 0;
 
   constructor(parts: FetchEngineParts) {
     this.router = parts.router;
@@ -111,22 +101,14 @@ export class FetchEngine implements FetchOwner {
     throw new MalformedError('Fetch request', '', request.bodyStart, 'it does not parse');
   };
 
-  /** Writes the answer of an operation that has read what it wants. */
+  /** Writes the answer of an operation that has read what it wants; called again if that takes several steps. */
   answer(operation: FetchOperation): void {
-    const request = operation.request as Request;
-    request.onQueued = null;
-    request.onClosed = null;
-    const pieces = this.piecesOf(operation);
-    if (operation.reading.recordsTotal === 0) {
-      this.recycle(operation);
-      request.respond(pieces);
+    const answer = operation.answer ?? this.beginAnswer(operation);
+    if (answer !== null && !answer.write(ANSWERED_PER_STEP)) {
+      operation.answerLater(answer);
       return;
     }
-    const drain = this.drains.begin(request.connection, operation.reading.recordsTotal);
-    request.respond(pieces, () => {
-      this.drains.end(drain);
-      this.recycle(operation);
-    });
+    this.respond(operation, answer === null ? this.refusal(operation) : answer.finish());
   }
 
   /** The connection is gone. */
@@ -153,19 +135,35 @@ export class FetchEngine implements FetchOwner {
     });
   }
 
-  private piecesOf(operation: FetchOperation): Buffer[] {
-    const { session, error } = operation;
-    if (error !== ErrorCode.NONE) return this.errorPieces(operation, error, 0);
-    if (operation.isOvertaken) return this.errorPieces(operation, ErrorCode.INVALID_FETCH_SESSION_EPOCH, session?.id ?? 0);
-    return this.pieces(operation, session ?? this.openSession(operation));
+  /** Null: the request as a whole is in error. */
+  private beginAnswer(operation: FetchOperation): FetchAnswer | null {
+    if (operation.error !== ErrorCode.NONE || operation.isOvertaken) return null;
+    const { targets, view } = operation;
+    const answer = targets.count > ANSWERED_PER_STEP ? new FetchAnswer() : this.ordinary;
+    answer.begin(operation.request as Request, targets, view.isolationLevel, operation.session ?? this.openSession(operation));
+    return answer;
   }
 
-  private errorPieces(operation: FetchOperation, error: number, sessionId: number): Buffer[] {
+  private refusal({ request, reading, error, session }: FetchOperation): Buffer[] {
+    reading.releaseWindows();
+    if (error !== ErrorCode.NONE) return fetchErrorAnswer(request as Request, error, 0);
+    return fetchErrorAnswer(request as Request, ErrorCode.INVALID_FETCH_SESSION_EPOCH, session?.id ?? 0);
+  }
+
+  private respond(operation: FetchOperation, pieces: Buffer[]): void {
     const request = operation.request as Request;
-    operation.reading.releaseWindows();
-    const scratch = Buffer.allocUnsafe(FETCH_RESPONSE_HEAD_BYTES_MAX + fetchTailBytesMax([]));
-    this.writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, error, sessionId, 0);
-    return [scratch.subarray(0, this.writer.end())];
+    request.onQueued = null;
+    request.onClosed = null;
+    if (operation.reading.recordsTotal === 0) {
+      this.recycle(operation);
+      request.respond(pieces);
+      return;
+    }
+    const drain = this.drains.begin(request.connection, operation.reading.recordsTotal);
+    request.respond(pieces, () => {
+      this.drains.end(drain);
+      this.recycle(operation);
+    });
   }
 
   /**
@@ -187,98 +185,4 @@ export class FetchEngine implements FetchOwner {
     session.becomeUsed(connection);
     return session;
   }
-
-  /** The answer's own bytes and, between them, the records; in the first answer of a session all targets are told, later only those with news. */
-  private pieces(operation: FetchOperation, session: FetchSession | null): Buffer[] {
-    const { targets } = operation;
-    const request = operation.request as Request;
-    const { writer } = this;
-    this.layOut(operation);
-    const scratch = Buffer.allocUnsafe(this.scratchBytes(targets));
-    writer.begin(scratch, 0, request.apiVersion, request.correlationId, 0, ErrorCode.NONE, session?.id ?? 0, this.runCount);
-    for (let i = 0; i < targets.count; i++) {
-      const told = this.runLength[i] as number;
-      if (told === 0) continue;
-      const t = targets.topicOf[i] as number;
-      if (told > 0) writer.topic(targets.names[t] as Buffer, targets.namePosition[t] as number, targets.nameLength[t] as number, told);
-      this.writePartition(operation, i);
-    }
-    writer.end();
-    if (session !== null && !session.closed) this.settle(targets);
-    if (writer.gapCount === 0) return [scratch.subarray(0, writer.position)];
-    const pieces: Buffer[] = [];
-    let from = 0;
-    let gap = 0;
-    for (const window of targets.windows) {
-      if (window === null) continue;
-      const to = writer.gapPosition[gap++] as number;
-      pieces.push(scratch.subarray(from, to), records(window));
-      from = to;
-    }
-    pieces.push(scratch.subarray(from, writer.position));
-    return pieces;
-  }
-
-  /**
-   * Decides which targets are told, and where the topics of the answer begin: `runLength` is 0 for a target that is not told, the number of told partitions
-   * of its topic for the first of them, −1 for the others.
-   */
-  private layOut({ session, targets }: FetchOperation): void {
-    if (this.runLength.length < targets.count) this.runLength = new Int32Array(targets.capacity);
-    const { runLength } = this;
-    this.runCount = 0;
-    let first = -1;
-    for (let i = 0; i < targets.count; i++) {
-      const member = targets.members[i] ?? null;
-      const quiet =
-        session !== null && member !== null && targets.errors[i] === ErrorCode.NONE && targets.windows[i] === null && !member.isChanged;
-      runLength[i] = 0;
-      if (quiet) continue;
-      if (first === -1 || targets.topicOf[first] !== targets.topicOf[i]) {
-        first = i;
-        this.runCount++;
-        runLength[i] = 1;
-      } else {
-        runLength[first] = (runLength[first] as number) + 1;
-        runLength[i] = -1;
-      }
-    }
-  }
-
-  /** What was told is remembered, and what has nothing to tell any more rests. */
-  private settle(targets: FetchTargets<SessionPartition>): void {
-    for (let i = 0; i < targets.count; i++) targets.members[i]?.onAnswered(targets.errors[i] as number, targets.windows[i] !== null);
-  }
-
-  private writePartition(operation: FetchOperation, i: number): void {
-    const { view, targets } = operation;
-    const { result } = this;
-    const partition = targets.views[i];
-    const error = targets.errors[i] as number;
-    result.clear(targets.partitionIndex[i] as number, error);
-    if (error === ErrorCode.NONE && partition !== undefined) {
-      result.highWatermark = partition.highWatermark;
-      // Without transactions nothing is undecided.
-      result.lastStableOffset = partition.highWatermark;
-      result.logStartOffset = partition.logStartOffset;
-      if (view.isolationLevel === 1) result.abortedTransactions = NO_TRANSACTIONS;
-      result.recordsBytes = targets.windows[i]?.validBytes ?? 0;
-    }
-    this.writer.partition(result);
-  }
-
-  private scratchBytes(targets: FetchTargets): number {
-    let bytes = FETCH_RESPONSE_HEAD_BYTES_MAX + fetchTailBytesMax([]);
-    for (let i = 0; i < targets.count; i++) {
-      const told = this.runLength[i] as number;
-      if (told > 0) bytes += fetchTopicBytesMax(targets.nameLength[targets.topicOf[i] as number] as number);
-      if (told !== 0) bytes += fetchPartitionBytesMax(0);
-    }
-    return bytes;
-  }
-}
-
-function records(window: FetchWindow): Buffer {
-  const { region } = window;
-  return region.bytes.subarray(region.start, region.start + window.validBytes);
 }

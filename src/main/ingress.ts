@@ -17,6 +17,7 @@ import { Landing } from './landing.ts';
 import { Listener, type ListenerSettings } from './listener.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
+import { ProduceRefusals } from './produce-refusals.ts';
 import { ReceiveRegions, REQUEST_BYTES_MAX, type Grant } from './regions.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
@@ -57,11 +58,12 @@ export class Ingress implements ConnectionHost {
       requestBytesMax: this.requestBytesMax,
       onRoom: () => this.cycle.schedule(),
     });
-    this.writer = new ResponseWriter(this.regions.bytes);
     this.pending = new PendingTable(this.regions);
     const completions = new Completions(this.links, this.pending, router, onDrained);
     this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
+    const refusals = new ProduceRefusals(this.regions.bytes, (pending, topicSlot) => produce.topicOf(pending, topicSlot));
+    this.writer = new ResponseWriter(this.regions.bytes, refusals);
     this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
     this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);

@@ -24,12 +24,18 @@ const LINES_PERIOD_MS = 10_000;
 /** `max.connections.per.ip` of this is no limit, and nobody is counted. */
 const PER_ADDRESS_UNLIMITED = 2 ** 31 - 1;
 
-export interface ListenerSettings {
-  readonly host: string;
-  readonly port: number;
+/** How many connections there may be. */
+export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** Of one remote address. */
   readonly connectionsPerAddressMax: number;
+  /** The same for some addresses. */
+  readonly connectionsOfAddressMax: ReadonlyMap<string, number>;
+}
+
+export interface ListenerSettings extends ConnectionLimits {
+  readonly host: string;
+  readonly port: number;
   readonly connectionIdleMsMax: number;
   readonly grantStallMs: number;
 }
@@ -56,6 +62,7 @@ export class Listener {
   /** How many each remote address has, and the address of each connection; empty while there is no limit. */
   private readonly addressCounts = new Map<string, number>();
   private readonly addresses = new Map<Connection, string>();
+  private limitsAddresses: boolean;
   private server: net.Server | null = null;
   private bound: { host: string; port: number } | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -69,17 +76,19 @@ export class Listener {
     this.settings = settings;
     this.host = host;
     this.logger = logger;
+    this.limitsAddresses = limitsAddresses(settings);
     this.lines = new RepeatedLines(logger);
     const shortest = Math.min(settings.connectionIdleMsMax, settings.grantStallMs, CONTENDED_STALL_MS);
     this.tickMs = Math.max(10, Math.min(TICK_MS_MAX, Math.floor(shortest / 4)));
   }
 
   /** Other limits from now on; connections that are open stay, also those above them. */
-  limit(limits: Pick<ListenerSettings, 'connectionsMax' | 'connectionsPerAddressMax'>): void {
-    this.settings = { ...this.settings, ...limits };
+  limit({ connectionsMax, connectionsPerAddressMax, connectionsOfAddressMax }: ConnectionLimits): void {
+    this.settings = { ...this.settings, connectionsMax, connectionsPerAddressMax, connectionsOfAddressMax };
+    this.limitsAddresses = limitsAddresses(this.settings);
     this.addressCounts.clear();
     this.addresses.clear();
-    if (limits.connectionsPerAddressMax >= PER_ADDRESS_UNLIMITED) return;
+    if (!this.limitsAddresses) return;
     for (const connection of this.connections) this.countAddress(connection, connection.remoteAddress);
   }
 
@@ -153,7 +162,7 @@ export class Listener {
   }
 
   private accept(accepted: net.Socket): void {
-    const address = this.settings.connectionsPerAddressMax < PER_ADDRESS_UNLIMITED ? plainAddress(accepted.remoteAddress ?? '') : null;
+    const address = this.limitsAddresses ? plainAddress(accepted.remoteAddress ?? '') : null;
     if (!this.hasRoomFor(address, accepted)) {
       this.counters.refused++;
       accepted.on('error', () => {});
@@ -171,20 +180,19 @@ export class Listener {
 
   private hasRoomFor(address: string | null, accepted: net.Socket): boolean {
     if (this.stopping) return false;
-    const { connectionsMax, connectionsPerAddressMax } = this.settings;
+    const { connectionsMax } = this.settings;
     if (this.connections.size >= connectionsMax) {
       const fields = { remote: plainAddress(accepted.remoteAddress ?? ''), open: this.connections.size, max: connectionsMax };
       this.lines.warn(fields, 'connection refused: as many are open as max.connections or the limit of open files allows');
       return false;
     }
-    if (address !== null && (this.addressCounts.get(address) ?? 0) >= connectionsPerAddressMax) {
-      this.lines.warn(
-        { remote: address, max: connectionsPerAddressMax },
-        'connection refused: its address has as many as max.connections.per.ip',
-      );
-      return false;
-    }
-    return true;
+    if (address === null) return true;
+    const own = this.settings.connectionsOfAddressMax.get(address);
+    const max = own ?? this.settings.connectionsPerAddressMax;
+    if ((this.addressCounts.get(address) ?? 0) < max) return true;
+    const setting = own === undefined ? 'max.connections.per.ip' : 'max.connections.per.ip.overrides';
+    this.lines.warn({ remote: address, max }, `connection refused: its address has as many as ${setting} allows`);
+    return false;
   }
 
   private countAddress(connection: Connection, address: string): void {
@@ -275,4 +283,8 @@ export class Listener {
     this.counters.closedIdle++;
     connection.close('idle');
   }
+}
+
+function limitsAddresses({ connectionsPerAddressMax, connectionsOfAddressMax }: ConnectionLimits): boolean {
+  return connectionsPerAddressMax < PER_ADDRESS_UNLIMITED || connectionsOfAddressMax.size > 0;
 }

@@ -5,8 +5,10 @@
 import type { TopicConfig } from '../config/topic-config.ts';
 import type { BatchFinding } from '../jobs/job.ts';
 import { ErrorCode } from '../protocol/errors.ts';
+import { writeMaxTimestamp } from '../protocol/record-batch.ts';
 import type { BatchOpener } from './batch-opener.ts';
-import type { PendingProduce } from './produce.ts';
+import type { PendingProduce, Verdict } from './produce.ts';
+import { malformedRecord, RECORDS_NAMED_MAX, REQUEST_RECORDS_NAMED_MAX, untimelyRecords } from './record-errors.ts';
 
 /** Settings of a topic that say how its batches are judged. */
 export type ValidationConfig = Pick<
@@ -14,29 +16,16 @@ export type ValidationConfig = Pick<
   'recordValidation' | 'messageTimestampType' | 'messageTimestampBeforeMsMax' | 'messageTimestampAfterMsMax'
 >;
 
-/**
- * What the client is told. A batch that is too large opened may be split by the producer; a job that failed says nothing about the batch, which may be
- * sent again.
- */
-const CODES: Readonly<Record<BatchFinding['kind'], number>> = {
-  valid: ErrorCode.NONE,
-  malformed: ErrorCode.INVALID_RECORD,
-  timestamps: ErrorCode.INVALID_TIMESTAMP,
-  unopened: ErrorCode.MESSAGE_TOO_LARGE,
-  failed: ErrorCode.REQUEST_TIMED_OUT,
-  // Answers to another question.
-  found: ErrorCode.UNKNOWN_SERVER_ERROR,
-  none: ErrorCode.UNKNOWN_SERVER_ERROR,
-};
-
 /** See the file header. */
 export class ProduceOpening {
   private readonly opener: BatchOpener;
+  private readonly bytes: Buffer;
   private readonly slab: SharedArrayBuffer;
 
   /** @param bytes the receive slab */
   constructor(opener: BatchOpener, bytes: Buffer) {
     this.opener = opener;
+    this.bytes = bytes;
     this.slab = bytes.buffer as unknown as SharedArrayBuffer;
   }
 
@@ -55,26 +44,58 @@ export class ProduceOpening {
   }
 
   /** One batch of a request after the other: what waits for the thread is one job for each connection, however many partitions a request has. */
-  private async judgeAll(pending: PendingProduce, unopened: readonly (readonly [number, ValidationConfig])[]): Promise<Int16Array> {
+  private async judgeAll(
+    pending: PendingProduce,
+    unopened: readonly (readonly [number, ValidationConfig])[],
+  ): Promise<ReadonlyMap<number, Verdict>> {
     const { owner } = pending;
-    const verdicts = new Int16Array(pending.view.partitionCount);
+    const verdicts = new Map<number, Verdict>();
     const nowMs = Date.now();
+    let namedMax = REQUEST_RECORDS_NAMED_MAX;
     for (const [slot, config] of unopened) {
+      const isTimed = config.messageTimestampType === 'CreateTime';
+      const min = isTimed ? nowMs - config.messageTimestampBeforeMsMax : -Infinity;
+      const max = isTimed ? nowMs + config.messageTimestampAfterMsMax : Infinity;
+      const position = pending.view.recordsPosition[slot] as number;
+      const length = pending.view.recordsLength[slot] as number;
+      const finding = await this.opener.open({
+        kind: 'validate',
+        slab: this.slab,
+        position,
+        length,
+        timestampMin: min,
+        timestampMax: max,
+        isTimed,
+        namedMax: Math.min(RECORDS_NAMED_MAX, namedMax),
+      });
+      // The bytes may be another request's by now.
       if (owner === null || !owner.open || pending.owner !== owner) break;
-      verdicts[slot] = CODES[(await this.validate(pending, slot, config, nowMs)).kind];
+      if (finding.kind === 'valid' && finding.mended !== null)
+        writeMaxTimestamp(this.bytes, position, finding.mended.maxTimestamp, finding.mended.crc);
+      if (finding.kind === 'timestamps') namedMax -= finding.records.length;
+      const verdict = verdictOf(finding, min, max);
+      if (verdict !== null) verdicts.set(slot, verdict);
     }
     return verdicts;
   }
+}
 
-  private validate({ view }: PendingProduce, slot: number, config: ValidationConfig, nowMs: number): Promise<BatchFinding> {
-    const isTimed = config.messageTimestampType === 'CreateTime';
-    return this.opener.open({
-      kind: 'validate',
-      slab: this.slab,
-      position: view.recordsPosition[slot] as number,
-      length: view.recordsLength[slot] as number,
-      timestampMin: isTimed ? nowMs - config.messageTimestampBeforeMsMax : -Infinity,
-      timestampMax: isTimed ? nowMs + config.messageTimestampAfterMsMax : Infinity,
-    });
+/** Null for a batch that is right. One that is too large opened may be split by the producer; a job that failed says nothing about the batch, which may be sent again. */
+function verdictOf(finding: BatchFinding, min: number, max: number): Verdict | null {
+  switch (finding.kind) {
+    case 'valid':
+      return null;
+    case 'malformed':
+      return { errorCode: ErrorCode.INVALID_RECORD, recordErrors: finding.record >= 0 ? [malformedRecord(finding.record)] : [] };
+    case 'timestamps':
+      return { errorCode: ErrorCode.INVALID_TIMESTAMP, recordErrors: untimelyRecords(finding.records, min, max) };
+    case 'unopened':
+      return { errorCode: ErrorCode.MESSAGE_TOO_LARGE, recordErrors: [] };
+    case 'failed':
+      return { errorCode: ErrorCode.REQUEST_TIMED_OUT, recordErrors: [] };
+    case 'found':
+    case 'none':
+      // Answers to another question.
+      return { errorCode: ErrorCode.UNKNOWN_SERVER_ERROR, recordErrors: [] };
   }
 }

@@ -5,8 +5,10 @@
  * and recycled, with its view and results, so the hot path allocates nothing.
  */
 import { assert } from '../lib/assert.ts';
-import { ProduceResults } from '../protocol/produce-response.ts';
+import { ErrorCode } from '../protocol/errors.ts';
+import { ProduceResults, type RecordError } from '../protocol/produce-response.ts';
 import { ProduceView } from '../protocol/produce-view.ts';
+import { malformedRecord } from './record-errors.ts';
 import { Grant, type ReceiveRegions } from './regions.ts';
 import type { ShardLink } from './shard-link.ts';
 
@@ -36,6 +38,12 @@ export interface ProduceTarget {
   readonly logStartOffset: number;
 }
 
+/** Why a batch that was opened is refused. */
+export interface Verdict {
+  readonly errorCode: number;
+  readonly recordErrors: readonly RecordError[];
+}
+
 /** One Produce request. */
 export class PendingProduce {
   /** Number of its slot. */
@@ -61,8 +69,8 @@ export class PendingProduce {
   done = false;
   /** Its turn came and could not be used: it stands in the line of a link, or waits for a partition that is moving. */
   waiting = false;
-  /** What became of its compressed batches where the topic wants them opened, by slot; null until all were. */
-  verdicts: Int16Array | null = null;
+  /** What is wrong with its compressed batches where the topic wants them opened, by slot; null until all were. */
+  verdicts: ReadonlyMap<number, Verdict> | null = null;
   /** The link in whose line it stands while waiting, if that is why. */
   waitsFor: ShardLink | null = null;
 
@@ -82,20 +90,23 @@ export class PendingProduce {
     this.done = count === 0;
   }
 
-  /** Outcome of one partition. */
-  onOutcome(slot: number, errorCode: number, baseOffset: number, logAppendTimeMs: number): void {
-    assert(this.answersOwed > 0 && slot < this.view.partitionCount, 'outcome for nothing');
-    if (errorCode === 0) this.results.succeed(slot, baseOffset, logAppendTimeMs, (this.targets[slot] as ProduceTarget).logStartOffset);
-    else this.results.fail(slot, errorCode);
-    this.answersOwed--;
-    this.done = this.answersOwed === 0;
+  /** The batch of one partition was appended. */
+  onAppended(slot: number, baseOffset: number, logAppendTimeMs: number): void {
+    this.onOutcome(slot);
+    this.results.succeed(slot, baseOffset, logAppendTimeMs, (this.targets[slot] as ProduceTarget).logStartOffset);
   }
 
-  /** Whether any partition was refused. Meaningful when done. */
-  get hasError(): boolean {
-    const { errorCode } = this.results;
-    for (let slot = 0; slot < this.view.partitionCount; slot++) if (errorCode[slot] !== 0) return true;
-    return false;
+  /** It was not. `badRecord`: where the code is INVALID_RECORD, the index of the record that is why; −1: none. */
+  onRefused(slot: number, errorCode: number, badRecord: number): void {
+    this.onOutcome(slot);
+    this.results.fail(slot, errorCode);
+    if (errorCode === ErrorCode.INVALID_RECORD && badRecord >= 0) this.results.setRecordErrors(slot, [malformedRecord(badRecord)]);
+  }
+
+  private onOutcome(slot: number): void {
+    assert(this.answersOwed > 0 && slot < this.view.partitionCount, 'outcome for nothing');
+    this.answersOwed--;
+    this.done = this.answersOwed === 0;
   }
 }
 

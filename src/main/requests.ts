@@ -6,6 +6,7 @@
  */
 import { assert } from '../lib/assert.ts';
 import { Area, Grant, type ReceiveRegions } from './regions.ts';
+import type { Steps } from './steps.ts';
 
 /** Who outlives the requests of a connection and wants to know its end. */
 export interface CloseListener {
@@ -38,6 +39,8 @@ export interface Request {
   readonly bodyStart: number;
   readonly bodyEnd: number;
   readonly connection: RequestConnection;
+  /** Where much work takes turns with that of others. */
+  readonly steps: Steps;
   /**
    * Answers, exactly once. The pieces, together one whole frame, are written in order; `onDrained` runs when the kernel took them all or the socket died.
    * The request's own bytes are freed.
@@ -70,6 +73,7 @@ export class ApiRequest implements Request {
   readonly bodyStart: number;
   readonly bodyEnd: number;
   readonly connection: ApiRequestOwner;
+  readonly steps: Steps;
   /** Set by `respond`, until the connection writes them. */
   pieces: Buffer[] | null = null;
   onDrained: (() => void) | null = null;
@@ -99,6 +103,7 @@ export class ApiRequest implements Request {
     bodyEnd: number,
     grant: Grant | null,
     regions: ReceiveRegions,
+    steps: Steps,
   ) {
     this.connection = connection;
     this.apiKey = header.apiKey;
@@ -109,6 +114,7 @@ export class ApiRequest implements Request {
     this.bodyStart = header.bodyStart;
     this.bodyEnd = bodyEnd;
     this.regions = regions;
+    this.steps = steps;
     if (grant !== null) grant.moveTo(this.grant);
   }
 

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { ByteWriter } from '../protocol/byte-writer.ts';
 import { produceResponseBytes, writeProduceResponse } from '../protocol/produce-response.ts';
 import type { PendingProduce } from './produce.ts';
+import type { ProduceRefusals } from './produce-refusals.ts';
 
 const SCRATCH_BYTES = 64 * 1024;
 
@@ -16,15 +17,18 @@ export class ResponseWriter {
   private readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   private readonly writer = new ByteWriter(this.scratch);
   private readonly request: Buffer;
+  private readonly refusals: ProduceRefusals;
   private filled = 0;
 
   /** @param request the receive slab, where the names of the topics lie */
-  constructor(request: Buffer) {
+  constructor(request: Buffer, refusals: ProduceRefusals) {
     this.request = request;
+    this.refusals = refusals;
   }
 
   /** Adds the answer to `pending`; {@link flush} must follow before another connection's turn. */
   produce(socket: Socket, pending: PendingProduce): void {
+    if (pending.results.hasErrors) this.refusals.explain(pending);
     const bytes = produceResponseBytes(pending.view, pending.results);
     if (this.filled + bytes > SCRATCH_BYTES) this.flush(socket);
     if (bytes > SCRATCH_BYTES) {

@@ -44,6 +44,8 @@ export class ProduceResults {
   /** -1 on error. */
   logStartOffset: Float64Array;
   throttleTimeMs = 0;
+  /** Whether any partition was refused. */
+  hasErrors = false;
   /** Where the leaders told by {@link setLeader} are; versions 10 and above. */
   nodeEndpoints: readonly NodeEndpoint[] = NO_ENDPOINTS;
   /** Empty for nearly all requests. */
@@ -65,7 +67,8 @@ export class ProduceResults {
       this.logAppendTimeMs = new Float64Array(capacity);
       this.logStartOffset = new Float64Array(capacity);
     }
-    for (let slot = 0; slot < count; slot++) this.fail(slot, ErrorCode.NONE);
+    for (let slot = 0; slot < count; slot++) this.set(slot, ErrorCode.NONE, -1, -1, -1);
+    this.hasErrors = false;
     this.throttleTimeMs = 0;
     this.nodeEndpoints = NO_ENDPOINTS;
     if (this.details.size > 0) this.details.clear();
@@ -73,18 +76,13 @@ export class ProduceResults {
 
   /** The batch of `slot` was appended. */
   succeed(slot: number, baseOffset: number, logAppendTimeMs: number, logStartOffset: number): void {
-    this.errorCode[slot] = ErrorCode.NONE;
-    this.baseOffset[slot] = baseOffset;
-    this.logAppendTimeMs[slot] = logAppendTimeMs;
-    this.logStartOffset[slot] = logStartOffset;
+    this.set(slot, ErrorCode.NONE, baseOffset, logAppendTimeMs, logStartOffset);
   }
 
   /** The batch of `slot` was refused. */
   fail(slot: number, errorCode: number): void {
-    this.errorCode[slot] = errorCode;
-    this.baseOffset[slot] = -1;
-    this.logAppendTimeMs[slot] = -1;
-    this.logStartOffset[slot] = -1;
+    this.set(slot, errorCode, -1, -1, -1);
+    this.hasErrors = true;
   }
 
   /** Words for people; versions 8 and above. */
@@ -107,6 +105,13 @@ export class ProduceResults {
   /** The rare parts of an outcome, if it has any. */
   detailOf(slot: number): Readonly<Detail> | undefined {
     return this.details.size === 0 ? undefined : this.details.get(slot);
+  }
+
+  private set(slot: number, errorCode: number, baseOffset: number, logAppendTimeMs: number, logStartOffset: number): void {
+    this.errorCode[slot] = errorCode;
+    this.baseOffset[slot] = baseOffset;
+    this.logAppendTimeMs[slot] = logAppendTimeMs;
+    this.logStartOffset[slot] = logStartOffset;
   }
 
   private detail(slot: number): Detail {

@@ -164,6 +164,12 @@ export function setMaxTimestamp(buffer: Buffer, position: number, timestampMs: n
   writeInt32(buffer, position + CRC_POSITION, crcOf(buffer, position + ATTRIBUTES_POSITION, covered));
 }
 
+/** Writes the largest timestamp of the batch, ms, with the CRC that it has then. */
+export function writeMaxTimestamp(buffer: Buffer, position: number, timestampMs: number, crcThen: number): void {
+  writeInt64(buffer, position + MAX_TIMESTAMP_POSITION, timestampMs);
+  writeInt32(buffer, position + CRC_POSITION, crcThen);
+}
+
 /**
  * Judges the header of one produced batch that should fill `length` bytes at `position`. The CRC is checked elsewhere.
  *

@@ -15,6 +15,8 @@ export class RecordWalk {
   /** Of the records of the last walk that have a timestamp, ms; Infinity and -1 when none has. */
   timestampMin = Infinity;
   timestampMax = NO_TIMESTAMP;
+  /** Index of the record at which the last walk ended with INVALID_RECORD; -1 when it did not, or when it is the batch that is wrong and no record of it. */
+  badRecord = -1;
   private readonly cursor: Cursor = { position: 0 };
 
   /**
@@ -27,6 +29,7 @@ export class RecordWalk {
     const { cursor } = this;
     this.timestampMin = Infinity;
     this.timestampMax = NO_TIMESTAMP;
+    this.badRecord = -1;
     cursor.position = start;
     if (count < 0) return ErrorCode.INVALID_RECORD;
     for (let index = 0; index < count; index++) {
@@ -34,23 +37,28 @@ export class RecordWalk {
       const recordEnd = cursor.position + length;
       // Attributes have a byte, which nobody uses.
       cursor.position++;
-      if (length <= 0 || recordEnd > end) return ErrorCode.INVALID_RECORD;
+      if (length <= 0 || recordEnd > end) return this.refuse(index);
       const timestampDelta = this.readDelta(records, recordEnd);
-      if (timestampDelta === VARINT_BAD || readVarint(records, cursor, recordEnd) !== index) return ErrorCode.INVALID_RECORD;
+      if (timestampDelta === VARINT_BAD || readVarint(records, cursor, recordEnd) !== index) return this.refuse(index);
       const timestamp = base + timestampDelta;
       if (timestamp !== NO_TIMESTAMP) {
         if (timestamp < this.timestampMin) this.timestampMin = timestamp;
         if (timestamp > this.timestampMax) this.timestampMax = timestamp;
       }
       // Key and value.
-      if (!this.skipBytes(records, recordEnd, -1) || !this.skipBytes(records, recordEnd, -1)) return ErrorCode.INVALID_RECORD;
+      if (!this.skipBytes(records, recordEnd, -1) || !this.skipBytes(records, recordEnd, -1)) return this.refuse(index);
       const headers = readVarint(records, cursor, recordEnd);
-      if (headers < 0) return ErrorCode.INVALID_RECORD;
+      if (headers < 0) return this.refuse(index);
       for (let i = 0; i < headers; i++)
-        if (!this.skipBytes(records, recordEnd, 0) || !this.skipBytes(records, recordEnd, -1)) return ErrorCode.INVALID_RECORD;
-      if (cursor.position !== recordEnd) return ErrorCode.INVALID_RECORD;
+        if (!this.skipBytes(records, recordEnd, 0) || !this.skipBytes(records, recordEnd, -1)) return this.refuse(index);
+      if (cursor.position !== recordEnd) return this.refuse(index);
     }
     return cursor.position === end ? ErrorCode.NONE : ErrorCode.INVALID_RECORD;
+  }
+
+  private refuse(index: number): ErrorCode {
+    this.badRecord = index;
+    return ErrorCode.INVALID_RECORD;
   }
 
   /** A timestamp delta; VARINT_BAD when there is none. Nearly all fit in 32 bits, and only those that do not cost an object. */

@@ -8,7 +8,7 @@
  *   word 4      handle            partition handle
  *   word 5      flags             see CompletionFlag
  *   word 6, 7   baseOffset        low and high half
- *   word 8      lastOffsetDelta
+ *   word 8      lastOffsetDelta   of a batch refused with INVALID_RECORD: index of its first bad record, −1 for none
  *   word 9      position          of the batch in its segment, bytes
  *   word 10     length            of the batch, bytes
  *   word 11     leaderEpoch
@@ -42,6 +42,7 @@ export const Completion = {
   flags: 5,
   baseOffset: 6,
   lastOffsetDelta: 8,
+  badRecord: 8,
   position: 9,
   length: 10,
   leaderEpoch: 11,

@@ -1,6 +1,7 @@
 /**
- * Threads that help a shard sync several files at once: each `fdatasync` waits for the device on its own, and three that wait together take little longer than
- * one. The shard (the boss) lays out the descriptors of its group and takes part itself, so a crew that is not there yet, or slow to wake, costs nothing.
+ * Threads that help a shard (or main, as it starts) sync several files at once: each `fdatasync` waits for the device on its own, and three that wait
+ * together take little longer than one. The shard (the boss) lays out the descriptors of its group and takes part itself, so a crew that is not there yet,
+ * or slow to wake, costs nothing.
  *
  *   word 0        ticket: round · 256 + descriptors not taken yet   (boss sets, all take by compare-and-swap)
  *   word 16       done: descriptors synced in this round            (all count up; the boss sleeps on it)

@@ -124,7 +124,7 @@ export class ShardControl {
     // What the first checkpoint of this generation names must be in every later one: it is taken even when nothing can be recorded of it now.
     if (refusal !== null && !recovered) return this.shard.reply({ kind: 'opened', handle, error: refusal });
     this.shard.movedOut.delete(partitionKey(state.topicId, state.partition));
-    const partition = new ShardPartition(handle, state, config, leaderEpoch);
+    const partition = new ShardPartition(handle, state, config, leaderEpoch, this.parts.producers.undo);
     if (!recovered) this.parts.producers.fitToJournal(partition.producers);
     this.parts.producers.onOpened(partition, nowMs);
     this.shard.partitions[handle] = partition;

@@ -1,5 +1,8 @@
 /** The batches of one duty cycle as flat, preallocated arrays: no object per batch. Batches of one partition are linked in arrival order. */
 
+/** In the place of the next batch: this one was refused before it was staged. */
+export const NEVER_STAGED = -2;
+
 /** See the file header. Entries 0 … count − 1 are valid until {@link clear}. */
 export class Group {
   readonly capacity: number;
@@ -21,6 +24,8 @@ export class Group {
   readonly position: Float64Array;
   readonly maxTimestamp: Float64Array;
   readonly logAppendTime: Float64Array;
+  /** Of a batch refused with INVALID_RECORD: index of its first bad record, or −1. Of any other it means nothing. */
+  readonly badRecord: Int32Array;
   /** Next batch of the same partition in this group, or −1. */
   readonly next: Int32Array;
 
@@ -39,6 +44,7 @@ export class Group {
     this.position = new Float64Array(capacity);
     this.maxTimestamp = new Float64Array(capacity);
     this.logAppendTime = new Float64Array(capacity);
+    this.badRecord = new Int32Array(capacity);
     this.next = new Int32Array(capacity);
   }
 
@@ -60,5 +66,11 @@ export class Group {
     this.next[i] = -1;
     this.bytes += length;
     return i;
+  }
+
+  /** Batch `i` is refused and not staged. `badRecord`: see there. */
+  refuse(i: number, badRecord: number): void {
+    this.next[i] = NEVER_STAGED;
+    this.badRecord[i] = badRecord;
   }
 }

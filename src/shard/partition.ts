@@ -1,6 +1,7 @@
 /** A partition as its shard sees it. Everything here is owned by the shard's thread. */
 import type { LogState, PartitionConfig, PartitionState, SegmentState } from '../log/partition-state.ts';
 import { ProducerTable } from '../log/producer-table.ts';
+import type { ProducerUndo } from '../log/producer-undo.ts';
 
 /** In the place of a timestamp: not looked up yet. Less than any timestamp, so that the first look finds out. */
 export const UNKNOWN_AGE = -Infinity;
@@ -28,8 +29,8 @@ export interface OpenSegment {
  */
 export class ShardPartition {
   readonly handle: number;
-  /** What is committed of its log; {@link snapshot} has the producers too. */
-  readonly state: LogState;
+  /** What is committed of its log; {@link snapshot} has the producers too. `lastAppendTime` is ahead by what is staged: it only ever grows. */
+  readonly state: LogState & { lastAppendTime: number };
   /** Includes what is staged. */
   producers: ProducerTable;
   config: PartitionConfig;
@@ -66,14 +67,12 @@ export class ShardPartition {
   /** The active segment takes no batch with a later timestamp, ms, and none after that time (segment-age.ts). */
   rollAboveTimestamp = UNKNOWN_AGE;
   rollAfterMs = Infinity;
-  /** Log-append time never goes backwards within a partition. */
-  lastAppendTime = -1;
 
-  constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number) {
+  constructor(handle: number, state: PartitionState, config: PartitionConfig, leaderEpoch: number, undo: ProducerUndo) {
     this.handle = handle;
     const { producers, ...log } = state;
-    this.state = log;
-    this.producers = new ProducerTable(producers);
+    this.state = { ...log, lastAppendTime: log.lastAppendTime ?? -1 };
+    this.producers = new ProducerTable(producers, undo);
     this.config = config;
     this.leaderEpoch = leaderEpoch;
     this.stagedEnd = state.endOffset;

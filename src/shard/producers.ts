@@ -6,6 +6,7 @@
  * producers are refused with an error that clients answer by trying again. Those that are known go on, and no promise is broken.
  */
 import { PRODUCER_ROW_BYTES, sequenceAfter, type ProducerTable } from '../log/producer-table.ts';
+import { ProducerUndo } from '../log/producer-undo.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { baseSequence, isTransactional, lastOffsetDelta, producerEpoch, producerId } from '../protocol/record-batch.ts';
 import type { ShardHost } from './host.ts';
@@ -21,6 +22,8 @@ const SWEEP_INTERVAL_MS = 1000;
 
 /** See the file header. */
 export class Producers {
+  /** Of the tables of all partitions. */
+  readonly undo = new ProducerUndo();
   private readonly shard: ShardHost;
   /** Producers that fit a journal entry with a partition's whole state. */
   private readonly journaledMax: number;

@@ -14,6 +14,13 @@ const NO_TIMESTAMP = -1;
 export class RecordChecks {
   private readonly walk = new RecordWalk();
 
+  /** Index of the record for which {@link check} refused a batch, once; -1: for none. */
+  takeBadRecord(): number {
+    const { badRecord } = this.walk;
+    this.walk.badRecord = -1;
+    return badRecord;
+  }
+
   /**
    * Judges the records of the batch of `length` bytes at `position`, whose header and CRC are right.
    * @returns an error code: NONE, INVALID_RECORD, or INVALID_TIMESTAMP for times too far from `nowMs` (where they count: not where the broker gives its own)

@@ -4,7 +4,7 @@ import { CountingDisk } from '../log/counting-disk.ts';
 import { beginShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
-import { NodeDisk, tryFdatasync } from '../log/node-disk.ts';
+import { NodeDisk, trySync } from '../log/node-disk.ts';
 import { PortControl } from '../ring/control.ts';
 import { DoorbellRinger } from '../ring/doorbell.ts';
 import { OperationCounter } from '../ring/operation-counter.ts';
@@ -21,7 +21,7 @@ const IDLE_SLEEP_MS = 100;
 const JOB_SLEEP_MS = 5;
 
 const data = workerData as ShardWorkerData;
-const crew = new SyncCrewBoss(data.crew, tryFdatasync);
+const crew = new SyncCrewBoss(data.crew, trySync);
 const disk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
 const { begins } = data;
 const submissions = new RingConsumer(data.submissions);

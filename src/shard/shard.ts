@@ -38,7 +38,7 @@ import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ShardControl } from './control.ts';
-import { Group } from './group.ts';
+import { Group, NEVER_STAGED } from './group.ts';
 import type { ShardHost } from './host.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
 import type { ShardPartition } from './partition.ts';
@@ -222,7 +222,7 @@ export class Shard implements ShardHost {
         break;
       }
       group.errorCode[i] = code;
-      if (code !== ErrorCode.NONE) group.next[i] = NEVER_STAGED;
+      if (code !== ErrorCode.NONE) group.refuse(i, this.records.takeBadRecord());
       taken++;
     }
     if (taken > 0) submissions.release(taken);
@@ -278,8 +278,8 @@ export class Shard implements ShardHost {
     if (!given) stampBatch(slab, at, partition.stagedEnd, epoch);
     let appendTime = -1;
     if (stampsTime) {
-      appendTime = Math.max(nowMs, partition.lastAppendTime);
-      partition.lastAppendTime = appendTime;
+      appendTime = Math.max(nowMs, partition.state.lastAppendTime);
+      partition.state.lastAppendTime = appendTime;
       setLogAppendTime(slab, at, appendTime, crc32cAt);
     }
     const delta = lastOffsetDelta(slab, at);
@@ -564,7 +564,7 @@ export class Shard implements ShardHost {
     words[at + Completion.errorCode] = errorCode;
     words[at + Completion.handle] = group.handle[i] as number;
     words[at + Completion.flags] = flags;
-    if (errorCode !== ErrorCode.NONE) return;
+    if (errorCode !== ErrorCode.NONE) return void (words[at + Completion.badRecord] = group.badRecord[i] as number);
     setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
     words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
     words[at + Completion.position] = group.position[i] as number;
@@ -596,5 +596,3 @@ const REFERENCES_AT_ONCE = 8;
 const BULK_STAYS_PART = 4;
 /** Internal answer of staging: the group must be committed before this batch's partition can roll. */
 const MUST_ROLL_FIRST = -1000;
-/** Marks a batch that was refused before it was staged. */
-const NEVER_STAGED = -2;

@@ -1,6 +1,6 @@
 /** Entry of a thread that helps a shard sync several files at once (ring/sync-crew.ts). It owns nothing and lives until main ends it. */
 import { workerData } from 'node:worker_threads';
-import { tryFdatasync } from '../log/node-disk.ts';
+import { trySync } from '../log/node-disk.ts';
 import { helpSync } from '../ring/sync-crew.ts';
 
 /** `workerData` of such a thread. */
@@ -8,4 +8,4 @@ export interface SyncWorkerData {
   readonly crew: SharedArrayBuffer;
 }
 
-helpSync((workerData as SyncWorkerData).crew, tryFdatasync);
+helpSync((workerData as SyncWorkerData).crew, trySync);

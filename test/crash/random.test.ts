@@ -2,38 +2,18 @@
  * kill -9 at random moments under load, again and again on one data folder: in `fsync` and `page-cache` nothing acknowledged is lost, and the broker always
  * starts again. Some deaths come while it starts. `npm run crash -- --random 50 --seed S`.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { Prng } from '../../src/lib/prng.ts';
-import { delay, eventually, spawnBroker, startBroker } from '../support/broker-process.ts';
+import { delay, eventually } from '../support/broker-process.ts';
 import type { KafkaClient } from '../support/kafka-client.ts';
 import { History, isDeath, type TopicHistory } from './history.ts';
+import { testRounds } from './rounds.ts';
 
-const rounds = Number(process.env['CRASH_RANDOM'] ?? 10);
-const seed = Number(process.env['CRASH_SEED'] ?? 1);
-/** Rounds on one folder; then a new one, so that reading it all back stays quick. */
-const ROUNDS_PER_FOLDER = 10;
 const IN_FLIGHT = 8;
-const SETTINGS = {
-  'ringlog.journal.bytes': 64 << 20,
-  'ringlog.checkpoint.interval.bytes': 4 << 20,
-  'ringlog.checkpoint.interval.ms': 200,
-  'log.retention.check.interval.ms': 100,
-};
-const root = mkdtempSync(join(tmpdir(), 'ringlog-crash-'));
-const prng = new Prng(seed);
 
 let history = new History();
-let passed = 0;
 let acknowledged = 0;
 let serial = 0;
-
-afterAll(() => {
-  rmSync(root, { recursive: true, force: true });
-  console.log(`crash: ${passed} passed, ${rounds - passed} failed (${acknowledged} records acknowledged, seed ${seed})`);
-});
 
 /** Sends until the broker dies. */
 async function load(client: KafkaClient, topic: TopicHistory, sizes: Prng): Promise<void> {
@@ -55,17 +35,8 @@ async function load(client: KafkaClient, topic: TopicHistory, sizes: Prng): Prom
   await Promise.all(inFlight);
 }
 
-test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', async (round) => {
-  const dataDir = join(root, String(Math.floor(round / ROUNDS_PER_FOLDER)));
-  const fresh = round % ROUNDS_PER_FOLDER === 0;
+testRounds(async ({ broker, fresh, prng, startNext }) => {
   if (fresh) history = new History();
-  // Dying on the way up, once or twice.
-  while (prng.chance(fresh ? 0 : 0.4)) {
-    const dying = spawnBroker({ dataDir, settings: SETTINGS });
-    await delay(prng.below(600));
-    await dying.kill();
-  }
-  const broker = await startBroker({ dataDir, settings: SETTINGS });
   const client = await broker.connect();
   if (fresh) {
     for (const name of ['a', 'b']) {
@@ -84,11 +55,11 @@ test.for(Array.from({ length: rounds }, (_, n) => n))('round %i', async (round) 
   broker.child.kill('SIGKILL');
   await Promise.all(loads);
   client.close();
-  const next = await startBroker({ dataDir, settings: SETTINGS });
+  const next = await startNext();
   for (const line of next.log) expect(['torn-tail', undefined]).toContain(line['kind']);
   const reader = await next.connect();
   await history.verify(reader);
   reader.close();
   await next.kill();
-  passed++;
+  return acknowledged - before;
 });

@@ -265,6 +265,31 @@ describe('a failing fdatasync', () => {
   });
 });
 
+describe('a start after kill -9 of a broker with many partitions', () => {
+  const PARTITIONS = 200;
+
+  it('is refused when a sync fails in any of its threads, and serves everything when none does', async (context) => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const settings = { 'ringlog.checkpoint.interval.ms': 3_600_000 };
+    const first = await startBroker({ dataDir, settings });
+    const client = await first.connect();
+    await client.createTopic('wide', PARTITIONS);
+    for (let n = 0; n < PARTITIONS; n++) expect((await client.produce('wide', n, batchOf([`${n}`]))).errorCode).toBe(0);
+    await first.kill();
+
+    // The first sync of each thread succeeds.
+    const refused = await startRefused({ dataDir, wrapper: strace(context, 'error=EIO:when=2+') });
+    expect(refused.ended.code).toBe(1);
+    expect(refused.stderr).toMatch(/fdatasync one of \d+ files from \S+\.log to \S+\.log: EIO/);
+
+    const next = await startBroker({ dataDir });
+    expect(next.log.some(({ msg }) => msg === 'recovered after an unclean stop')).toBe(true);
+    const reader = await next.connect();
+    for (let n = 0; n < PARTITIONS; n++) expect((await reader.readAll('wide', n)).map(({ value }) => value)).toEqual([`${n}`]);
+    expect((await next.stop()).code).toBe(0);
+  });
+});
+
 describe('a slow fdatasync', () => {
   const QUICK = 30;
 

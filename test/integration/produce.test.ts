@@ -5,7 +5,9 @@ import type { Broker } from '../../src/broker.ts';
 import type { BrokerSettings } from '../../src/config/settings.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { createTopics } from '../../src/protocol/apis/19-create-topics.ts';
+import { ErrorCode } from '../../src/protocol/errors.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/frame.ts';
+import { buildBatch } from '../../src/protocol/record.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { batchOf, produceFrame, WireClient } from '../support/wire-client.ts';
 
@@ -113,5 +115,24 @@ describe('produce through real shards', () => {
     }
     expect([...all.keys()].sort()).toEqual(MODES.flatMap((mode) => [0, 1, 2].map((partition) => `${mode}-${partition}`)).sort());
     for (const list of all.values()) expect(list.sort((a, b) => a - b)).toEqual(Array.from({ length: list.length }, (_, n) => n));
+  });
+
+  it('names the records for which a batch is refused', async () => {
+    const { port } = await startBroker({ 'log.message.timestamp.after.max.ms': 3_600_000 });
+    await createModes(port);
+    const client = await WireClient.connect(port);
+    const malformed = buildBatch({ records: [{ offsetDelta: 0 }, { offsetDelta: 2 }], lastOffsetDelta: 1 });
+    const late = buildBatch({ records: [5, Date.now() * 2, 6].map((timestamp) => ({ value: 'x', timestamp })) });
+    for (const mode of MODES) {
+      const parts = [malformed, late, batchOf(10)].map((records, partition) => ({ partition, records }));
+      client.write(produceFrame(1, mode, parts));
+      const answers = (await client.nextProduce()).body.responses[0]!.partitionResponses;
+      expect(answers.map(({ errorCode }) => errorCode)).toEqual([ErrorCode.INVALID_RECORD, ErrorCode.INVALID_TIMESTAMP, ErrorCode.NONE]);
+      const named = answers.map(({ recordErrors }) => recordErrors.map(({ batchIndex }) => batchIndex));
+      expect(named).toEqual([[1], [1], []]);
+      expect(answers[0]!.errorMessage).toContain('Record 1 is malformed');
+      expect(answers[1]!.errorMessage).toContain('timestamps that are out of range');
+    }
+    client.destroy();
   });
 });

@@ -153,17 +153,7 @@ export class FakeDisk implements Disk {
 
   /** In an order of chance: a crash in between leaves any of them durable. A failure of one does not keep the others from being synced. */
   fdatasyncMany(fds: readonly number[]): void {
-    const left = [...fds];
-    let failure: unknown = null;
-    while (left.length > 0) {
-      try {
-        this.fdatasync(left.splice(this.prng.below(left.length), 1)[0] as number);
-      } catch (error) {
-        if (!(error instanceof DiskError)) throw error;
-        failure ??= error;
-      }
-    }
-    if (failure !== null) throw failure;
+    this.inAnyOrder(fds, (fd) => this.fdatasync(fd));
   }
 
   size(fd: number): number {
@@ -264,6 +254,11 @@ export class FakeDisk implements Disk {
     });
   }
 
+  /** In an order of chance too. */
+  syncFolders(paths: readonly string[]): void {
+    this.inAnyOrder(paths, (path) => this.syncFolder(path));
+  }
+
   /** The process is gone; the kernel and its page cache live on. */
   killProcess(): void {
     this.failOpen = null;
@@ -358,6 +353,20 @@ export class FakeDisk implements Disk {
     let used = 0;
     for (const inode of this.files.values()) used += inode.size;
     return used;
+  }
+
+  private inAnyOrder<T>(items: readonly T[], run: (item: T) => void): void {
+    const left = [...items];
+    let failure: unknown = null;
+    while (left.length > 0) {
+      try {
+        run(left.splice(this.prng.below(left.length), 1)[0] as T);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        failure ??= error;
+      }
+    }
+    if (failure !== null) throw failure;
   }
 
   private checkOpen(path: string): void {

@@ -36,7 +36,7 @@ export interface SimTopic {
   readonly number: number;
   durability: Durability;
   segmentBytes: number;
-  readonly appendTime: boolean;
+  appendTime: boolean;
   handle: number;
   /** Name of the shard that serves it. */
   shard: string;
@@ -236,4 +236,12 @@ function skipDamage(state: PartitionState, expected: number, found: number): num
   let next = expected;
   for (const range of state.damaged) if (range.from <= next && next < range.to && found >= range.to) next = range.to;
   return next;
+}
+
+/** Whether the bytes at the place of a record are its own. */
+export function expectRecord(disk: FakeDisk, topic: SimTopic, fd: number, record: SimRecord, who: string): void {
+  const batch = Buffer.alloc(record.batch.length);
+  disk.read(fd, batch, 0, batch.length, record.position);
+  const same = Number(batch.readBigInt64BE(0)) === record.baseOffset && holdsBatch(topic, record, batch);
+  check(same, `${topic.id}: ${who} of offset ${record.baseOffset} sees other bytes`);
 }

@@ -7,6 +7,7 @@ import { readBatchHead, readIntactBatch } from '../../src/log/batch-reader.ts';
 import type { Disk } from '../../src/log/disk.ts';
 import { Journal } from '../../src/log/journal.ts';
 import { JobStatus } from '../../src/log/messages.ts';
+import { OwedSyncs } from '../../src/log/owed-syncs.ts';
 import { SegmentPool } from '../../src/log/pool.ts';
 import { EntryType } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
@@ -20,8 +21,9 @@ import { Retention } from '../../src/shard/retention.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
+import { SimFiles } from './files.ts';
 import { expectCaught, replace, type Planted } from './planting.ts';
-import { DATA, Simulation } from './simulation.ts';
+import { DATA } from './simulation.ts';
 
 /** What a recovery that trusts a scan finds: every intact batch that follows the end, whoever wrote it. */
 function trustScan(recovered: Recovered, disk: FakeDisk): void {
@@ -69,6 +71,7 @@ function withoutRedo(disk: FakeDisk): Disk {
         return (fd: number, pieces: readonly Uint8Array[], position: number) =>
           segments.has(fd) ? undefined : target.write(fd, pieces, position);
       if (name === 'fdatasync') return (fd: number) => (segments.has(fd) ? undefined : target.fdatasync(fd));
+      if (name === 'fdatasyncMany') return (fds: readonly number[]) => target.fdatasyncMany(fds.filter((fd) => !segments.has(fd)));
       return (target[name] as (...args: unknown[]) => unknown).bind(target);
     },
   });
@@ -79,6 +82,8 @@ function withoutFolderSyncs(disk: FakeDisk): Disk {
   return new Proxy<Disk>(disk, {
     get(target, name: keyof Disk) {
       if (name === 'syncFolder') return (path: string) => (path.includes('/topics') ? undefined : target.syncFolder(path));
+      if (name === 'syncFolders')
+        return (paths: readonly string[]) => target.syncFolders(paths.filter((path) => !path.includes('/topics')));
       return (target[name] as (...args: unknown[]) => unknown).bind(target);
     },
   });
@@ -106,6 +111,19 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'unsynced bytes are served after recovery: what reads back is not rewritten',
     plant: () => ({ recoveryDisk: withoutRedo }),
+    says: /stands offset|is gone|never sent|ends at|damage reported/,
+  },
+  {
+    bug: 'recovery does not sync what it has rewritten',
+    plant: () =>
+      replace(OwedSyncs, 'settleFiles', function (this: any) {
+        this.close();
+      }),
+    says: /stands offset|is gone|never sent|ends at|damage reported/,
+  },
+  {
+    bug: 'recovery never settles what is owed at the end',
+    plant: () => replace(OwedSyncs, 'settle', () => undefined),
     says: /stands offset|is gone|never sent|ends at|damage reported/,
   },
   {
@@ -152,7 +170,7 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'what a crash left of deleted segments stays on the disk',
-    plant: () => void vi.spyOn(Simulation.prototype, 'giveAwayLeftovers').mockImplementation(() => undefined),
+    plant: () => void vi.spyOn(SimFiles.prototype, 'giveAwayLeftovers').mockImplementation(() => undefined),
     says: /is still there/,
   },
   {

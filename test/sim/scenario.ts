@@ -41,7 +41,7 @@ export function runSeed(options: SimOptions): RunSummary {
   sim.start();
   check(sim.lastRecovery?.clean === true, 'a clean stop was not recognised');
   sim.verifyRecovered(Survives.stop);
-  sim.giveAwayLeftovers();
+  sim.files.giveAwayLeftovers();
   sim.expectNoLeftovers();
   const { acks, refusals, starts, retirements, recycled } = sim;
   const { duplicates, confirmed } = sim.producers;
@@ -193,9 +193,9 @@ function step(sim: Simulation): void {
   else if (dice < 84 && online.length > 0) sim.changeDurability(prng.pick(online), prng.pick(MODES));
   else if (dice < 86 && online.length > 2) sim.deleteTopic(prng.pick(online));
   else if (dice < 89 && online.length > 0) change(sim, prng.pick(online));
-  else if (dice < 92 && online.length > 0) sim.beginSlowRead(prng.pick(online));
-  else if (dice < 94) sim.finishSlowReads();
-  else if (dice === 95 && prng.chance(0.5)) sim.giveAwayLeftovers();
+  else if (dice < 92 && online.length > 0) sim.files.beginRead(prng.pick(online));
+  else if (dice < 94) sim.files.finishReads();
+  else if (dice === 95 && prng.chance(0.5)) sim.files.giveAwayLeftovers();
   else if (dice < 98) trouble(sim, dice);
   else {
     sim.retryOpens();

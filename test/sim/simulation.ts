@@ -3,96 +3,39 @@
  * seed. Stands in for the rest of main with as little as possible, and keeps a history against which everything is checked (history.ts).
  */
 import { beginGeneration } from '../../src/log/begin.ts';
-import { DiskError, type Disk } from '../../src/log/disk.ts';
-import { beginShard, generationNumber } from '../../src/log/generation.ts';
-import { Journal } from '../../src/log/journal.ts';
+import type { Disk } from '../../src/log/disk.ts';
 import { runKeeperWork } from '../../src/log/keeper.ts';
-import { generationFolder, partitionFolder, segmentOffset, segmentPath } from '../../src/log/layout.ts';
-import { JobStatus, type FromShard, type KeeperWork, type LogStartChange, type ToShard } from '../../src/log/messages.ts';
-import {
-  emptyPartition,
-  type Durability,
-  type LogState,
-  type PartitionConfig,
-  type PartitionState,
-} from '../../src/log/partition-state.ts';
+import { partitionFolder, segmentOffset } from '../../src/log/layout.ts';
+import { JobStatus, type FromShard, type ToShard } from '../../src/log/messages.ts';
+import { emptyPartition, type Durability, type LogState, type PartitionState } from '../../src/log/partition-state.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
-import { retireLeftovers, retireSegments, retireTopic, type PoolLimits } from '../../src/log/retire.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { PartitionView } from '../../src/main/partition-view.ts';
-import { RetiredSegments, type Leftovers } from '../../src/main/retired-segments.ts';
+import { RetiredSegments } from '../../src/main/retired-segments.ts';
 import { ShardCalls } from '../../src/main/shard-calls.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
-import { ErrorCode } from '../../src/protocol/errors.ts';
 import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
 import { stampBatch } from '../../src/protocol/record-batch.ts';
-import { Completion, CompletionFlag, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
-import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
-import { createRing, RingConsumer, RingProducer } from '../../src/ring/ring.ts';
+import { Completion, CompletionKind } from '../../src/ring/completion.ts';
 import { createSlab, SlabAllocator } from '../../src/ring/slab.ts';
-import { offerAppend, SUBMISSION_WORDS, SubmissionFlag, SubmissionKind } from '../../src/ring/submission.ts';
-import { Shard } from '../../src/shard/shard.ts';
-import type { ShardSettings } from '../../src/shard/settings.ts';
+import { offerAppend, SubmissionFlag, SubmissionKind } from '../../src/ring/submission.ts';
+import { SimAnswers } from './answers.ts';
 import { FakeDisk, SimulatedCrash } from './fake-disk.ts';
+import { SimFiles, type FileKnobs } from './files.ts';
+import { check, DATA, verifyTopic, type SimRecord, type SimRetention, type SimTopic } from './history.ts';
+import { SimMessages } from './messages.ts';
 import { SimProducers, type Attempt } from './producers.ts';
-import { check, DATA, holdsBatch, Survives, verifyTopic, type SimRecord, type SimRetention, type SimTopic } from './history.ts';
-
-/** Larger than half a segment: not every recycled file holds every batch. */
-const BATCH_BYTES_MAX = 14_000;
-export const SEGMENT_BYTES_MIN = 12_000;
+import { configOf, makeShard, SEGMENT_BYTES_MIN, type ShardKnobs, type ShardSlot } from './shard-slot.ts';
 
 const KEEP_ALL: SimRetention = { retentionMs: Infinity, retentionBytes: Infinity, segmentMs: Infinity, segmentJitterMs: 0 };
 
-/** A segment that left its log, until its file is given away. */
-interface RetiredFile {
-  readonly topic: SimTopic;
-  readonly segmentBase: number;
-  isReleased: boolean;
-}
-
-interface SlowReader {
-  readonly topic: SimTopic;
-  readonly fd: number;
-  readonly record: SimRecord;
-}
-
-export interface ShardSlot {
-  readonly name: string;
-  readonly class: 'sync' | 'buffered';
-  shard: Shard;
-  submissions: RingProducer;
-  completions: RingConsumer;
-  toShard: ToShard[];
-  fromShard: FromShard[];
-  results: JobResults;
-  jobs: { job: number; work: KeeperWork }[];
-  failed: boolean;
-  stopped: boolean | null;
-}
-
 /** Knobs of a scenario. */
-export interface SimOptions {
-  readonly seed: number;
-  readonly referenceBytesMin?: number;
+export interface SimOptions extends ShardKnobs, FileKnobs {
   /** Shards of class `sync` at each start; one unless told otherwise. */
   readonly syncShards?: () => number;
-  readonly checkpointIntervalBytes?: number;
-  readonly recycleBeforeReadersAreDone?: boolean;
-  readonly recycleBeforeRelease?: boolean;
   /** Planted bugs: another disk for recovery, and another outcome of it. */
   readonly recoveryDisk?: (disk: FakeDisk) => Disk;
   readonly afterRecovery?: (recovered: Recovered, disk: FakeDisk) => void;
-}
-
-/** A batch on its way. */
-interface Pending {
-  readonly topic: SimTopic;
-  readonly record: SimRecord;
-  readonly region: number;
-  readonly bytes: number;
-  /** An idempotent producer sent it. */
-  readonly attempt: Attempt<SimTopic> | null;
-  answered: boolean;
 }
 
 /** See the file header. */
@@ -122,24 +65,20 @@ export class Simulation {
   recycled = 0;
   private readonly options: SimOptions;
   private readonly slabMemory = createSlab(4 << 20);
-  private slab = new SlabAllocator(this.slabMemory);
-  private readonly pending = new Map<number, Pending>();
-  private calls = new ShardCalls();
+  slab = new SlabAllocator(this.slabMemory);
+  calls = new ShardCalls();
+  readonly files: SimFiles;
+  readonly answers = new SimAnswers(this);
+  /** Truncations under way. */
+  truncations = 0;
+  private readonly messages = new SimMessages(this);
   private generation = '';
   private syncShards = 1;
-  private readers: SlowReader[] = [];
-  private retiring: (() => boolean)[] = [];
-  private retired: RetiredFile[] = [];
-  private leftovers: Leftovers[] = [];
-  private poolNames = 0;
   private nextHandle = 1;
   private nextId = 1;
   private nextRequest = 1;
   private nextTopic = 1;
   private unclean = 0;
-  private truncations = 0;
-  /** What truncations took from logs. */
-  private readonly cutRecords = new WeakSet<SimRecord>();
   /** A truncation was under way when the broker died. */
   truncationsAsked = false;
 
@@ -148,6 +87,7 @@ export class Simulation {
     this.prng = new Prng(options.seed);
     this.disk = new FakeDisk(this.prng);
     this.disk.nowMs = 1_700_000_000_000;
+    this.files = new SimFiles(this, options);
     this.deletesRecords = (options.seed & 4) !== 0;
     this.hasProducers = (options.seed & 8) !== 0;
   }
@@ -159,41 +99,6 @@ export class Simulation {
 
   set nowMs(nowMs: number) {
     this.disk.nowMs = nowMs;
-  }
-
-  settings(kind: 'sync' | 'buffered'): ShardSettings {
-    return {
-      dataFolder: DATA,
-      class: kind,
-      groupBytesMax: 8192,
-      groupBatchesMax: 12,
-      referenceBytesMin: this.options.referenceBytesMin ?? [1, 1500, 3000, 100_000][this.options.seed & 3]!,
-      journalBytesMax: 1 << 20,
-      journalFileBytes: 160 << 10,
-      syncStepBytes: 8 << 10,
-      checkpointIntervalBytes: this.options.checkpointIntervalBytes ?? 24 << 10,
-      checkpointIntervalMs: 500,
-      reserveBytes: 256 << 10,
-      openSegmentsMax: (this.options.seed & 8) === 0 ? 100 : 1,
-      retentionCheckIntervalMs: 300,
-      producerExpirationMs: 86_400_000,
-      producerCheckIntervalMs: 600_000,
-      partitionProducersMax: 50,
-      producersMax: 1000,
-      spinUs: 0,
-    };
-  }
-
-  config(topic: SimTopic): PartitionConfig {
-    return {
-      durability: topic.durability,
-      segmentBytes: topic.segmentBytes,
-      maxMessageBytes: BATCH_BYTES_MAX,
-      timestampType: topic.appendTime ? 'LogAppendTime' : 'CreateTime',
-      timestampBeforeMsMax: Infinity,
-      timestampAfterMsMax: Infinity,
-      ...topic.retention,
-    };
   }
 
   /** Recovers and begins a new generation. A SimulatedCrash may come out of it. */
@@ -223,25 +128,25 @@ export class Simulation {
     if (this.starts++ > 0 && !recovered.clean) this.unclean++;
     this.generation = generation;
     this.slab = new SlabAllocator(this.slabMemory);
-    this.pending.clear();
+    this.answers.pending.clear();
     this.calls = new ShardCalls();
     this.hadTrouble = disk.capacity < Infinity;
     // Whatever is served from now on is on disk.
     disk.evict(1);
     this.hasEvicted = false;
     this.shards = [];
-    for (const [name, folder] of begun.folders) this.shards.push(this.makeShard(name, folder));
-    this.leftovers = [];
+    for (const name of begun.folders.keys()) this.shards.push(this.makeShard(name));
+    this.files.leftovers = [];
     for (const topic of live) {
       const state = recovered.partitions.get(`${topic.id}/0`) ?? emptyPartition(topic.id, 0);
       const leftovers = RetiredSegments.leftoversOf(state);
-      if (leftovers !== undefined) this.leftovers.push(leftovers);
+      if (leftovers !== undefined) this.files.leftovers.push(leftovers);
       topic.leaderEpoch = this.unclean;
       this.openFresh(topic, structuredClone(state), true);
     }
     for (const slot of this.shards) this.control(slot, { kind: 'begin' });
     for (let i = 0; i < 200 && live.some((topic) => !topic.online); i++) this.workAll();
-    for (const topic of this.topics.values()) if (topic.deleted) this.retire(topic);
+    for (const topic of this.topics.values()) if (topic.deleted) this.files.retire(topic);
     return recovered;
   }
 
@@ -289,7 +194,7 @@ export class Simulation {
     // A worker that starts loads its code from files: without descriptors there is none.
     const { failOpen } = this.disk;
     this.disk.failOpen = null;
-    const slot = this.makeShard(topic.shard, `${generationFolder(DATA, this.generation)}/${topic.shard}`, true);
+    const slot = this.makeShard(topic.shard, true);
     this.disk.failOpen = failOpen;
     this.shards.push(slot);
     this.control(slot, { kind: 'begin' });
@@ -320,13 +225,13 @@ export class Simulation {
       return false;
     }
     // What waits in front of it may be refused: then it does not fit, and must be refused too.
-    if (given) stampBatch(batch, 0, this.expectedEnd(topic), topic.leaderEpoch);
+    if (given) stampBatch(batch, 0, this.answers.expectedEnd(topic), topic.leaderEpoch);
     batch.copy(this.slab.bytes, region);
     const request = this.nextRequest++;
     const record: SimRecord = {
       id,
       batch,
-      given: given ? this.expectedEnd(topic) : -1,
+      given: given ? this.answers.expectedEnd(topic) : -1,
       baseOffset: -1,
       lastOffset: -1,
       leaderEpoch: topic.leaderEpoch,
@@ -338,7 +243,7 @@ export class Simulation {
       timestamp: Number(batch.readBigInt64BE(35)),
     };
     topic.sent.set(id, record);
-    this.pending.set(request, { topic, record, region, bytes: batch.length, attempt, answered: false });
+    this.answers.pending.set(request, { topic, record, region, bytes: batch.length, attempt, answered: false });
     offerAppend(slot.submissions, region, batch.length, request, 0, topic.handle, given ? SubmissionFlag.givenOffsets : 0);
     slot.submissions.publish();
     return true;
@@ -372,14 +277,6 @@ export class Simulation {
     topic.retention = retention;
     topic.retentions.push(retention);
     this.sendConfig(this.slotOf(topic), topic);
-  }
-
-  /** Gives away what the life before left behind. */
-  giveAwayLeftovers(): void {
-    for (const leftovers of this.leftovers.splice(0)) {
-      if (this.topics.get(leftovers.topicId)?.deleted === true) continue;
-      this.trying(() => retireLeftovers(this.disk, DATA, leftovers, this.poolLimits(), () => {}));
-    }
   }
 
   /** Commits the new mode to the metadata and moves the partition if its class changes. */
@@ -426,27 +323,6 @@ export class Simulation {
     if (status === JobStatus.failed) slot.failed = true;
   }
 
-  /** A reader opens a record now and looks at it later. */
-  beginSlowRead(topic: SimTopic): void {
-    if (topic.deleted || topic.records.size === 0 || topic.damagedAllowed) return;
-    const record = this.prng.pick([...topic.records.values()]);
-    if (record.position < 0) return;
-    const fd = this.disk.peek(segmentPath(DATA, topic.id, 0, record.segmentBase));
-    this.readers.push({ topic, fd, record });
-  }
-
-  finishSlowReads(): void {
-    for (const reader of this.readers) {
-      // A truncation may have cut the record while the reader held it; what is deleted, alone or with its topic, is still its own as long as somebody reads it.
-      const isServed = reader.record.lastOffset < reader.topic.view.unsecuredFrom;
-      if (isServed && !this.cutRecords.has(reader.record)) this.expectRecord(reader.topic, reader.fd, reader.record, 'a slow reader');
-      this.disk.close(reader.fd);
-    }
-    this.readers = [];
-    this.retireWaiting();
-    this.giveAwayRetired();
-  }
-
   /** The kernel drops pages. That a sync has failed is known by then: main hears of it a moment later. */
   evictPages(): void {
     for (const slot of this.shards) if (slot.stopped === null) this.work(slot);
@@ -460,7 +336,7 @@ export class Simulation {
 
   /** Stops cleanly. `meanwhile`: what clients go on with, before each cycle of the shards. */
   stop(meanwhile: () => void = () => {}): void {
-    this.finishSlowReads();
+    this.files.finishReads();
     const told = new Set<ShardSlot>();
     for (let i = 0; i < 300 && this.shards.some((slot) => slot.stopped === null); i++) {
       this.nowMs += 100;
@@ -505,12 +381,10 @@ export class Simulation {
 
   /** Forgets what the dead process knew. */
   afterCrash(): void {
-    this.readers = [];
-    this.retiring = [];
-    this.retired = [];
+    this.files.afterCrash();
     this.truncationsAsked = this.truncations > 0;
     this.truncations = 0;
-    this.pending.clear();
+    this.answers.pending.clear();
     for (const topic of this.topics.values()) {
       topic.online = topic.moving = false;
       topic.opening = topic.unopened = null;
@@ -526,50 +400,12 @@ export class Simulation {
     }
   }
 
-  private shardOf(topic: SimTopic): string {
+  shardOf(topic: SimTopic): string {
     return topic.durability === 'fsync' ? `sync-${topic.number % this.syncShards}` : 'buffered-0';
   }
 
-  /** Where a topic's log ends if everything that waits is appended. */
-  private expectedEnd(topic: SimTopic): number {
-    let end = topic.view.highWatermark;
-    for (const { topic: of, record } of this.pending.values()) if (of === topic && !record.shown) end += record.batch.readInt32BE(23) + 1;
-    return end;
-  }
-
-  private makeShard(name: string, folder: string, begins = false): ShardSlot {
-    const kind = name.startsWith('sync') ? 'sync' : 'buffered';
-    const submissions = createRing(64, SUBMISSION_WORDS);
-    const completions = createRing(1024, COMPLETION_WORDS);
-    const jobResults = createJobResults();
-    const toShard: ToShard[] = [];
-    const fromShard: FromShard[] = [];
-    return {
-      name,
-      class: kind,
-      submissions: new RingProducer(submissions),
-      completions: new RingConsumer(completions),
-      toShard,
-      fromShard,
-      results: new JobResults(jobResults),
-      jobs: [],
-      failed: false,
-      stopped: null,
-      shard: new Shard(this.settings(kind), folder, generationNumber(this.generation), {
-        disk: this.disk,
-        submissions: new RingConsumer(submissions),
-        completions: new RingProducer(completions),
-        control: { post: (message) => void fromShard.push(structuredClone(message)), receive: () => toShard.shift() as ToShard },
-        jobResults: new JobResults(jobResults),
-        slab: Buffer.from(this.slabMemory),
-        journal: new Journal(this.disk, folder),
-        begins: begins ? () => void beginShard(this.disk, DATA, this.generation, { shard: name, partitions: [] }) : null,
-        ring: () => {},
-        waitForMain: () => {
-          throw new Error('completion ring full');
-        },
-      }),
-    };
+  private makeShard(name: string, begins = false): ShardSlot {
+    return makeShard(this.disk, this.slabMemory, this.options, this.generation, name, begins);
   }
 
   /** Opens a partition under a new handle, with a view of its own. */
@@ -581,7 +417,7 @@ export class Simulation {
     this.open(topic, state, recovered);
   }
 
-  private open(topic: SimTopic, state: PartitionState, recovered: boolean): void {
+  open(topic: SimTopic, state: PartitionState, recovered: boolean): void {
     topic.online = false;
     topic.opening = state;
     topic.view.loadState(state);
@@ -589,7 +425,7 @@ export class Simulation {
       kind: 'open',
       handle: topic.handle,
       state: structuredClone(state),
-      config: this.config(topic),
+      config: configOf(topic),
       leaderEpoch: topic.leaderEpoch,
       recovered,
     });
@@ -597,7 +433,7 @@ export class Simulation {
 
   private sendConfig(slot: ShardSlot, topic: SimTopic): void {
     topic.configuring++;
-    this.call(slot, { kind: 'configure', handle: topic.handle, config: this.config(topic) });
+    this.call(slot, { kind: 'configure', handle: topic.handle, config: configOf(topic) });
   }
 
   /** A control message that is answered. */
@@ -618,7 +454,7 @@ export class Simulation {
     slot.submissions.publish();
   }
 
-  private byHandle(handle: number): SimTopic | undefined {
+  byHandle(handle: number): SimTopic | undefined {
     for (const topic of this.topics.values()) if (topic.handle === handle) return topic;
     return undefined;
   }
@@ -629,297 +465,12 @@ export class Simulation {
       const at = completions.at(0);
       const words = completions.words;
       const isControl = words[at + Completion.kind] === CompletionKind.control;
-      if (!isControl) this.onAppend(slot, words, at);
+      if (!isControl) this.answers.onAppend(slot, words, at);
       completions.release(1);
       // What it leads to may let the shard work and drain again.
-      if (isControl) this.onControl(slot, slot.fromShard.shift() as FromShard);
-    }
-  }
-
-  private onAppend(slot: ShardSlot, words: Int32Array, at: number): void {
-    const entry = this.pending.get(words[at + Completion.request] as number);
-    check(entry !== undefined, 'a completion for a request that was answered before');
-    const { topic, record } = entry!;
-    const flags = words[at + Completion.flags] as number;
-    const error = words[at + Completion.errorCode] as number;
-    const memory = topic.durability === 'memory' && slot.class === 'buffered';
-    const survives = slot.class === 'sync' ? Survives.power : memory ? Survives.stop : Survives.process;
-    const isAnswer = (flags & CompletionFlag.answer) !== 0;
-    const isDuplicate = error === 0 && isAnswer && (flags & CompletionFlag.released) !== 0 && (flags & CompletionFlag.readable) === 0;
-    if (isDuplicate)
-      this.onDuplicate(entry!, getLong(words, at + Completion.baseOffset), slot.class === 'sync' ? Survives.power : Survives.stop);
-    else if (error !== 0) {
-      this.refusals++;
-      if (entry!.attempt === null) this.checkRefusal(slot, topic, record, error);
-      if (entry!.answered) {
-        // A `memory` batch that could not be written after its answer: its offsets are burnt.
-        check(slot.class === 'buffered', `${topic.id}: an acknowledged batch was refused`);
-        record.acked = false;
-        topic.records.delete(record.baseOffset);
-        topic.damagedAllowed = true;
-      }
-    } else {
-      record.baseOffset = getLong(words, at + Completion.baseOffset);
-      record.lastOffset = record.baseOffset + (words[at + Completion.lastOffsetDelta] as number);
-      check(
-        record.given < 0 || record.given === record.baseOffset,
-        `${topic.id}: a batch with offset ${record.given} got ${record.baseOffset}`,
-      );
-      if ((flags & CompletionFlag.answer) !== 0) {
-        this.acks++;
-        this.trace?.(`${slot.name} ack ${topic.id} batch ${record.id} at ${record.baseOffset}..${record.lastOffset}`);
-        record.acked = true;
-        this.remember(topic, record, survives);
-        this.noteAppendTime(topic, record, getLong(words, at + Completion.logAppendTime));
-      }
-      if ((flags & CompletionFlag.readable) !== 0 && !topic.deleted) this.onReadable(topic, record, words, at, survives);
-    }
-    if (isAnswer) {
-      entry!.answered = true;
-      if (entry!.attempt !== null) this.producers.onAnswer(entry!.attempt, error, getLong(words, at + Completion.baseOffset), isDuplicate);
-    }
-    if ((flags & CompletionFlag.released) === 0) return;
-    this.pending.delete(words[at + Completion.request] as number);
-    this.slab.free(entry!.region, entry!.bytes);
-  }
-
-  /** A batch is refused for a reason. */
-  private checkRefusal(slot: ShardSlot, topic: SimTopic, record: SimRecord, error: number): void {
-    const { length } = record.batch;
-    const isFit =
-      {
-        [ErrorCode.MESSAGE_TOO_LARGE]: length > BATCH_BYTES_MAX,
-        [ErrorCode.RECORD_LIST_TOO_LARGE]: length > SEGMENT_BYTES_MIN,
-        [ErrorCode.OFFSET_OUT_OF_RANGE]: record.given >= 0,
-        // It was sent while the topic was being deleted, or moved to another shard.
-        [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]: topic.deleted || !topic.online || topic.shard !== slot.name,
-        [ErrorCode.KAFKA_STORAGE_ERROR]: slot.shard.failure !== null || topic.damagedAllowed || this.hadTrouble,
-      }[error] === true;
-    check(isFit, `${topic.id}: batch ${record.id} of ${length} bytes was refused with error ${error}`);
-  }
-
-  private onReadable(topic: SimTopic, record: SimRecord, words: Int32Array, at: number, survives: number): void {
-    this.remember(topic, record, survives);
-    const { view } = topic;
-    record.position = words[at + Completion.position] as number;
-    if (!record.shown)
-      view.onReadable(
-        record.baseOffset,
-        record.lastOffset - record.baseOffset,
-        record.position,
-        words[at + Completion.length] as number,
-        getLong(words, at + Completion.maxTimestamp),
-      );
-    record.shown = true;
-    this.producers.onAppended(topic, record.batch, record.baseOffset);
-    record.segmentBase = view.segments[view.segmentIndexOf(record.baseOffset)]!.baseOffset;
-    const fd = this.disk.peek(segmentPath(DATA, topic.id, 0, record.segmentBase));
-    this.expectRecord(topic, fd, record, 'a tailing reader');
-    this.disk.close(fd);
-  }
-
-  private noteAppendTime(topic: SimTopic, record: SimRecord, time: number): void {
-    if (!topic.appendTime || record.given >= 0) return check(time === -1, `${topic.id}: a log-append time where none is asked for`);
-    check(time >= topic.lastAppendTime, `${topic.id}: log-append time goes back from ${topic.lastAppendTime} to ${time}`);
-    record.timestamp = topic.lastAppendTime = time;
-  }
-
-  private isOnItsWay(id: number): boolean {
-    for (const { record } of this.pending.values()) if (record.id === id) return true;
-    return false;
-  }
-
-  /** A batch was answered as appended before: it has to be there, and from now on it counts as acknowledged. */
-  private onDuplicate({ topic, record, attempt }: Pending, baseOffset: number, survives: number): void {
-    this.acks++;
-    const known = topic.records.get(baseOffset);
-    // A client that began anew while this was on its way (the log was cut) does not care any more.
-    if (attempt?.epoch !== attempt?.producer.epoch || topic.deleted || topic.damagedAllowed || baseOffset < topic.maybeStart) return;
-    check(known?.id === record.id, `${topic.id}: batch ${record.id} was answered as appended before at ${baseOffset}, where it is not`);
-    if (known === undefined) return;
-    known.acked = true;
-    known.survives = Math.max(known.survives, survives);
-  }
-
-  private remember(topic: SimTopic, record: SimRecord, survives: number): void {
-    record.survives = survives;
-    const before = topic.records.get(record.baseOffset);
-    const free = before === undefined || before === record;
-    check(free, `${topic.id}: offset ${record.baseOffset} was given out twice (batch ${before?.id} and ${record.id})`);
-    check(
-      record.baseOffset >= topic.logStart,
-      `${topic.id}: offset ${record.baseOffset} was given out below the log start ${topic.logStart}`,
-    );
-    topic.records.set(record.baseOffset, record);
-  }
-
-  private expectRecord(topic: SimTopic, fd: number, record: SimRecord, who: string): void {
-    const batch = Buffer.alloc(record.batch.length);
-    this.disk.read(fd, batch, 0, batch.length, record.position);
-    const same = Number(batch.readBigInt64BE(0)) === record.baseOffset && holdsBatch(topic, record, batch);
-    check(same, `${topic.id}: ${who} of offset ${record.baseOffset} sees other bytes`);
-  }
-
-  private onControl(slot: ShardSlot, message: FromShard): void {
-    this.trace?.(`${slot.name} -> ${JSON.stringify(message, (key, value: unknown) => (key === 'bytes' ? undefined : value))}`);
-    switch (message.kind) {
-      case 'job':
-        slot.jobs.push({ job: message.job, work: message.work });
-        return;
-      case 'failed':
-        slot.failed = true;
-        return;
-      case 'unsecured':
-        for (const { handle, from } of message.ranges) this.byHandle(handle)?.view.onUnsecured(from);
-        return;
-      case 'stopped':
-        slot.stopped = message.error === null;
-        return;
-      case 'began':
-      case 'syncHelpWanted':
-        return;
-      case 'rolled':
-        if (message.capacity > 0) this.recycled++;
-        this.byHandle(message.handle)?.view.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
-        return;
-      case 'released':
-        for (const { topicId, baseOffset } of message.segments)
-          for (const file of this.retired) if (file.topic.id === topicId && file.segmentBase === baseOffset) file.isReleased = true;
-        this.giveAwayRetired();
-        return;
-      case 'logStartMoved': {
-        const topic = this.byHandle(message.handle);
-        if (topic === undefined || message.error !== null) return;
-        this.expectDue(topic, message.logStartOffset);
-        this.onLogStart(topic, message, slot.class === 'sync' ? Survives.power : Survives.process);
-        return;
-      }
-    }
-    this.calls.onReply(message);
-    const topic = this.byHandle(message.handle);
-    if (topic === undefined) return;
-    switch (message.kind) {
-      case 'opened': {
-        const opening = topic.opening as PartitionState;
-        topic.opening = null;
-        if (message.error !== null) {
-          topic.unopened = opening;
-          return;
-        }
-        topic.online = true;
-        // The answer to a change of mode: everything acknowledged before is now as safe as the new mode promises.
-        if (topic.moving && topic.durability === 'fsync') for (const record of topic.records.values()) record.survives = Survives.power;
-        topic.moving = false;
-        return;
-      }
-      case 'closed':
-        this.retiring.push(() => this.retire(topic));
-        this.retireWaiting();
-        return;
-      case 'configured':
-        if (--topic.configuring === 0) topic.retentions = [topic.retention];
-        return;
-      case 'movedOut':
-        if (message.state === null) {
-          // It stays where it is.
-          topic.online = true;
-          return;
-        }
-        topic.shard = this.shardOf(topic);
-        topic.moving = true;
-        this.open(topic, message.state, false);
-        return;
-      case 'truncated':
-        // A refused truncation may still have happened: only a restart tells.
-        if (message.error !== null || message.state === null) return;
-        if (--this.truncations === 0) for (const each of this.topics.values()) each.truncatingTo = Infinity;
-        topic.view.onTruncated(message.state);
-        this.producers.onTruncated(topic, message.state);
-        for (const [offset, record] of topic.records) {
-          const isCut = record.lastOffset >= message.state.endOffset;
-          // What an idempotent producer sends again at this moment may be appended behind the cut.
-          if (isCut && !this.isOnItsWay(record.id)) topic.cut.add(record.id);
-          if (isCut) this.cutRecords.add(record);
-          // A cut down to the log start takes the deleted records before it along.
-          if (isCut || message.state.segments.length === 0) topic.records.delete(offset);
-        }
-        return;
-      case 'logStartSet':
-        // What a shard that failed did not record may still have happened: only a restart tells.
-        if (message.error === null) this.onLogStart(topic, message, Survives.power);
-    }
-  }
-
-  private onLogStart(topic: SimTopic, { logStartOffset, retired }: LogStartChange, survives: number): void {
-    topic.view.onLogStartSet(logStartOffset, retired);
-    topic.logStart = logStartOffset;
-    topic.maybeStart = Math.max(topic.maybeStart, logStartOffset);
-    for (let level = 0; level <= survives; level++)
-      topic.securedStart[level] = Math.max(topic.securedStart[level] as number, logStartOffset);
-    for (const [offset, record] of topic.records) if (record.lastOffset < logStartOffset) topic.records.delete(offset);
-    for (const segmentBase of retired) this.retired.push({ topic, segmentBase, isReleased: false });
-    this.retirements += retired.length;
-    this.giveAwayRetired();
-  }
-
-  private isRead(topic: SimTopic): boolean {
-    return this.readers.some((reader) => reader.topic === topic);
-  }
-
-  private retireWaiting(): void {
-    this.retiring = this.retiring.filter((run) => !run());
-  }
-
-  /** Hands on the files of a deleted topic; false while somebody reads them. */
-  private retire(topic: SimTopic): boolean {
-    if (this.isRead(topic) && this.options.recycleBeforeReadersAreDone !== true) return false;
-    this.retired = this.retired.filter((file) => file.topic !== topic);
-    if (this.trying(() => retireTopic(this.disk, DATA, topic.id, this.poolLimits(), () => {})) && !this.isRead(topic))
-      topic.records.clear();
-    return true;
-  }
-
-  /** Segments that left their logs go to a next owner once that is right. */
-  private giveAwayRetired(): void {
-    const waiting = this.retired;
-    this.retired = [];
-    for (const file of waiting) {
-      const isRead = this.readers.some(({ topic, record }) => topic === file.topic && record.segmentBase === file.segmentBase);
-      const mayGo =
-        (file.isReleased || this.options.recycleBeforeRelease === true) && (!isRead || this.options.recycleBeforeReadersAreDone === true);
-      const path = segmentPath(DATA, file.topic.id, 0, file.segmentBase);
-      if (!mayGo) this.retired.push(file);
-      else this.trying(() => retireSegments(this.disk, DATA, [path], this.poolLimits(), () => {}));
-    }
-  }
-
-  /** Holds a deletion that nobody asked for against the settings: it took nothing that was too young and not too much. */
-  private expectDue(topic: SimTopic, logStart: number): void {
-    const records = [...topic.records.values()];
-    const gone = records.filter(({ lastOffset }) => lastOffset >= topic.logStart && lastOffset < logStart);
-    if (gone.length === 0) return;
-    const kept = records.reduce((bytes, record) => bytes + (record.lastOffset < logStart ? 0 : record.batch.length), 0);
-    const youngest = Math.max(...gone.map(({ timestamp }) => timestamp));
-    check(
-      topic.retentions.some(({ retentionMs, retentionBytes }) => kept >= retentionBytes || this.nowMs - youngest > retentionMs),
-      `${topic.id}: records below ${logStart} were deleted, ${kept} bytes are left, the youngest was ${this.nowMs - youngest} ms old`,
-    );
-  }
-
-  private poolLimits(): PoolLimits {
-    return { segmentBytesMin: 2048, bytesMax: 256 << 10, random: () => `${this.starts}x${this.poolNames++}` };
-  }
-
-  /** A failed job is tried again at the next start. */
-  private trying(job: () => void): boolean {
-    try {
-      job();
-      return true;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      return false;
+      if (isControl) this.messages.onControl(slot, slot.fromShard.shift() as FromShard);
     }
   }
 }
 
-export { DATA, SimulatedCrash };
+export { DATA, SEGMENT_BYTES_MIN, SimulatedCrash };

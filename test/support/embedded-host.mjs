@@ -56,15 +56,19 @@ async function cycles(times) {
   }
 }
 
-/** Ends the workers whose name holds `part`. */
-const end = (part) => Promise.all(workers.filter(({ label }) => label.includes(part)).map((worker) => worker.terminate()));
+/** Ends the workers whose name holds `part`, each once. */
+async function end(part) {
+  const chosen = workers.filter(({ label }) => label.includes(part));
+  for (const worker of chosen) workers.splice(workers.indexOf(worker), 1);
+  await Promise.all(chosen.map((worker) => worker.terminate()));
+}
 
 const SCENES = {
   /** Nothing is left after a stop; counted from the second broker on, since the first one loads code. */
   async cycles() {
     await cycles(2);
     const before = await held();
-    await cycles(20);
+    await cycles(10);
     return { before, after: await held() };
   },
 

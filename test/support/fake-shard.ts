@@ -44,6 +44,8 @@ export class FakeShard {
   readonly controls: ToShard[] = [];
   record = false;
   checkBytes = true;
+  /** Told of each batch it takes. */
+  onBatch: (batch: Buffer) => void = () => undefined;
   /** Error code to answer with; by handle. */
   readonly errors = new Map<number, number>();
   /** Handles whose answers come before they are readable. */
@@ -113,6 +115,7 @@ export class FakeShard {
     if (this.record) this.taken.push(append);
     this.total++;
     if (this.checkBytes) this.checkBatch(append);
+    this.onBatch(this.slab.subarray(append.position, append.position + append.length));
     const error = this.errors.get(append.handle) ?? 0;
     if (error !== 0) {
       this.complete(append, CompletionFlag.answer | CompletionFlag.released, error, -1);
@@ -142,7 +145,7 @@ export class FakeShard {
     words[at + Completion.handle] = append.handle;
     words[at + Completion.flags] = flags;
     setLong(words, at + Completion.baseOffset, baseOffset);
-    words[at + Completion.lastOffsetDelta] = errorCode === 0 ? lastOffsetDelta(this.slab, append.position) : 0;
+    words[at + Completion.lastOffsetDelta] = errorCode === 0 ? lastOffsetDelta(this.slab, append.position) : -1;
     words[at + Completion.position] = 0;
     words[at + Completion.length] = append.length;
     words[at + Completion.leaderEpoch] = 0;

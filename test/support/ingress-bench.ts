@@ -50,6 +50,7 @@ export class IngressBench {
         port: 0,
         connectionsMax: 5000,
         connectionsPerAddressMax: 2 ** 31 - 1,
+        connectionsOfAddressMax: new Map(),
         connectionIdleMsMax: 600_000,
         grantStallMs: 10_000,
         receiveMemoryBytes: 64 * 1024 * 1024,

@@ -18,6 +18,7 @@ import { ReadSide } from '../../src/main/read-side.ts';
 import type { CloseListener, Request, RequestConnection } from '../../src/main/requests.ts';
 import { Router, type MutableTopic } from '../../src/main/router.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
+import { Steps } from '../../src/main/steps.ts';
 import type { Logger } from '../../src/telemetry/logger.ts';
 import { fetch } from '../../src/protocol/apis/01-fetch.ts';
 import { encodeRequest } from '../../src/protocol/codec.ts';
@@ -67,6 +68,7 @@ export class FakeRequest implements Request {
   readonly bodyStart = 0;
   readonly bodyEnd: number;
   readonly connection: FakeConnection;
+  readonly steps: Steps;
   onQueued: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** The answer as written; null until then. */
@@ -77,8 +79,9 @@ export class FakeRequest implements Request {
   private readonly api: Api;
   private waiter: (() => void) | null = null;
 
-  constructor(api: Api, version: number, body: object, connection = new FakeConnection()) {
+  constructor(api: Api, version: number, body: object, connection = new FakeConnection(), steps = new Steps()) {
     this.api = api;
+    this.steps = steps;
     this.connection = connection;
     this.apiKey = api.key;
     this.apiVersion = version;
@@ -239,6 +242,8 @@ export class ReadBench {
   readonly dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'ringlog-read-'));
   nowMs = 1000;
   readonly timers = new TimerWheel(1000);
+  /** The line of steps of all its fetches. */
+  readonly steps = new Steps();
   readonly router = new Router();
   readonly jobs: KeeperPool;
   readonly side: ReadSide;
@@ -351,7 +356,7 @@ export class ReadBench {
       forgottenTopicsData: [],
       rackId: '',
     };
-    const request = new FakeRequest(fetch, version, body);
+    const request = new FakeRequest(fetch, version, body, new FakeConnection(), this.steps);
     this.side.fetch.handle(request);
     return request;
   }

@@ -5,6 +5,7 @@ import { Journal } from '../../src/log/journal.ts';
 import type { FromShard, KeeperWork, ToShard } from '../../src/log/messages.ts';
 import { emptyPartition, type PartitionConfig, type PartitionState } from '../../src/log/partition-state.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { ErrorCode } from '../../src/protocol/errors.ts';
 import { buildBatch, type BatchInput } from '../../src/protocol/record.ts';
 import { Completion, CompletionKind, COMPLETION_WORDS, getLong } from '../../src/ring/completion.ts';
 import { createJobResults, JobResults } from '../../src/ring/job-results.ts';
@@ -46,6 +47,8 @@ export class ShardBench {
   readonly codes: number[] = [];
   /** Base offsets of appends, in order; −1 for those that were refused. */
   readonly offsets: number[] = [];
+  /** Indexes of the bad records in their answers, in order; of batches refused with INVALID_RECORD only. */
+  readonly badRecords: number[] = [];
   /** Log-append times in their answers, in order. */
   readonly appendTimes: number[] = [];
   private readonly slab = createSlab(1 << 20);
@@ -207,6 +210,7 @@ export class ShardBench {
   private onAppend(words: Int32Array, at: number): void {
     const code = words[at + Completion.errorCode] as number;
     this.codes.push(code);
+    if (code === ErrorCode.INVALID_RECORD) this.badRecords.push(words[at + Completion.badRecord] as number);
     this.offsets.push(code === 0 ? getLong(words, at + Completion.baseOffset) : -1);
     this.appendTimes.push(code === 0 ? getLong(words, at + Completion.logAppendTime) : -1);
   }

@@ -153,7 +153,8 @@ export class ProduceHandler {
     return ErrorCode.NONE;
   }
 
-  private topicOf(pending: PendingProduce, topicSlot: number): ProduceTopic | undefined {
+  /** The topic in a slot of the view of `pending`. */
+  topicOf(pending: PendingProduce, topicSlot: number): ProduceTopic | undefined {
     const { view, apiVersion } = pending;
     const position = view.topicPosition[topicSlot] as number;
     if (apiVersion >= TOPIC_ID_VERSION) return this.topics.topicByIdBytes(this.bytes, position);
@@ -180,7 +181,12 @@ export class ProduceHandler {
 
   /** What was found in a compressed batch; one that was not opened yet is noted. */
   private checkOpened(pending: PendingProduce, slot: number, topic: ProduceTopic): number {
-    if (pending.verdicts !== null) return pending.verdicts[slot] as number;
+    if (pending.verdicts !== null) {
+      const verdict = pending.verdicts.get(slot);
+      if (verdict === undefined) return ErrorCode.NONE;
+      if (verdict.recordErrors.length > 0) pending.results.setRecordErrors(slot, verdict.recordErrors);
+      return verdict.errorCode;
+    }
     const attributes = this.bytes[(pending.view.recordsPosition[slot] as number) + ATTRIBUTES_POSITION + 1] as number;
     if ((attributes & COMPRESSION_MASK) !== Compression.NONE) this.unopened.set(slot, topic.config);
     return ErrorCode.NONE;

@@ -7,11 +7,11 @@ import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
-import type { Handler } from '../requests.ts';
+import type { Handler, Request } from '../requests.ts';
 import type { Router, Topic } from '../router.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
-import { attempt, distinct } from './admin.ts';
-import { changeEach, encodeEach } from './paced.ts';
+import { attempt } from './admin.ts';
+import { changeEach, distinctEach, encodeEach } from './paced.ts';
 import {
   advertisedAddress,
   CLUSTER_OPERATIONS,
@@ -55,8 +55,10 @@ export function metadataHandler(parts: MetadataParts): Handler {
       isWanted = await encodeEach(request, response, [...router.topics()], describeKnown, costOf);
     } else {
       // A topic named twice is answered once: the answer is a map.
-      const asked = distinct(body.topics ?? [], ({ name, topicId }) => (topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId));
-      const refusals = broker.autoCreateTopics && body.allowAutoTopicCreation ? await createMissing(parts, asked) : NO_REFUSALS;
+      const asked = await distinctEach(request, body.topics ?? [], ({ name, topicId }) =>
+        topicId === ZERO_TOPIC_ID ? `name ${name}` : topicId,
+      );
+      const refusals = broker.autoCreateTopics && body.allowAutoTopicCreation ? await createMissing(request, parts, asked) : NO_REFUSALS;
       const answerOne = (topic: Asked): TopicAnswer => describeOrRefuse(parts, topic, apiVersion, refusals, operations);
       isWanted = await encodeEach(request, response, asked, answerOne, costOf);
     }
@@ -73,12 +75,16 @@ export function metadataHandler(parts: MetadataParts): Handler {
 }
 
 /** Creates those of the topics that are asked for by name and do not exist. Returns why, for those that could not be created. */
-async function createMissing({ router, lifecycle }: MetadataParts, asked: readonly Asked[]): Promise<ReadonlyMap<string, number>> {
+async function createMissing(
+  request: Request,
+  { router, lifecycle }: MetadataParts,
+  asked: readonly Asked[],
+): Promise<ReadonlyMap<string, number>> {
   const refusals = new Map<string, number>();
   const missing = asked.flatMap(({ name, topicId }) =>
     name === null || topicId !== ZERO_TOPIC_ID || !mayCreate(router, name) ? [] : [name],
   );
-  await changeEach(missing, async (name) => {
+  await changeEach(request, missing, async (name) => {
     const created = await attempt(() => lifecycle.autoCreateTopic(name));
     // Created: it may be deleted again, or still being opened by somebody else, when the answer is made; then the client asks once more.
     refusals.set(name, created.ok ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode[created.error]);

@@ -9,7 +9,7 @@ import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
-import type { Handler } from '../requests.ts';
+import type { Handler, Request } from '../requests.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
 import { attempt, distinct, duplicates, errorOf, invalidRequest, NO_ERROR, PARTITIONS_AT_ONCE_MAX, type ElementError } from './admin.ts';
 import { changeEach, encodeEach } from './paced.ts';
@@ -40,7 +40,7 @@ export function createTopicsHandler(parts: CreateTopicsParts): Handler {
     const named = distinct(body.topics, ({ name }) => name);
     const outcomes = isExcessive(body.topics)
       ? named.map(({ name }): Outcome => ({ name, error: TOO_MANY }))
-      : await createAll(parts, body.topics, named, body.validateOnly);
+      : await createAll(request, parts, body.topics, named, body.validateOnly);
     const response = new PartedResponse(createTopics, apiVersion, 'topics');
     const answerOf = (outcome: Outcome): Answer => answer(outcome, parts.broker, apiVersion, body.validateOnly);
     const isWanted = await encodeEach(request, response, outcomes, answerOf, ({ configs }) => configs?.length ?? 0);
@@ -55,9 +55,15 @@ function isExcessive(topics: readonly Asked[]): boolean {
   return partitions > PARTITIONS_AT_ONCE_MAX;
 }
 
-function createAll(parts: CreateTopicsParts, topics: readonly Asked[], named: readonly Asked[], validateOnly: boolean): Promise<Outcome[]> {
+function createAll(
+  request: Request,
+  parts: CreateTopicsParts,
+  topics: readonly Asked[],
+  named: readonly Asked[],
+  validateOnly: boolean,
+): Promise<Outcome[]> {
   const twice = duplicates(topics.map(({ name }) => name));
-  return changeEach(named, async (topic) =>
+  return changeEach(request, named, async (topic) =>
     twice.has(topic.name) ? { name: topic.name, error: invalidRequest('Duplicate topic name.') } : createOne(parts, topic, validateOnly),
   );
 }

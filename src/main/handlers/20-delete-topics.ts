@@ -27,7 +27,7 @@ export function deleteTopicsHandler(lifecycle: TopicLifecycle): Handler {
     const namedTwice = duplicates(asked.map(({ name, topicId }) => name ?? topicId));
     // A topic named twice is answered once: the answer is a map.
     const named = distinct(asked, ({ name, topicId }) => JSON.stringify([name, topicId]));
-    const answers = await changeEach(named, (topic) => deleteOne(lifecycle, topic, namedTwice));
+    const answers = await changeEach(request, named, (topic) => deleteOne(lifecycle, topic, namedTwice));
     await respondEach(request, deleteTopics, 'responses', answers, {});
   };
 }

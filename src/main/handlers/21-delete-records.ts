@@ -35,7 +35,9 @@ export function deleteRecordsHandler(parts: Parts): Handler {
       asked.set(name, offsets);
     }
     const wanted = [...asked].flatMap(([name, offsets]) => Array.from(offsets, ([index, offset]) => ({ name, index, offset })));
-    const answers = await changeEach(wanted, ({ name, index, offset }) => deleteIn(parts, parts.router.topicByName(name), index, offset));
+    const answers = await changeEach(request, wanted, ({ name, index, offset }) =>
+      deleteIn(parts, parts.router.topicByName(name), index, offset),
+    );
     let next = 0;
     const topics = Array.from(asked, ([name, offsets]) => ({ name, partitions: answers.slice(next, (next += offsets.size)) }));
     return respondEach(request, deleteRecords, 'topics', topics, { throttleTimeMs: 0 }, ({ partitions }) => partitions.length);

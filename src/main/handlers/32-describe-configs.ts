@@ -17,8 +17,8 @@ import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { DynamicConfig } from '../dynamic-config.ts';
 import type { Handler } from '../requests.ts';
-import { brokerIdProblem, distinct, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
-import { encodeEach } from './paced.ts';
+import { brokerIdProblem, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
+import { distinctEach, encodeEach } from './paced.ts';
 
 type Asked = RequestOf<typeof describeConfigs>['resources'][number];
 type Answer = ResponseInput<typeof describeConfigs>['results'][number];
@@ -49,7 +49,7 @@ export function describeConfigsHandler(parts: DescribeConfigsParts): Handler {
       return { ...NO_ERROR, resourceType, resourceName, configs };
     };
     // A resource named twice is answered once: clients keep the answers by resource.
-    const asked = distinct(body.resources, ({ resourceType, resourceName }) => `${resourceType} ${resourceName}`);
+    const asked = await distinctEach(request, body.resources, ({ resourceType, resourceName }) => `${resourceType} ${resourceName}`);
     const isWanted = await encodeEach(request, response, asked, resultOf, ({ configs }) => 2 * configs.length);
     request.respond(isWanted ? response.finish(request.correlationId, { throttleTimeMs: 0 }) : []);
   };

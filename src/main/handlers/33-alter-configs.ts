@@ -16,7 +16,7 @@ type Asked = RequestOf<typeof alterConfigs>['resources'][number];
 export function alterConfigsHandler(parts: AlteringParts): Handler {
   return async (request) => {
     const body = decodeRequest(alterConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const answers = await alterEach(parts.dynamic.current, body.resources, {
+    const answers = await alterEach(request, parts.dynamic.current, body.resources, {
       topic: (asked) => replaceTopic(parts, asked, body.validateOnly),
       broker: (asked) => replaceBroker(parts, asked, body.validateOnly),
       logger: async () => invalidRequest('The level of a logger is changed by IncrementalAlterConfigs.'),

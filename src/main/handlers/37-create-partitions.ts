@@ -30,7 +30,7 @@ export function createPartitionsHandler(parts: CreatePartitionsParts): Handler {
     const named = distinct(body.topics, ({ name }) => name);
     const twice = duplicates(body.topics.map(({ name }) => name));
     const tooMany = isExcessive(parts.router, named);
-    const answers = await changeEach(named, async (topic): Promise<Answer> => {
+    const answers = await changeEach(request, named, async (topic): Promise<Answer> => {
       const { name } = topic;
       if (twice.has(name)) return { name, ...invalidRequest('Duplicate topic name.') };
       return { name, ...(tooMany ? TOO_MANY : await createIn(parts, topic, body.validateOnly)) };

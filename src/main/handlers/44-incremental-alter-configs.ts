@@ -21,7 +21,7 @@ const OPERATIONS: readonly ConfigChange['operation'][] = ['set', 'delete', 'appe
 export function incrementalAlterConfigsHandler({ lifecycle, dynamic }: AlteringParts): Handler {
   return async (request) => {
     const body = decodeRequest(incrementalAlterConfigs, request.apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
-    const answers = await alterEach(dynamic.current, body.resources, {
+    const answers = await alterEach(request, dynamic.current, body.resources, {
       topic: (asked) => alterOne(asked, (changes) => lifecycle.alterTopicConfigs(asked.resourceName, changes, body)),
       broker: (asked) => alterOne(asked, (changes) => dynamic.alter(scopeOf(asked), changes, body.validateOnly)),
       logger: async (asked) => {

@@ -6,6 +6,7 @@ import { ErrorCode } from '../../protocol/errors.ts';
 import type { DynamicConfig } from '../dynamic-config.ts';
 import type { TopicLifecycle } from '../topic-lifecycle.ts';
 import { brokerIdProblem, distinct, duplicates, invalidRequest, ResourceType, type ElementError } from './admin.ts';
+import type { Request } from '../requests.ts';
 import { changeEach } from './paced.ts';
 
 /** What names a resource in both requests. */
@@ -34,13 +35,14 @@ export function scopeOf({ resourceName }: Resource): SettingsScope {
 
 /** Changes each of the resources; the answers, one for each. A resource named twice is refused, and answered once: the answer is a map. */
 export function alterEach<R extends Resource>(
+  request: Request,
   broker: BrokerConfig,
   resources: readonly R[],
   alterations: Alterations<R>,
 ): Promise<(ElementError & Resource)[]> {
   const keyOf = ({ resourceType, resourceName }: Resource): string => `${resourceType}/${resourceName}`;
   const twice = duplicates(resources.map(keyOf));
-  return changeEach(distinct(resources, keyOf), async (resource) => {
+  return changeEach(request, distinct(resources, keyOf), async (resource) => {
     const { resourceType, resourceName } = resource;
     const refusal = twice.has(keyOf(resource)) ? invalidRequest('Each resource must appear at most once.') : refusalOf(broker, resource);
     return { ...(refusal ?? (await alterationOf(alterations, resource)(resource))), resourceType, resourceName };

@@ -124,4 +124,29 @@ func adminChecks(checks *Checks, client *Client) {
 		expectError(err, kerr.OffsetOutOfRange)
 		return nil
 	})
+	checks.Add("create-partitions", "more, which take records; not fewer; not of a topic that is not there", func() error {
+		topic := client.topic(2)
+		grow := func(topic string, count int) error {
+			return must(must(client.admin.UpdatePartitions(limited(), count, topic)).On(topic, nil)).Err
+		}
+		expect(grow(topic, 5) == nil, "it did not grow")
+		expect(len(must(client.admin.ListTopics(limited(), topic))[topic].Partitions) == 5, "not 5 partitions")
+		client.mustProduce(topic, []*kgo.Record{{Value: []byte("new"), Partition: 4}})
+		expect(string(client.read(topic, 4, 0, 1)[0].Value) == "new", "not in the new partition")
+		expectError(grow(topic, 3), kerr.InvalidPartitions)
+		expectError(grow("franz-go-nowhere", 3), kerr.UnknownTopicOrPartition)
+		return nil
+	})
+	checks.Add("log-dirs", "the folder, its room, the bytes of a partition", func() error {
+		topic := client.topic(1)
+		client.mustProduce(topic, []*kgo.Record{{Value: randomBytes(1000)}})
+		broker := must(client.admin.BrokerMetadata(limited())).Brokers[0].NodeID
+		folders := must(client.admin.DescribeBrokerLogDirs(limited(), broker, nil))
+		expect(len(folders) == 1, "%v", folders)
+		for _, folder := range folders {
+			expect(folder.Err == nil && folder.UsableBytes > 0, "%v", folder)
+			expect(folder.Topics[topic][0].Size > 1000, "%v", folder.Topics[topic])
+		}
+		return nil
+	})
 }

@@ -1,11 +1,13 @@
 /**
  * What is checked of every JavaScript client in the same way. The client is given as an object:
  *
+ *   name                                                            that of the client; names of topics begin with it
  *   codecs                                                          names of those it has
  *   timestampsFarApart                                              whether one batch may have timestamps that lie years apart
  *   produce(topic, records, { acks, codec, keyed })                 records: { key, value, headers: [[name, value]], partition, timestamp }; resolves with { partition, offset } of each, as far as told
  *   read(topic, { partition, offset, count })                       resolves with at least `count` records: { offset, key, value, headers, timestamp }
  *   topic(partitions, settings)                                     a fresh one; resolves with its name
+ *   addPartitions(topic, count), partitionCount(topic)              the count is that of all partitions
  *   endOffsets(topic), startOffsets(topic), offsetsOfTime(topic, ms)  of partition 0, as numbers
  */
 
@@ -27,6 +29,34 @@ async function numbered(client) {
   const records = Array.from({ length: COUNT }, (_, n) => ({ value: Buffer.from(String(n)), timestamp: BEGIN_MS + 10 * n, partition: 0 }));
   for (const chunk of inChunks(records, 50)) await client.produce(topic, chunk);
   return topic;
+}
+
+/** @param words what the client says of: { fewer, nowhere } partitions of a topic that has more, or that is not there */
+export function addTopicChecks(checks, client, words) {
+  checks.add('auto-create', 'a produce makes the topic, and loses nothing', async () => {
+    const topic = `${client.name}-auto`;
+    await client.produce(
+      topic,
+      texts(10).map((value) => ({ value })),
+    );
+    assertSame(valuesOf(await client.read(topic, { count: 10 })), texts(10));
+  });
+  checks.add('create-partitions', 'more, which take records; not fewer; not of a topic that is not there', async () => {
+    const topic = await client.topic(2);
+    await client.addPartitions(topic, 5);
+    assert.equal(await client.partitionCount(topic), 5);
+    await client.produce(topic, [{ value: Buffer.from('new'), partition: 4 }]);
+    assertSame(valuesOf(await client.read(topic, { partition: 4, count: 1 })), [Buffer.from('new')]);
+    await refused(() => client.addPartitions(topic, 3), words.fewer);
+    await refused(() => client.addPartitions(`${client.name}-nowhere`, 3), words.nowhere);
+  });
+  checks.add('append-time', "message.timestamp.type=LogAppendTime: the broker's time", async () => {
+    const topic = await client.topic(1, { 'message.timestamp.type': 'LogAppendTime' });
+    const beforeMs = Date.now();
+    await client.produce(topic, [{ value: Buffer.from('v'), timestamp: 1_600_000_000_000, partition: 0 }]);
+    const [{ timestamp }] = await client.read(topic, { count: 1 });
+    assert.ok(timestamp >= beforeMs - 1000 && timestamp <= Date.now() + 1000, String(timestamp));
+  });
 }
 
 export function addProducerChecks(checks, client) {

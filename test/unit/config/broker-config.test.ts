@@ -50,6 +50,29 @@ describe('broker settings', () => {
     });
   });
 
+  it('have limits of connections by address in the form in which sockets show addresses', () => {
+    expect([...set().connectionsOfAddressMax]).toEqual([]);
+    const text = '127.0.0.1:200, 0:0:0:0:0:0:0:1:50 ,::ffff:10.0.0.1:0,2001:DB8::00a1:2147483647';
+    expect([...set(`max.connections.per.ip.overrides=${text}`).connectionsOfAddressMax]).toEqual([
+      ['127.0.0.1', 200],
+      ['::1', 50],
+      ['10.0.0.1', 0],
+      ['2001:db8::a1', 2147483647],
+    ]);
+    for (const wrong of [
+      '10.0.0.1',
+      ':5',
+      '5',
+      '10.0.0.1:',
+      '10.0.0.1:-1',
+      '10.0.0.1:2147483648',
+      '10.0.0.1:1,',
+      'fe80::1%lo:1',
+      '10.0.0:1',
+    ])
+      expect(() => set(`max.connections.per.ip.overrides=${wrong}`), wrong).toThrow(ConfigError);
+  });
+
   it('take flags over everything else', () => {
     const config = resolveBrokerConfig({
       port: 0,
@@ -165,6 +188,18 @@ describe('broker settings', () => {
     [
       'advertised.listeners=PLAINTEXT://:1',
       '--set advertised.listeners: Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
+    ],
+    [
+      'max.connections.per.ip.overrides=host:5',
+      '--set max.connections.per.ip.overrides: Invalid value "host:5" for max.connections.per.ip.overrides: it must be a list of address:count, for example 127.0.0.1:200,::1:50 (names of hosts are not looked up).',
+    ],
+    [
+      'max.connections.per.ip.overrides=10.0.0.1:5,10.0.0.2:x',
+      '--set max.connections.per.ip.overrides: Invalid value "10.0.0.1:5,10.0.0.2:x" for max.connections.per.ip.overrides: it must be a list of address:count with counts from 0 to 2147483647.',
+    ],
+    [
+      'max.connections.per.ip.overrides=1::2:5,1:0::2:6',
+      '--set max.connections.per.ip.overrides: Invalid value "1::2:5,1:0::2:6" for max.connections.per.ip.overrides: it must be a list of address:count that names each address once (1::2 is there twice).',
     ],
     ['log.dirs=/a,/b', '--set log.dirs: Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],
     ['num.partitions', '--set num.partitions: it must be name=value, for example --set num.partitions=4.'],

@@ -1,11 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { decompress } from '../../../src/jobs/decompress.ts';
+import type { BatchFinding } from '../../../src/jobs/job.ts';
 import { openBatch } from '../../../src/jobs/open-batch.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { OutputTooLargeError } from '../../../src/protocol/bounded-output.ts';
 import { MalformedError } from '../../../src/protocol/protocol-errors.ts';
-import { BATCH_HEADER_BYTES, Compression } from '../../../src/protocol/record-batch.ts';
+import { BATCH_HEADER_BYTES, Compression, crc } from '../../../src/protocol/record-batch.ts';
 import { buildBatch, readRecordsFrom, type RecordInput } from '../../../src/protocol/record.ts';
 import { CODECS, javaBatch, javaRecord } from '../../support/java-batches.ts';
 
@@ -196,19 +197,30 @@ describe('finding a record in a batch', () => {
     const large = buildBatch({ records: [{ value: Buffer.alloc(100_000), timestamp: 5 }], attributes: 1 }, (bytes) => gzipSync(bytes));
     expect(openBatch({ kind: 'find', batch: large, timestamp: 0, fromOffset: 0 }, 10_000)).toEqual({ kind: 'unopened' });
     const broken = buildBatch({ records: [{ value: 'x', timestamp: 5 }], attributes: 1 }, () => Buffer.from('not gzip'));
-    expect(openBatch({ kind: 'find', batch: broken, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed' });
+    expect(openBatch({ kind: 'find', batch: broken, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed', record: -1 });
     const short = buildBatch({ records: [{ value: 'x', timestamp: 5 }], attributes: 1 }, () => gzipSync(Buffer.from([2])));
-    expect(openBatch({ kind: 'find', batch: short, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed' });
+    expect(openBatch({ kind: 'find', batch: short, timestamp: 0, fromOffset: 0 })).toEqual({ kind: 'malformed', record: -1 });
   });
 });
 
 describe('validating a produced batch', () => {
-  const judge = (batch: Buffer, times: { timestampMin?: number; timestampMax?: number } = {}, bytesMax = MIB): string => {
+  const find = (batch: Buffer, times: { timestampMin?: number; timestampMax?: number } = {}, bytesMax = MIB): BatchFinding => {
     const slab = new SharedArrayBuffer(batch.length + 20);
     batch.copy(Buffer.from(slab), 7);
     const { timestampMin = -Infinity, timestampMax = Infinity } = times;
-    return openBatch({ kind: 'validate', slab, position: 7, length: batch.length, timestampMin, timestampMax }, bytesMax).kind;
+    const job = {
+      kind: 'validate',
+      slab,
+      position: 7,
+      length: batch.length,
+      timestampMin,
+      timestampMax,
+      isTimed: true,
+      namedMax: 2,
+    } as const;
+    return openBatch(job, bytesMax);
   };
+  const judge = (...args: Parameters<typeof find>): string => find(...args).kind;
   const zip = (records: RecordInput[], compress: (bytes: Buffer) => Uint8Array = (bytes) => gzipSync(bytes)): Buffer =>
     buildBatch({ records, attributes: 1, baseTimestamp: 50 }, compress);
 
@@ -232,6 +244,37 @@ describe('validating a produced batch', () => {
     expect(judge(batch, { timestampMin: 21, timestampMax: 90 })).toBe('timestamps');
     expect(judge(batch, { timestampMin: 20, timestampMax: 89 })).toBe('timestamps');
     expect(judge(zip([{ value: 'a', timestamp: -1 }]), { timestampMin: 20, timestampMax: 89 })).toBe('valid');
+  });
+
+  it('names the records whose times are out of range, and of many the first', () => {
+    const times = [50, 10, 60, -1, 99, 5];
+    const batch = zip(times.map((timestamp) => ({ value: 'a', timestamp })));
+    const named = (timestampMin: number, timestampMax: number): BatchFinding => find(batch, { timestampMin, timestampMax });
+    expect(named(5, 60)).toEqual({ kind: 'timestamps', records: [{ index: 4, timestamp: 99 }] });
+    expect(named(20, 60)).toEqual({
+      kind: 'timestamps',
+      records: [
+        { index: 1, timestamp: 10 },
+        { index: 4, timestamp: 99 },
+      ],
+    });
+  });
+
+  it('names the first record that is malformed', () => {
+    const batch = zip([{ value: 'a' }, { value: 'b', offsetDelta: 2 }, { value: 'c', offsetDelta: 2 }]);
+    expect(find(batch)).toEqual({ kind: 'malformed', record: 1 });
+    expect(find(zip([{ value: 'a' }], () => gzipSync(Buffer.alloc(0))))).toEqual({ kind: 'malformed', record: 0 });
+  });
+
+  it('knows what the header should have said, where times of producers count', () => {
+    const records = [
+      { value: 'a', timestamp: 50 },
+      { value: 'b', timestamp: 90 },
+    ];
+    const wrong = buildBatch({ records, attributes: 1, maxTimestamp: 5000 }, (bytes) => gzipSync(bytes));
+    const right = buildBatch({ records, attributes: 1 }, (bytes) => gzipSync(bytes));
+    expect(find(right)).toEqual({ kind: 'valid', mended: null });
+    expect(find(wrong)).toEqual({ kind: 'valid', mended: { maxTimestamp: 90, crc: crc(right, 0) } });
   });
 
   it('leaves to the shard what is wrong with the batch as a whole', () => {

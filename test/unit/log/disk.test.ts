@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { DiskError, readFileIfPresent, replaceFileDurably, type Disk } from '../../../src/log/disk.ts';
-import { NodeDisk } from '../../../src/log/node-disk.ts';
+import { DiskError, isSyncError, readFileIfPresent, replaceFileDurably, type Disk } from '../../../src/log/disk.ts';
+import { NodeDisk, trySync } from '../../../src/log/node-disk.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { FakeDisk } from '../../sim/fake-disk.ts';
 
@@ -23,6 +23,12 @@ function fakeDisk(): { disk: Disk; root: string } {
   const disk = new FakeDisk(new Prng(1));
   disk.mkdir('/root');
   return { disk, root: '/root' };
+}
+
+/** A disk that syncs several at once through `sync`, which is given handles as a crew's thread is. */
+function diskWith(sync: (handle: number) => number): { disk: Disk; root: string } {
+  const { root } = realDisk();
+  return { disk: new NodeDisk((handles) => handles.reduce((errno, handle) => sync(handle) || errno, 0)), root };
 }
 
 function code(run: () => unknown): string {
@@ -118,6 +124,15 @@ describe.each([
     disk.close(fd);
   });
 
+  test('several folders are synced, or none of nothing', () => {
+    const { disk, root } = make();
+    for (const name of ['a', 'b', 'c']) disk.mkdir(`${root}/${name}`);
+    disk.syncFolders([]);
+    disk.syncFolders([`${root}/a`]);
+    disk.syncFolders([`${root}/a`, `${root}/b`, `${root}/c`]);
+    expect(code(() => disk.syncFolders([`${root}/a`, `${root}/gone`]))).toBe('ENOENT');
+  });
+
   test('a durable replacement leaves no temporary file', () => {
     const { disk, root } = make();
     replaceFileDurably(disk, root, 'state', Buffer.from('one'));
@@ -125,6 +140,37 @@ describe.each([
     expect(readFileIfPresent(disk, `${root}/state`)?.toString()).toBe('two');
     expect(disk.list(root)).toEqual(['state']);
   });
+});
+
+test('folders are told from files when several are synced at once, and each is closed again', () => {
+  const handles: number[] = [];
+  const { disk, root } = diskWith((handle) => {
+    handles.push(handle);
+    return trySync(handle);
+  });
+  const folders = Array.from({ length: 300 }, (_, n) => `${root}/${n}`);
+  for (const folder of folders) disk.mkdir(folder);
+  const before = fs.readdirSync('/proc/self/fd').length;
+  disk.syncFolders(folders);
+  expect(handles).toHaveLength(300);
+  expect(handles.every((handle) => handle < 0)).toBe(true);
+  handles.length = 0;
+  const fds = [1, 2].map((n) => disk.open(`${root}/file${n}`, 'write'));
+  disk.fdatasyncMany(fds);
+  expect(handles).toEqual(fds);
+  for (const fd of fds) disk.close(fd);
+  expect(fs.readdirSync('/proc/self/fd')).toHaveLength(before);
+  expect(trySync(fds[0] as number)).toBeLessThan(0);
+});
+
+test('a failure among several folders is a failed sync and names where, one that is not there is not', () => {
+  const { disk, root } = diskWith(() => -5);
+  for (const name of ['a', 'b']) disk.mkdir(`${root}/${name}`);
+  const both = [`${root}/a`, `${root}/b`];
+  const failed = new DiskError('EIO', 'sync folder', `one of 2 folders from ${root}/a to ${root}/b`);
+  expect(() => disk.syncFolders(both)).toThrow(failed);
+  expect(isSyncError(failed)).toBe(true);
+  expect(() => disk.syncFolders([`${root}/a`, `${root}/gone`])).toThrow(new DiskError('ENOENT', 'open', `${root}/gone`));
 });
 
 test('the fake disk loses what was not synced, and keeps what was', () => {

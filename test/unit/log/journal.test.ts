@@ -16,7 +16,8 @@ import { readJournal } from '../../../src/log/journal-reader.ts';
 import { writeZeros } from '../../../src/log/room.ts';
 import { emptyPartition } from '../../../src/log/partition-state.ts';
 import { Prng } from '../../../src/lib/prng.ts';
-import { stampBatch } from '../../../src/protocol/record-batch.ts';
+import { crc32cAt } from '../../../src/protocol/crc32c.ts';
+import { setLogAppendTime, stampBatch } from '../../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
 import { FakeDisk } from '../../sim/fake-disk.ts';
 
@@ -42,6 +43,19 @@ test('a group is read back as written', () => {
     { type: 'control', handle: 5, body: { type: EntryType.truncate, endOffset: 42, segmentBase: 40, endPosition: 4096 } },
     { handle: 9, inline: true, baseOffset: 103, lastOffsetDelta: 1, segmentBase: 64, position: 2048, leaderEpoch: 7, maxTimestamp: 1700 },
   ]);
+});
+
+test('an append says whether the broker gave the batch its time', () => {
+  const batch = buildBatch({ records: [{ value: 'x' }], baseTimestamp: 1700 });
+  const read = (): unknown => {
+    const out = Buffer.alloc(GROUP_HEADER_BYTES + APPEND_ENTRY_BYTES);
+    writeAppendEntry(out, GROUP_HEADER_BYTES, false, 9, 0, 0, 0, 0, batch, 0, batch.length, 0, 1800, 7);
+    sealGroup(out, GENERATION, 1, 0, 1, APPEND_ENTRY_BYTES, 0, 1);
+    return readGroup(out, 0, GENERATION)?.entries[0];
+  };
+  expect(read()).toMatchObject({ stamped: false, inline: false });
+  setLogAppendTime(batch, 0, 1800, crc32cAt);
+  expect(read()).toMatchObject({ stamped: true, inline: false, maxTimestamp: 1800 });
 });
 
 test('another generation, and every flipped bit of header and entries, is no group', () => {

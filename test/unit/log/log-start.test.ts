@@ -74,6 +74,7 @@ describe('replay', () => {
   const append = (baseOffset: number, segmentBase: number): JournalEntry => ({
     type: EntryType.append,
     inline: true,
+    stamped: false,
     handle: 1,
     baseOffset,
     lastOffsetDelta: 9,

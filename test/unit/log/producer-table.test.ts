@@ -2,11 +2,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NO_PRODUCERS, PRODUCER_ROW_BYTES, ProducerTable, sequenceAfter } from '../../../src/log/producer-table.ts';
+import { NO_ENTRY, ProducerUndo } from '../../../src/log/producer-undo.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 
 const { NONE, DUPLICATE_SEQUENCE_NUMBER, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH } = ErrorCode;
 const INT_MAX = 0x7fff_ffff;
 const ID = 7;
+/** See the row's layout. */
+const NOTED_COLUMN = 3;
 
 /** Appends batches of ten records each, from sequence `from` on, one after the other from offset 100 on. */
 function tableOf(batches: number, from = 0, epoch = 0): ProducerTable {
@@ -68,6 +71,23 @@ describe('judging', () => {
     expect(full.judge(ID, 0, 0, 9)).toBe(NONE);
     expect(full.judge(ID, 0, 1, 9)).toBe(OUT_OF_ORDER_SEQUENCE_NUMBER);
   });
+
+  test.for([2 ** 31 - 1, 2 ** 31, 2 ** 40 + 3])('the last five batches are known when %i were noted', (noted) => {
+    // As if so many had been before: the last one lies in place (noted - 1) mod 5.
+    const snapshot = new Float64Array(new Uint8Array(tableOf(5 + (noted % 5)).toBytes()).buffer);
+    snapshot[NOTED_COLUMN] = noted;
+    const table = new ProducerTable(new Uint8Array(snapshot.buffer));
+    let last = 5 + (noted % 5);
+    for (; last < 14; last++) {
+      for (let n = last - 5; n < last; n++) {
+        expect(table.judge(ID, 0, 10 * n, 10 * n + 9)).toBe(DUPLICATE_SEQUENCE_NUMBER);
+        expect(table.duplicateOffset).toBe(100 + 10 * n);
+      }
+      expect(table.judge(ID, 0, 10 * last, 10 * last + 9)).toBe(NONE);
+      table.note(ID, 0, 10 * last, 10 * last + 9, 100 + 10 * last, 0, 60);
+      table.commit();
+    }
+  });
 });
 
 describe('the group in work', () => {
@@ -102,7 +122,77 @@ describe('the group in work', () => {
   });
 });
 
+describe('tables that share what can be undone', () => {
+  test('one is rolled back, the other keeps what was noted in between', () => {
+    const undo = new ProducerUndo();
+    const [kept, refused] = [new ProducerTable(undefined, undo), new ProducerTable(undefined, undo)];
+    const alone = new ProducerTable();
+    for (const table of [kept, refused, alone]) {
+      table.note(ID, 0, 0, 9, 100, 0, 50);
+      table.commit();
+    }
+    const before = refused.toBytes();
+    // Twice, so that the second group meets what the first one left; more batches than the undo has room for at first.
+    for (let group = 0; group < 2; group++) {
+      for (let n = 0; n < 100; n++) {
+        const sequence = 10 + 100 * group + n;
+        for (const table of [kept, refused, alone]) table.note(ID, 0, sequence, sequence, 110 + n, n, 60);
+        refused.note(8 + n, 0, 0, 0, 500 + n, n, 60);
+      }
+      // What the one begins before the other is done must not lie on what that needs.
+      for (const table of [kept, alone]) {
+        table.commit();
+        table.note(9, 0, group, group, 300 + group, 0, 60);
+      }
+      refused.rollback();
+      kept.commit();
+      alone.commit();
+      expect(kept.toBytes()).toEqual(alone.toBytes());
+      expect(refused.toBytes()).toEqual(before);
+    }
+  });
+
+  test('it is empty again when nothing is in work', () => {
+    const undo = new ProducerUndo();
+    const tables = [new ProducerTable(undefined, undo), new ProducerTable(undefined, undo)];
+    for (const table of tables) for (let n = 0; n < 3; n++) table.note(ID, 0, n, n, n, 0, 0);
+    tables[0]?.commit();
+    tables[1]?.rollback();
+    expect(undo.add(NO_ENTRY, new Float64Array(26), 0, 6)).toBe(0);
+  });
+
+  test('a copy is one of them, and a table for itself', () => {
+    const table = tableOf(3);
+    const copy = table.copy();
+    table.note(ID, 0, 30, 39, 130, 0, 60);
+    copy.note(8, 0, 0, 9, 130, 0, 60);
+    copy.rollback();
+    table.commit();
+    expect(copy.toBytes()).toEqual(tableOf(3).toBytes());
+    expect(table.judge(ID, 0, 30, 39)).toBe(DUPLICATE_SEQUENCE_NUMBER);
+  });
+});
+
 describe('forgetting', () => {
+  test('amid a group moves rows of it, which are rolled back all the same', () => {
+    const table = new ProducerTable();
+    for (const [id, lastMs] of [
+      [1, 0],
+      [ID, 100],
+    ] as const)
+      table.note(id, 0, 0, 9, id, 0, lastMs);
+    table.commit();
+    const alone = new ProducerTable();
+    alone.note(ID, 0, 0, 9, ID, 0, 100);
+    alone.commit();
+    table.note(ID, 0, 10, 19, 20, 0, 5);
+    table.note(8, 0, 0, 9, 30, 0, 5);
+    table.note(ID, 0, 20, 29, 40, 0, 5);
+    expect(table.forgetIdle(50)).toBe(1);
+    table.rollback();
+    expect(table.toBytes()).toEqual(alone.toBytes());
+  });
+
   test('those who were silent for too long go, the others keep what is known of them', () => {
     const table = new ProducerTable();
     for (let id = 0; id < 10; id++) table.note(id, 0, 0, 9, id * 10, 0, id);

@@ -116,7 +116,7 @@ test('slots, eviction, epochs and ends agree with the model', () => {
           );
           expect(sessions.enter(view, bytes, now)).toBe(ErrorCode.NONE);
           const targets = new FetchTargets<SessionPartition>();
-          targets.addRequest(view, bytes, router);
+          targets.addRequest(view, bytes, router, Infinity);
           while (models.some(({ id }) => id === (lastId % 5) + 1)) lastId++;
           const leaves = models.length < slotsMax ? undefined : leaver(models, size, now);
           if (leaves !== undefined) models = models.filter((each) => each !== leaves);
@@ -180,7 +180,7 @@ test('sessions cost no more memory than their budget, whatever clients put into 
     );
     sessions.enter(view, bytes, now);
     const targets = new FetchTargets<SessionPartition>();
-    targets.addRequest(view, bytes, router);
+    targets.addRequest(view, bytes, router, Infinity);
     const session = sessions.open(view, targets, now);
     expect(sessions.bytes).toBeLessThanOrEqual(bytesMax);
     return session;

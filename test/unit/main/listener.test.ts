@@ -55,6 +55,34 @@ describe('listener', () => {
     for (const socket of [other, next, ...greedy]) socket.destroy();
   });
 
+  it('counts an address that has a limit of its own by that, and the others by the common one', async () => {
+    bench = await IngressBench.start({
+      host: '0.0.0.0',
+      connectionsPerAddressMax: 1,
+      connectionsOfAddressMax: new Map([
+        ['127.0.0.2', 0],
+        ['127.0.0.3', 3],
+      ]),
+    });
+    const closed = async (localAddress: string): Promise<boolean> => {
+      const socket = net.connect({ host: '127.0.0.1', port: bench.port, localAddress });
+      socket.on('error', () => undefined);
+      const { size, counters } = bench.ingress.listener;
+      const { refused } = counters;
+      await once(socket, 'connect');
+      await until(() => bench.ingress.listener.size > size || counters.refused > refused, 'it was judged');
+      return counters.refused > refused;
+    };
+    expect([await closed('127.0.0.2'), await closed('127.0.0.4'), await closed('127.0.0.4')]).toEqual([true, false, true]);
+    for (let n = 0; n < 3; n++) expect(await closed('127.0.0.3')).toBe(false);
+    expect(await closed('127.0.0.3')).toBe(true);
+    expect(bench.logger.lines.map(({ fields }) => fields)).toMatchObject([
+      { remote: '127.0.0.2', max: 0 },
+      { remote: '127.0.0.4', max: 1 },
+      { remote: '127.0.0.3', max: 3 },
+    ]);
+  });
+
   it('takes nobody from where nobody may come', async () => {
     bench = await IngressBench.start({ connectionsPerAddressMax: 0 });
     await (await bench.connect()).waitClosed();

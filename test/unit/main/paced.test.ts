@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { changeEach, encodeEach, readEach } from '../../../src/main/handlers/paced.ts';
+import { changeEach, distinctEach, encodeEach, readEach } from '../../../src/main/handlers/paced.ts';
 import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
 import { PartedResponse } from '../../../src/protocol/parted-response.ts';
 import { FakeRequest } from '../../support/read-bench.ts';
@@ -22,7 +22,7 @@ async function turnsDuring(work: Promise<unknown>): Promise<number> {
 
 describe('many changes of one request', () => {
   it('have their outcomes in the order of the request, however long each takes', async () => {
-    const outcomes = await changeEach(items(700), async (n) => {
+    const outcomes = await changeEach(request(), items(700), async (n) => {
       for (let turn = 0; turn < (n * 7) % 5; turn++) await nextTurn();
       return n * 2;
     });
@@ -32,7 +32,7 @@ describe('many changes of one request', () => {
   it('are made a bounded number at a time, and more than one', async () => {
     let running = 0;
     let most = 0;
-    await changeEach(items(2000), async () => {
+    await changeEach(request(), items(2000), async () => {
       most = Math.max(most, ++running);
       await nextTurn();
       running--;
@@ -42,18 +42,18 @@ describe('many changes of one request', () => {
   });
 
   it('leave turns to everybody else, also when none of them waits for anything', async () => {
-    expect(await turnsDuring(changeEach(items(50_000), async (n) => n))).toBeGreaterThan(100);
+    expect(await turnsDuring(changeEach(request(), items(50_000), async (n) => n))).toBeGreaterThan(100);
   });
 
   it('end with the first that fails for a reason that nobody foresaw', async () => {
-    const failing = changeEach(items(10), async (n) => {
+    const failing = changeEach(request(), items(10), async (n) => {
       if (n === 3) throw new Error('a bug');
     });
     await expect(failing).rejects.toThrow('a bug');
   });
 
   it('may be none', async () => {
-    expect(await changeEach([], async () => 1)).toEqual([]);
+    expect(await changeEach(request(), [], async () => 1)).toEqual([]);
   });
 });
 
@@ -71,6 +71,23 @@ describe('many look-ups of one request', () => {
 
   it('leave turns to everybody else', async () => {
     expect(await turnsDuring(readEach(request(), items(50_000), (n) => n))).toBeGreaterThan(100);
+  });
+});
+
+describe('many things that are named', () => {
+  it('are told apart in steps, and the first of each stays in its place', async () => {
+    const asker = request();
+    const named = items(20_000).map((n) => ({ n, key: `key ${n % 7000}` }));
+    const first = distinctEach(asker, named, ({ key }) => key);
+    expect(await turnsDuring(first)).toBeGreaterThanOrEqual(20);
+    expect(await first).toEqual(named.slice(0, 7000));
+    expect(asker.steps.made).toBeGreaterThanOrEqual(20);
+  });
+
+  it('need no step if they are few', async () => {
+    const asker = request();
+    expect(await distinctEach(asker, ['b', 'a', 'b'], (key) => key)).toEqual(['b', 'a']);
+    expect(asker.steps.made).toBe(0);
   });
 });
 

@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
+import { maxTimestamp } from '../../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
 import { IngressBench } from '../../support/ingress-bench.ts';
 import { CODECS, javaBatch } from '../../support/java-batches.ts';
@@ -18,14 +19,13 @@ beforeEach(async () => {
 });
 afterEach(() => bench.stop());
 
-const codesOf = ({ responses }: ProduceResponse): number[] => responses[0]!.partitionResponses.map(({ errorCode }) => errorCode);
 const two = [{ value: 'a' }, { value: 'b' }];
 const zip = (compress: (records: Buffer) => Uint8Array, records: { value: string | Buffer; timestamp?: number }[] = two): Buffer =>
   buildBatch({ records, baseTimestamp: records[0]!.timestamp ?? 5, attributes: 1 }, compress);
 const good = zip((bytes) => gzipSync(bytes));
 const bad = zip(() => Buffer.from('not gzip'));
 
-async function send(...batches: Buffer[]): Promise<number[]> {
+async function answersTo(...batches: Buffer[]): Promise<ProduceResponse['responses'][0]['partitionResponses']> {
   const client = await bench.connect();
   client.write(
     produceFrame(
@@ -34,8 +34,10 @@ async function send(...batches: Buffer[]): Promise<number[]> {
       batches.map((records, partition) => ({ partition, records })),
     ),
   );
-  return codesOf((await client.nextProduce()).body);
+  return (await client.nextProduce()).body.responses[0]!.partitionResponses;
 }
+
+const send = async (...batches: Buffer[]): Promise<number[]> => (await answersTo(...batches)).map(({ errorCode }) => errorCode);
 
 test.each(CODECS)('takes what the Java client wrote (%s)', async (codec) => {
   expect(await send(javaBatch(codec))).toEqual([ErrorCode.NONE]);
@@ -70,6 +72,57 @@ test('looks at the time of every record, where times of producers count', async 
   expect(await send(good)).toEqual([ErrorCode.NONE]);
   topic.config.messageTimestampBeforeMsMax = 3_600_000;
   expect(await send(good)).toEqual([ErrorCode.INVALID_TIMESTAMP]);
+});
+
+test('names the records that are why', async () => {
+  topic.config.messageTimestampAfterMsMax = 3_600_000;
+  const time = Date.now() + 7_200_000;
+  const late = zip(
+    (bytes) => gzipSync(bytes),
+    [
+      { value: 'a', timestamp: 5 },
+      { value: 'b', timestamp: time },
+    ],
+  );
+  const malformed = zip((bytes) => gzipSync(Buffer.concat([bytes.subarray(0, bytes.length / 2), Buffer.from([0])])));
+  const [first, second] = await answersTo(late, malformed);
+  expect(first).toMatchObject({ errorCode: ErrorCode.INVALID_TIMESTAMP });
+  expect(first!.recordErrors).toMatchObject([{ batchIndex: 1 }]);
+  expect(first!.recordErrors[0]!.batchIndexErrorMessage).toContain(`Timestamp ${time} of record 1 is out of range`);
+  expect(first!.errorMessage).toContain('timestamps that are out of range');
+  expect(second).toMatchObject({ errorCode: ErrorCode.INVALID_RECORD });
+  expect(second!.recordErrors).toMatchObject([{ batchIndex: 1 }]);
+  expect(second!.errorMessage).toContain('Record 1 is malformed');
+});
+
+test('names a hundred records of a batch at most, and a thousand of a request', async () => {
+  topic.config.messageTimestampBeforeMsMax = 3_600_000;
+  const old = zip(
+    (bytes) => gzipSync(bytes),
+    Array.from({ length: 150 }, () => ({ value: 'x', timestamp: 5 })),
+  );
+  const client = await bench.connect();
+  const parts = Array.from({ length: 12 }, () => ({ partition: 0, records: old }));
+  client.write(produceFrame(1, 't', parts));
+  const answers = (await client.nextProduce()).body.responses[0]!.partitionResponses;
+  expect(answers.map(({ errorCode }) => errorCode)).toEqual(parts.map(() => ErrorCode.INVALID_TIMESTAMP));
+  expect(answers.map(({ recordErrors }) => recordErrors.length)).toEqual(parts.map((_, n) => (n < 10 ? 100 : 0)));
+  expect(answers[11]!.errorMessage).toContain('timestamps from 5 to 5');
+});
+
+test('puts the largest timestamp in the header right, with the CRC, before the shard sees it', async () => {
+  const records = [
+    { value: 'a', timestamp: 5 },
+    { value: 'b', timestamp: 9 },
+  ];
+  const wrong = buildBatch({ records, attributes: 1, maxTimestamp: 1_900_000_000_000 }, (bytes) => gzipSync(bytes));
+  // The shard of this bench refuses batches whose CRC is wrong by an exception.
+  bench.shard.onBatch = (batch) => void taken.push(maxTimestamp(batch, 0));
+  const taken: number[] = [];
+  expect(await send(wrong, good)).toEqual([ErrorCode.NONE, ErrorCode.NONE]);
+  topic.config.recordValidation = 'uncompressed';
+  expect(await send(wrong)).toEqual([ErrorCode.NONE]);
+  expect(taken).toEqual([9, 5, 1_900_000_000_000]);
 });
 
 test('is a setting of each topic, which counts from the next request on', async () => {

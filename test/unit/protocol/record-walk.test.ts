@@ -71,6 +71,19 @@ describe('walking records', () => {
     expect(walked(Buffer.concat([batch, Buffer.from([0])]))).toBe(ErrorCode.INVALID_RECORD);
   });
 
+  it('says at which record it ended, unless it is the batch that is wrong', () => {
+    const batch = buildBatch({ records: [{ value: 'a' }, { value: 'b' }, { value: 'c' }], baseTimestamp: 5 });
+    expect([walked(batch), walk.badRecord]).toEqual([ErrorCode.NONE, -1]);
+    const recordBytes = (batch.length - BATCH_HEADER_BYTES) / 3;
+    for (let record = 0; record < 3; record++) {
+      const changed = Buffer.from(batch);
+      changed[BATCH_HEADER_BYTES + record * recordBytes] = 0;
+      expect([walked(changed), walk.badRecord]).toEqual([ErrorCode.INVALID_RECORD, record]);
+    }
+    expect([walked(batch.subarray(0, -1)), walk.badRecord]).toEqual([ErrorCode.INVALID_RECORD, 2]);
+    expect([walked(Buffer.concat([batch, Buffer.from([0])])), walk.badRecord]).toEqual([ErrorCode.INVALID_RECORD, -1]);
+  });
+
   it('wants offsets that rise one by one', () => {
     for (const offsetDeltas of [
       [0, 2],

@@ -1,7 +1,8 @@
 /** A shard after a failed sync: it refuses, it sleeps, it stops at once, and not as after a clean life. */
 import { expect, test } from 'vitest';
 import { Worked } from '../../../src/shard/shard.ts';
-import { Simulation, type ShardSlot } from '../../sim/simulation.ts';
+import type { ShardSlot } from '../../sim/shard-slot.ts';
+import { Simulation } from '../../sim/simulation.ts';
 import { ShardBench } from '../../support/shard-bench.ts';
 
 function started(): { sim: Simulation; slot: ShardSlot } {

@@ -44,6 +44,24 @@ describe('a batch whose records are not what its header says', () => {
     expect(bench.codes).toEqual([ErrorCode.INVALID_RECORD, ErrorCode.NONE]);
   });
 
+  test('is refused with the index of its first bad record, if it is a record that is bad', () => {
+    const bench = new ShardBench();
+    bench.open(1);
+    bench.sendBatch(1, buildBatch({ records: [{ offsetDelta: 0 }, { offsetDelta: 2 }], lastOffsetDelta: 1 }));
+    // One record too few, and then a batch of which no record is looked at: it has no index, and not the one before.
+    bench.sendBatch(
+      1,
+      buildBatch({ records: two }, (bytes) => Buffer.concat([bytes, Buffer.from([0])])),
+    );
+    bench.sendBatch(1, buildBatch({ records: two, lastOffsetDelta: 5 }));
+    bench.sendBatch(
+      1,
+      buildBatch({ records: two }, (bytes) => Buffer.alloc(bytes.length, 0x80)),
+    );
+    bench.work();
+    expect(bench.badRecords).toEqual([1, -1, -1, 0]);
+  });
+
   test('is taken as it is when it is compressed: opening it is not the shard’s work', () => {
     expect(codeOf(buildBatch({ records: [{ value: 'x' }], attributes: 1 }, () => Buffer.from('not gzip')))).toBe(ErrorCode.NONE);
   });
