@@ -193,8 +193,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     const { router } = this;
     this.jobs = new KeeperPool(
-      () => startPiscina({ crashPoint: parts.crashPoint }),
+      (onLost) => startPiscina({ crashPoint: parts.crashPoint }, onLost),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
+      (error) => this.fail(new Error(`the job pool died: ${error instanceof Error ? error.message : String(error)}`)),
     );
     this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
@@ -318,7 +319,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     }
     this.resolveClosed(reason);
     if (reason === undefined) return;
-    this.emit('failed', reason);
+    // What a listener throws is not for whoever waits for the end.
+    process.nextTick(() => this.emit('failed', reason));
     throw reason;
   }
 
@@ -329,18 +331,35 @@ export class Broker extends EventEmitter<BrokerEvents> {
     return this.lifecycle.applyDefaults();
   }
 
+  /** Takes down one part after the other; one that cannot be is no reason to leave the rest. Rejects with the first thing that went wrong. */
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
+    const { temporaryFolder } = this;
+    const steps: readonly (() => Promise<unknown> | void)[] = [
+      () => this.stopShards(),
+      () => clearInterval(this.wheel),
+      () => this.ingress.stop(),
+      () => Promise.all([this.jobs.close(), this.opener.close()]),
+      () => this.reads.reader.closeAll(),
+      () => this.catalog.close(),
+      () => this.store.close(),
+      () => this.folder.close(),
+      () => (temporaryFolder === undefined ? undefined : removeTemporaryFolder(temporaryFolder)),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  private async stopShards(): Promise<void> {
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
-    clearInterval(this.wheel);
-    this.ingress.stop();
-    await Promise.all([this.jobs.close(), this.opener.close()]);
-    this.reads.reader.closeAll();
-    this.catalog.close();
-    await this.store.close();
-    await this.folder.close();
-    if (this.temporaryFolder !== undefined) await removeTemporaryFolder(this.temporaryFolder);
   }
 }
 
