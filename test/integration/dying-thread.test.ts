@@ -49,16 +49,13 @@ describe('a thread of a pool that cannot be started', () => {
   const dist = (file: string): string => pathToFileURL(join(import.meta.dirname, '../../dist/main', file)).href;
   const reason = /cannot be loaded/;
 
-  it('is told of, and the jobs that waited for it end', async () => {
+  it('ends the jobs that waited for it', async () => {
     const { KeeperPool, startPiscina } = (await import(dist('keeper-pool.js'))) as typeof import('../../src/main/keeper-pool.ts');
-    const lost: unknown[] = [];
     const pool = new KeeperPool(
       (onLost) => startPiscina({ crashPoint: null }, onLost, entry),
       () => undefined,
-      (error) => void lost.push(error),
     );
-    await expect(pool.submit({ kind: 'removeFiles', paths: [] })).rejects.toThrow();
-    expect(lost.map(String)).toEqual([expect.stringMatching(reason)]);
+    await expect(pool.submit({ kind: 'removeFiles', paths: [] })).rejects.toThrow(reason);
     await pool.close();
   });
 
