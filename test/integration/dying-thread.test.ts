@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type * as batchOpener from '../../src/main/batch-opener.ts';
+import type * as keeperPool from '../../src/main/keeper-pool.ts';
 import { startBroker } from '../support/broker-process.ts';
 import { batchOf } from '../support/kafka-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -50,7 +52,7 @@ describe('a thread of a pool that cannot be started', () => {
   const reason = /cannot be loaded/;
 
   it('ends the jobs that waited for it', async () => {
-    const { KeeperPool, startPiscina } = (await import(dist('keeper-pool.js'))) as typeof import('../../src/main/keeper-pool.ts');
+    const { KeeperPool, startPiscina } = (await import(dist('keeper-pool.js'))) as typeof keeperPool;
     const pool = new KeeperPool(
       (onLost) => startPiscina({ crashPoint: null }, onLost, entry),
       () => undefined,
@@ -60,7 +62,7 @@ describe('a thread of a pool that cannot be started', () => {
   });
 
   it('is told of, and the batch that waited for it counts as not opened', async () => {
-    const { BatchOpener, startBatchPiscina } = (await import(dist('batch-opener.js'))) as typeof import('../../src/main/batch-opener.ts');
+    const { BatchOpener, startBatchPiscina } = (await import(dist('batch-opener.js'))) as typeof batchOpener;
     const told: unknown[] = [];
     const opener = new BatchOpener(
       (onLost) => startBatchPiscina(onLost, entry),
