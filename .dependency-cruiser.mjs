@@ -54,6 +54,7 @@ const DOORS = {
   commander: ['cli/'],
   // The client library of the command line is put into this file by the build: docs/decisions/0018-command-line-client.md.
   '@platformatic/kafka': ['cli/kafka/library'],
+  yaml: ['config/config-file'],
   piscina: ['main/', 'jobs/', 'broker'],
 };
 

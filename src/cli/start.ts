@@ -6,12 +6,14 @@
  */
 
 import { Broker } from '../broker.ts';
-import type { BrokerConfig, BrokerFlags, Durability } from '../config/broker-config.ts';
+import type { BrokerConfig, Durability } from '../config/broker-config.ts';
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
 import { watchParent, watchParents } from './parent.ts';
 import { goOnWithBrokenPipe } from './process-terminal.ts';
+import { settingsOf, type StartFlags } from './settings.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What this command needs of a broker. */
 interface RunningBroker {
@@ -24,6 +26,8 @@ interface RunningBroker {
 }
 
 interface StartSurroundings {
+  /** Of the process; without it no variable counts. */
+  readonly environment?: Terminal['environment'];
   /** Whose end is the broker's, too: that of its parent, given by its process id, or of npm, which starts it by way of a shell. */
   readonly stopsWith: number | 'npm' | 'nobody';
 }
@@ -45,24 +49,25 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 };
 
 /** Runs until the broker is down; returns the exit code. */
-export async function start(flags: BrokerFlags, { stopsWith }: StartSurroundings): Promise<number> {
+export async function start(flags: StartFlags, { stopsWith, environment = {} }: StartSurroundings): Promise<number> {
   goOnWithBrokenPipe();
   const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {
-    broker = await Broker.start(flags);
+    broker = await Broker.run(settingsOf(flags, environment));
   } catch (error) {
     return startFailed(error);
   }
   process.stdout.write(banner(broker));
   const ended = await Promise.race([broker.closed, wish.then((): typeof STOP_WANTED => STOP_WANTED)]);
-  if (ended === STOP_WANTED) {
-    await broker.stop();
+  // A broker that failed meanwhile says so by `closed`.
+  if (ended === STOP_WANTED) void broker.stop().catch(() => undefined);
+  const failure = ended === STOP_WANTED ? await broker.closed : ended;
+  if (failure === undefined) {
     process.stdout.write('ringlog stopped\n');
     return EXIT_OK;
   }
-  if (ended === undefined) return EXIT_OK;
-  process.stderr.write(`ringlog failed: ${ended instanceof UserError ? ended.message : (ended.stack ?? ended.message)}\n`);
+  process.stderr.write(`ringlog failed: ${failure instanceof UserError ? failure.message : (failure.stack ?? failure.message)}\n`);
   return EXIT_FAILED;
 }
 

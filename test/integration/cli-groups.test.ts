@@ -1,6 +1,6 @@
 /**
  * `ringlog group …` and `ringlog consume --group` as a person calls them. Against a broker of ours, or against another one whose address is in
- * RINGLOG_TEST_BOOTSTRAP: they have to work with any.
+ * TEST_BOOTSTRAP: they have to work with any.
  */
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { brokerWithCli, cli, commandsFor } from '../support/command-line.ts';
@@ -18,7 +18,7 @@ let missing = '';
 let names = 0;
 
 beforeAll(async () => {
-  const other = process.env['RINGLOG_TEST_BOOTSTRAP'];
+  const other = process.env['TEST_BOOTSTRAP'];
   const own = other === undefined ? await brokerWithCli() : undefined;
   commands = own ?? commandsFor(other as string);
   const { code, stderr } = await commands.run(['group', 'list']);

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../lib/user-error.ts';
+import type { Terminal } from '../terminal.ts';
 
 export interface OwnBroker {
   /** `host:port`. */
@@ -16,8 +17,11 @@ export interface OwnBroker {
 
 const BIN = fileURLToPath(new URL('../../bin.js', import.meta.url));
 
-/** Starts one, with its data in a new folder in `parent`. */
-export async function startOwnBroker(parent: string): Promise<OwnBroker> {
+/**
+ * Starts one, with its data in a new folder in `parent`.
+ * @param environment of this process; what it says about settings is for brokers that stay
+ */
+export async function startOwnBroker(parent: string, environment: Terminal['environment']): Promise<OwnBroker> {
   const folder = mkdtempSync(join(parent, 'ringlog-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   // Ctrl-C goes to the whole group of processes: this one ends the broker when it is done with it. If this one is killed, the broker ends by itself.
@@ -25,6 +29,7 @@ export async function startOwnBroker(parent: string): Promise<OwnBroker> {
   const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
+    env: Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('RINGLOG_'))),
   });
   const killAndRemove = (): void => {
     child.kill('SIGKILL');

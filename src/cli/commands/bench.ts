@@ -67,7 +67,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
     const type = disk.mountOf(parent, disk.readMountinfo())?.type;
     if (type === 'tmpfs')
       printNotice(terminal, `${parent} is memory, not a disk: a sync costs nothing there. Choose a folder on a disk (--data-dir).`);
-    const broker = await startOwnBroker(parent);
+    const broker = await startOwnBroker(parent, terminal.environment);
     try {
       await measure({ ...options, bootstrap: broker.bootstrap }, signal, terminal);
     } finally {

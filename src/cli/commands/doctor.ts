@@ -20,6 +20,7 @@ interface Options {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
+  readonly config?: string;
   readonly set?: readonly string[];
   readonly json?: boolean;
 }
@@ -31,6 +32,7 @@ export function addDoctor(ringlog: Command, terminal: Terminal): void {
     .option('-p, --port <port>', 'port to listen on')
     .option('--host <host>', 'address to listen on')
     .option('-d, --data-dir <folder>', 'where data lies')
+    .option('-c, --config <file>', 'settings from a YAML or JSON file (default: the one that RINGLOG_CONFIG names, if any)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', collect)
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
@@ -38,19 +40,19 @@ export function addDoctor(ringlog: Command, terminal: Terminal): void {
 }
 
 async function doctor({ json, ...flags }: Options, terminal: Terminal): Promise<void> {
-  const checks = await examine(flags);
+  const checks = await examine(flags, terminal);
   if (json) printJson(terminal, checks);
   else for (const line of lines(checks)) printLine(terminal, line);
   terminal.exitCode = checks.some(({ status }) => status === 'fail') ? EXIT_FAILED : EXIT_OK;
 }
 
-async function examine(flags: Omit<Options, 'json'>): Promise<Check[]> {
+async function examine(flags: Omit<Options, 'json'>, { environment }: Terminal): Promise<Check[]> {
   const [machine, disk, broker] = await Promise.all([
     import('../doctor/machine.ts'),
     import('../doctor/disk.ts'),
     import('../doctor/broker.ts'),
   ]);
-  const { config, check } = broker.checkSettings(flags);
+  const { config, check } = broker.checkSettings(flags, environment);
   const folder = disk.nearestFolder(config.dataDir);
   return [
     machine.checkNode(),

@@ -1,17 +1,19 @@
 /** Looks at what a start with these settings would meet: the settings themselves, the data folder, the port. */
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from '../../config/broker-config.ts';
+import { resolveBrokerConfig, type BrokerConfig } from '../../config/broker-config.ts';
 import { DATA_FORMAT_VERSION, readIdentity } from '../../config/data-folder.ts';
 import { ConfigError, DataFolderError } from '../../config/errors.ts';
 import { formatAddress } from '../../config/listeners.ts';
 import { lockFolder } from '../../config/lock.ts';
+import { settingsOf, type StartFlags } from '../settings.ts';
+import type { Terminal } from '../terminal.ts';
 import { fail, ok, warn, type Check } from './check.ts';
 
 /** The settings, or why there are none; then those without flags, so that the rest can be looked at. */
-export function checkSettings(flags: BrokerFlags): { config: BrokerConfig; check: Check } {
+export function checkSettings(flags: StartFlags, environment: Terminal['environment']): { config: BrokerConfig; check: Check } {
   try {
-    const config = resolveBrokerConfig(flags);
+    const config = settingsOf(flags, environment);
     const isOpen = config.host !== '127.0.0.1' && config.host !== '::1' && config.host !== 'localhost';
     const found = `durability ${config.durability}, profile ${config.profile}, listening on ${formatAddress(config)}`;
     if (isOpen && config.advertised === undefined && (config.host === '0.0.0.0' || config.host === '::'))
