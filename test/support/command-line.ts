@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { onTestFinished } from 'vitest';
+import type * as Cli from '../../src/cli/run.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { startBroker } from './broker-process.ts';
 
@@ -65,7 +66,7 @@ function launch(words: readonly string[]): RunningCommand {
   let over = false;
   const outcome = async (): Promise<Outcome> => {
     try {
-      const { run } = (await import(ENTRY)) as typeof import('../../src/cli/run.ts');
+      const { run } = (await import(ENTRY)) as typeof Cli;
       const code = await run(words, terminal);
       const bytes = stdout.bytes();
       return { code, stdout: bytes.toString(), bytes, stderr: stderr.bytes().toString() };
