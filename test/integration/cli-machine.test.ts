@@ -67,6 +67,18 @@ describe('ringlog doctor', () => {
     expect(wrong.code).toBe(1);
   });
 
+  it('looks at the settings of a file, as a start does', async () => {
+    const folder = temporaryFolder();
+    const config = join(folder, 'ringlog.yaml');
+    writeFileSync(config, 'num.partition: 2\n');
+    const { code, checks } = await doctor('--config', config, '--data-dir', folder, '--port', '0');
+    expect(checks['settings']).toMatchObject({
+      status: 'fail',
+      found: expect.stringMatching(/ringlog\.yaml:1: .*Did you mean "num\.partitions"\?/),
+    });
+    expect(code).toBe(1);
+  });
+
   it('finds data of a newer version', async () => {
     const dataDir = temporaryFolder();
     writeFileSync(join(dataDir, 'ringlog.json'), '{"formatVersion":99}');
@@ -76,7 +88,7 @@ describe('ringlog doctor', () => {
 
   it('prints for a person what is wrong with an arrow to what to do', async () => {
     const { stdout } = await cli(['doctor', '--set', 'num.partition=2', '--port', '0', '--data-dir', temporaryFolder()]);
-    expect(stdout).toMatch(/\nFAIL {2}settings +Unknown broker setting "num\.partition"\..*\n +→ .+\n/);
+    expect(stdout).toMatch(/\nFAIL {2}settings +--set num\.partition: Unknown broker setting "num\.partition"\..*\n +→ .+\n/);
     expect(stdout).toMatch(/\n\d+ failures?, \d+ warnings?\.\n$/);
   });
 });
