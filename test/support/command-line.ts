@@ -116,10 +116,10 @@ export function commandsFor(bootstrap: string) {
 }
 
 /** A broker for all tests of a file, and commands that talk to it. Call it in `beforeAll`, and return `stop` from there. */
-export async function brokerWithCli() {
+export async function brokerWithCli(settings: Readonly<Record<string, string | number>> = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), 'ringlog-test-'));
   const ends: (() => void)[] = [() => rmSync(dataDir, { recursive: true, force: true })];
-  const broker = await startBroker({ dataDir, cleanup: (kill) => ends.unshift(kill) });
+  const broker = await startBroker({ dataDir, settings, cleanup: (kill) => ends.unshift(kill) });
   const stop = async (): Promise<void> => {
     await broker.kill();
     for (const end of ends) end();
