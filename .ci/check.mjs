@@ -21,6 +21,7 @@ const CHECKS = [
   ['import directions', tool('depcruise'), ['src']],
   ['dead code', tool('knip'), ['--no-progress']],
   ['package', tool('publint'), ['--strict']],
+  ['installed size', process.execPath, ['.ci/installed-size.mjs']],
   ['generated docs', process.execPath, ['.ci/docs.mjs', '--check']],
 ];
 

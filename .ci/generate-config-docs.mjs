@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BROKER_CONFIGS, COARSE_SETTINGS } from '../dist/config/broker-table.js';
+import { environmentName } from '../dist/config/environment.js';
 import { PROFILES } from '../dist/config/profiles.js';
 import { BROKER_CONFIG_BY_NAME } from '../dist/config/table.js';
 import { TOPIC_CONFIGS } from '../dist/config/topic-table.js';
@@ -58,6 +59,15 @@ const brokerRows = BROKER_CONFIGS.map((setting) => [
   code(setting.default),
   legal(setting),
   setting.unit ?? '',
+  `\`${environmentName(setting.name)}\``,
+  setting.dynamic ? 'yes' : '',
+]);
+
+const defaultRows = TOPIC_CONFIGS.filter(({ brokerName }) => brokerName !== undefined).map(({ name, brokerName }) => [
+  `\`${brokerName}\``,
+  `\`${name}\``,
+  `\`${environmentName(brokerName)}\``,
+  BROKER_CONFIG_BY_NAME.get(brokerName).dynamic ? 'yes' : '',
 ]);
 
 const profileNames = Object.keys(PROFILES);
@@ -71,10 +81,33 @@ const text = `<!-- Generated from src/config by \`npm run docs\`. Do not edit. -
 
 # Settings
 
-Broker settings are given at start: \`npm start -- --set name=value\` or \`ringlog start --set name=value\`, several times if need be. \`--port\`, \`--host\` and \`--data-dir\`
-are short for \`listeners\` and \`log.dirs\`. Weakest first: default, profile, flags. Topic settings are given when a topic is created, or changed later, by any admin client or
-tool of Kafka's (except that \`kafka-topics.sh --config\` lets only Kafka's own names pass: for ours, \`kafka-configs.sh --alter --add-config\`). Names are Kafka's wherever
-Kafka has one; ours begin with \`ringlog.\`. An unknown name or an illegal value is refused with the reason.
+Names are Kafka's wherever Kafka has one; ours begin with \`ringlog.\`. An unknown name or an illegal value is refused, with the place where it was set, the reason, and the
+nearest name there is.
+
+## Where settings come from
+
+Settings of the broker, the weakest first; a later one wins:
+
+| layer | how | for example |
+| --- | --- | --- |
+| default | the tables below | |
+| profile | \`ringlog.profile\`, see [Profiles](#profiles) | \`ringlog.profile: latency\` |
+| file | \`ringlog start --config FILE\`, or the file that \`RINGLOG_CONFIG\` names: YAML or JSON, names written out or nested | \`log.segment.bytes: 2000000\` |
+| environment | \`RINGLOG_\` and the name in capitals, with \`_\` for \`.\`; a leading \`ringlog.\` is said once | \`RINGLOG_LOG_SEGMENT_BYTES\`, \`RINGLOG_DURABILITY\` |
+| flag | \`--set name=value\`, several times if need be; \`--port\`, \`--host\` and \`--data-dir\` are short for \`listeners\` and \`log.dirs\` | \`--set num.partitions=4\` |
+| default of all brokers | AlterConfigs or IncrementalAlterConfigs of a broker without name, while it runs | \`kafka-configs.sh --alter --entity-type brokers --entity-default --add-config …\` |
+| this broker | the same of the broker by its number | \`kafka-configs.sh --alter --entity-type brokers --entity-name 1 --add-config …\` |
+
+The last two take the settings that are "dynamic" below. They are checked together with all others, kept in the data folder, in force when they are answered, and shown with
+all their sources by DescribeConfigs. The level of the log can also be changed as Kafka's broker logger \`root\`, until the broker ends.
+
+A broker inside a program (\`Broker.start\`) reads neither file nor environment; its \`settings\` count as flags.
+
+A variable that begins with \`RINGLOG_\` and belongs to no setting is refused, except \`RINGLOG_CONFIG\`, those of this repository's own tools, and those that Kubernetes sets for a
+service called ringlog.
+
+Topic settings are given when a topic is created, or changed later, by any admin client or tool of Kafka's (except that \`kafka-topics.sh --config\` lets only Kafka's own names
+pass: for ours, \`kafka-configs.sh --alter --add-config\`). All of them may be changed at any time.
 
 ## Topic settings
 
@@ -85,11 +118,17 @@ ${table(['setting', 'what it does', 'type', 'default', 'legal values', 'unit', '
 
 ## Broker settings
 
-The broker-wide defaults of topic settings, in the table above, are broker settings as well. All are read at start. Kafka's
-other names of times are taken too: ${COARSE_SETTINGS.map(({ name, of }) => `\`${name}\` for \`${of}\``).join(', ')}; what is given in
-milliseconds wins.
+"Dynamic" ones may be changed while the broker runs, all others are read at start. Kafka's other names of times are taken at start too:
+${COARSE_SETTINGS.map(({ name, of }) => `\`${name}\` for \`${of}\``).join(', ')}; what is given in milliseconds wins.
 
-${table(['setting', 'what it does', 'type', 'default', 'legal values', 'unit'], brokerRows)}
+${table(['setting', 'what it does', 'type', 'default', 'legal values', 'unit', 'environment', 'dynamic'], brokerRows)}
+
+### Defaults for all topics
+
+Broker settings as well, with the type, default and legal values of the topic setting. A change while the broker runs is in force at once for every topic that has no value of
+its own; one of \`ringlog.durability\` moves their partitions first.
+
+${table(['setting', 'default of', 'environment', 'dynamic'], defaultRows)}
 
 ## Profiles
 

@@ -2,17 +2,21 @@
  * The composition root: the one place that knows every part. Builds a broker from its settings, in the order in which the parts need each other,
  * and takes it down in the opposite order.
  *
- *   start   settings → data folder (lock) → metadata → recovery → new generation → shards → partitions open → listener
+ *   start   settings → data folder (lock) → metadata → what clients changed of the settings → recovery → new generation → shards → partitions open → listener
  *   stop    no new connections → shards finish what they have and write a clean checkpoint → connections end → metadata → lock
  */
+import { EventEmitter } from 'node:events';
+import { StoredBrokerSettings } from './cluster/broker-settings.ts';
 import { EmbeddedMetadataStore } from './cluster/embedded-metadata-store.ts';
 import { ProducerIds } from './cluster/producer-ids.ts';
 import { offsetsTopic } from './cluster/internal-topics.ts';
 import { TopicCatalog } from './cluster/topic-catalog.ts';
-import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './config/broker-config.ts';
+import type { BrokerConfig } from './config/broker-config.ts';
 import { folderSpace, openDataFolder, type DataFolder } from './config/data-folder.ts';
 import { formatAddress } from './config/listeners.ts';
 import { connectionsWithin, openFilesMax } from './config/open-files.ts';
+import { resolveOptions, type BrokerOptions } from './config/options.ts';
+import { removeTemporaryFolder } from './config/temporary-folder.ts';
 import { resolveTopicConfig } from './config/topic-config.ts';
 import { TimerWheel } from './lib/timer-wheel.ts';
 import { UserError } from './lib/user-error.ts';
@@ -23,6 +27,7 @@ import { DiskError } from './log/disk.ts';
 import { RecoveryError } from './log/generation.ts';
 import { NodeDisk } from './log/node-disk.ts';
 import type { TopicStatus } from './log/recovery-note.ts';
+import { DynamicConfig } from './main/dynamic-config.ts';
 import { GroupCoordinator } from './main/group-coordinator.ts';
 import { groupSettingsOf, handleGroups } from './main/group-side.ts';
 import { fetchHandler } from './main/handlers/01-fetch.ts';
@@ -55,7 +60,7 @@ import { StartCrew } from './main/start-crew.ts';
 import { TopicLifecycle } from './main/topic-lifecycle.ts';
 import { ApiKey } from './protocol/api-versions.ts';
 import { createOperationCounter, OperationCounter } from './ring/operation-counter.ts';
-import { createLogger, type Logger } from './telemetry/logger.ts';
+import { createLogger, type Logger, type RootLogger } from './telemetry/logger.ts';
 
 /** Fetches wait on a wheel that turns this often. */
 const TICK_MS = 5;
@@ -70,16 +75,37 @@ export interface BrokerInternals {
   readonly operationCounter?: SharedArrayBuffer;
 }
 
-/** A running broker. */
-export class Broker {
-  /** The settings it runs with. */
+/** What a broker tells its owner; see {@link Broker}. */
+export interface BrokerEvents {
+  failed: [reason: Error];
+}
+
+/** How a broker is run, beside its settings. */
+interface RunOptions {
+  readonly onLog?: (line: string) => void;
+  /** Removed when the broker is down, however that comes. */
+  readonly temporaryFolder?: string | undefined;
+}
+
+/**
+ * A running broker. As many as are wanted may run in one process, each with its own data folder, port and threads. Nothing of the process belongs to them: no
+ * signal handlers, no exit codes, no environment.
+ *
+ * A broker that cannot go on (one of its threads died, say) takes itself down, and with it only its own connections and threads, never the process. Then it
+ * emits `failed` with the reason, `closed` resolves with it, and `stop` rejects with it. What it had acknowledged is there at the next start with the same
+ * folder.
+ */
+export class Broker extends EventEmitter<BrokerEvents> {
+  /** The settings it runs with; those that clients may change have their present values. */
   readonly config: BrokerConfig;
-  /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. */
+  /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. Never rejects. */
   readonly closed: Promise<Error | undefined>;
   /** Where consumer groups live. */
   readonly offsetsLog: InternalTopicLog;
 
   private readonly logger: Logger;
+  private readonly dynamic: DynamicConfig;
+  private readonly temporaryFolder: string | undefined;
   private readonly ingress: Ingress;
   private readonly supervisor: ShardSupervisor;
   private readonly jobs: KeeperPool;
@@ -95,20 +121,31 @@ export class Broker {
   private stopping: Promise<void> | null = null;
 
   /**
-   * Starts a broker and resolves once it accepts connections.
-   * @throws UserError subclasses with a message for a person (settings, data folder, recovery), or the error of the listening socket
+   * Starts a broker and resolves once it accepts connections. It keeps the process up until {@link stop}.
+   *
+   * Rejects, with nothing left behind: with a `UserError`, whose message is for a person (settings, data folder, recovery); with the error of the listening
+   * socket (`code` EADDRINUSE, say); or with what a thread died of meanwhile.
    */
-  static async start(flags: BrokerFlags = {}, internals: BrokerInternals = {}): Promise<Broker> {
-    const config = resolveBrokerConfig(flags);
-    const logger = createLogger({ level: config.logLevel });
-    const folder = await openDataFolder(config.dataDir, {
-      nodeId: config.nodeId,
-      initialize: (path) => EmbeddedMetadataStore.create(path),
-    });
-    const undo: (() => Promise<void> | void)[] = [() => folder.close()];
+  static async start(options: BrokerOptions = {}, internals: BrokerInternals = {}): Promise<Broker> {
+    const { config, temporaryFolder } = resolveOptions(options);
+    return Broker.run(config, { ...(options.onLog === undefined ? {} : { onLog: options.onLog }), temporaryFolder }, internals);
+  }
+
+  /** The same with settings that are resolved already. Not for programs that embed a broker. */
+  static async run(start: BrokerConfig, { onLog, temporaryFolder }: RunOptions = {}, internals: BrokerInternals = {}): Promise<Broker> {
+    const logger = createLogger({ level: start.logLevel, ...(onLog === undefined ? {} : { destination: { write: onLog } }) });
+    const undo: (() => Promise<void> | void)[] = [];
+    if (temporaryFolder !== undefined) undo.push(() => removeTemporaryFolder(temporaryFolder));
     try {
+      const folder = await openDataFolder(start.dataDir, {
+        nodeId: start.nodeId,
+        initialize: (path) => EmbeddedMetadataStore.create(path),
+      });
+      undo.push(() => folder.close());
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       undo.push(() => store.close());
+      const dynamic = new DynamicConfig({ start, stored: await StoredBrokerSettings.load(store, start.nodeId), logger });
+      const config = dynamic.current;
       const catalog = await TopicCatalog.load(store, {
         nodeId: config.nodeId,
         defaultPartitions: config.defaultPartitions,
@@ -122,10 +159,10 @@ export class Broker {
       const crashPoint = crashPointOf(internals);
       const generation = await begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
-      const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint });
-      // It takes down all of the above, also when a shard's death has begun that already.
+      const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder });
+      // It takes down all of the above, also when a shard's death has begun that already; why, is known.
       undo.length = 0;
-      undo.push(() => broker.stop());
+      undo.push(() => broker.stop().catch(() => undefined));
       // A shard that dies now never says what the start waits for.
       const failed = broker.closed.then((reason) => {
         throw reason ?? new Error('stopped while it started');
@@ -143,25 +180,31 @@ export class Broker {
   private readonly lifecycle: TopicLifecycle;
 
   private constructor(parts: {
-    config: BrokerConfig;
-    logger: Logger;
+    dynamic: DynamicConfig;
+    logger: RootLogger;
     folder: DataFolder;
     store: EmbeddedMetadataStore;
     catalog: TopicCatalog;
     generation: BegunGeneration;
     crashPoint: CrashPoint | null;
+    temporaryFolder: string | undefined;
   }) {
-    const { config, logger, catalog, generation } = parts;
+    super();
+    const { logger, catalog, generation } = parts;
+    const config = parts.dynamic.current;
     this.config = config;
+    this.dynamic = parts.dynamic;
     this.logger = logger;
+    this.temporaryFolder = parts.temporaryFolder;
     this.folder = parts.folder;
     this.store = parts.store;
     this.catalog = catalog;
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
     const { router } = this;
     this.jobs = new KeeperPool(
-      () => startPiscina({ crashPoint: parts.crashPoint }),
+      (onLost) => startPiscina({ crashPoint: parts.crashPoint }, onLost),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
+      (error) => this.fail(new Error(`the job pool died: ${error instanceof Error ? error.message : String(error)}`)),
     );
     this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
@@ -233,22 +276,26 @@ export class Broker {
       date: () => Date.now(),
       onProblem: (text, details) => logger.warn(details, text),
     });
+    this.dynamic.apply = (_before, after) => this.applySettings(after);
     this.registerHandlers();
   }
 
-  /** Where clients reach it, `host:port` as bound. */
+  /** Where clients reach it, `host:port` as bound: what a client takes as its bootstrap server. */
   get address(): string {
     return formatAddress(this.ingress.listener.address);
   }
 
-  /** Stops cleanly: what was submitted is finished, a final checkpoint is written, nothing is left open. */
+  /**
+   * Stops cleanly: what was submitted is finished, a final checkpoint is written, connections are closed. Once it resolves no thread, socket or file is left,
+   * and the folder of a temporary broker is gone. May be called again; rejects when the broker failed before or meanwhile, with the reason.
+   */
   stop(): Promise<void> {
-    this.stopping ??= this.takeDown().then(() => this.resolveClosed(undefined));
+    this.stopping ??= this.end(undefined);
     return this.stopping;
   }
 
   private registerHandlers(): void {
-    const { ingress, router, lifecycle, catalog, config: broker, reads } = this;
+    const { ingress, router, lifecycle, catalog, config: broker, dynamic, reads } = this;
     const { clusterId, path: dataDir } = this.folder;
     ingress.handle(ApiKey.FETCH, fetchHandler(reads.fetch));
     ingress.handle(ApiKey.LIST_OFFSETS, listOffsetsHandler(router, reads.timestamps));
@@ -261,11 +308,11 @@ export class Broker {
       initProducerIdHandler(new ProducerIds(this.store), (text, error) => this.logger.error({ err: error }, text)),
     );
     ingress.handle(ApiKey.OFFSET_FOR_LEADER_EPOCH, offsetForLeaderEpochHandler(router));
-    ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, broker }));
-    ingress.handle(ApiKey.ALTER_CONFIGS, alterConfigsHandler(lifecycle, broker));
+    ingress.handle(ApiKey.DESCRIBE_CONFIGS, describeConfigsHandler({ catalog, dynamic }));
+    ingress.handle(ApiKey.ALTER_CONFIGS, alterConfigsHandler({ lifecycle, dynamic }));
     ingress.handle(ApiKey.DESCRIBE_LOG_DIRS, describeLogDirsHandler({ router, dataDir, space: () => folderSpace(dataDir) }));
     ingress.handle(ApiKey.CREATE_PARTITIONS, createPartitionsHandler({ router, lifecycle, nodeId: broker.nodeId }));
-    ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler(lifecycle, broker));
+    ingress.handle(ApiKey.INCREMENTAL_ALTER_CONFIGS, incrementalAlterConfigsHandler({ lifecycle, dynamic }));
     ingress.handle(ApiKey.LIST_PARTITION_REASSIGNMENTS, handleListPartitionReassignments);
     ingress.handle(ApiKey.DESCRIBE_CLUSTER, describeClusterHandler({ broker, clusterId }));
     ingress.handle(ApiKey.LIST_CONFIG_RESOURCES, listConfigResourcesHandler(router, broker));
@@ -291,23 +338,65 @@ export class Broker {
   private fail(error: Error): void {
     if (this.stopping !== null) return;
     this.logger.fatal({ err: error }, 'the broker fails');
-    this.stopping = this.takeDown().then(() => this.resolveClosed(error));
+    this.stopping = this.end(error);
+    // Whoever never calls stop is told by the event.
+    this.stopping.catch(() => undefined);
   }
 
+  /** Takes everything down, for `failure` or because somebody wants it, and tells the end of it. */
+  private async end(failure: Error | undefined): Promise<void> {
+    let reason = failure;
+    try {
+      await this.takeDown();
+    } catch (error) {
+      reason ??= error instanceof Error ? error : new Error(String(error));
+    }
+    this.resolveClosed(reason);
+    if (reason === undefined) return;
+    // What a listener throws is not for whoever waits for the end.
+    process.nextTick(() => this.emit('failed', reason));
+    throw reason;
+  }
+
+  /** Puts in force what a client changed. Resolves with what went wrong, or null. */
+  private applySettings(after: BrokerConfig): Promise<string | null> {
+    this.ingress.listener.limit({ ...after, connectionsMax: connectionsAllowed(after, this.logger) });
+    this.supervisor.configure(after);
+    return this.lifecycle.applyDefaults();
+  }
+
+  /** Takes down one part after the other; one that cannot be is no reason to leave the rest. Rejects with the first thing that went wrong. */
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
-    this.groups.stop();
+    const { temporaryFolder } = this;
+    const steps: readonly (() => Promise<unknown> | void)[] = [
+      () => this.groups.stop(),
+      () => this.stopShards(),
+      () => clearInterval(this.wheel),
+      () => this.ingress.own.stop(),
+      () => this.loads.stop(),
+      () => this.ingress.stop(),
+      () => Promise.all([this.jobs.close(), this.opener.close()]),
+      () => this.reads.reader.closeAll(),
+      () => this.catalog.close(),
+      () => this.store.close(),
+      () => this.folder.close(),
+      () => (temporaryFolder === undefined ? undefined : removeTemporaryFolder(temporaryFolder)),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  private async stopShards(): Promise<void> {
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
-    clearInterval(this.wheel);
-    this.ingress.own.stop();
-    this.loads.stop();
-    this.ingress.stop();
-    await Promise.all([this.jobs.close(), this.opener.close()]);
-    this.reads.reader.closeAll();
-    this.catalog.close();
-    await this.store.close();
-    await this.folder.close();
   }
 }
 

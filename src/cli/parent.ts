@@ -8,6 +8,11 @@ import { readFile } from 'node:fs/promises';
 
 const POLL_MS = 500;
 
+/** Calls `onGone` once, when process `parent`, which started us, is gone; also when it was so before this is called. Does not keep the process alive. */
+export function watchParent(parent: number, onGone: () => void): void {
+  poll(() => Promise.resolve(process.ppid === parent), onGone);
+}
+
 /** Calls `onGone` once, when parent or grandparent is gone. Does not keep the process alive. */
 export function watchParents(onGone: () => void): void {
   const parent = process.ppid;
@@ -16,10 +21,14 @@ export function watchParents(onGone: () => void): void {
     (pid) => (grandparent = pid),
     () => undefined, // then only the parent is watched
   );
+  poll(async () => process.ppid === parent && (grandparent === undefined || (await isChildOf(parent, grandparent))), onGone);
+}
+
+/** Asks again and again until it is told no, and then calls `onGone` once. */
+function poll(isThere: () => Promise<boolean>, onGone: () => void): void {
   let isOver = false;
   const check = async (): Promise<void> => {
-    const isThere = process.ppid === parent && (grandparent === undefined || (await isChildOf(parent, grandparent)));
-    if (isThere || isOver) return;
+    if ((await isThere()) || isOver) return;
     isOver = true;
     clearInterval(timer);
     onGone();

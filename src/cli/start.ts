@@ -2,15 +2,18 @@
  * `ringlog start`: runs a broker in the foreground until a signal, the end of its parent, or its own failure.
  *
  * The first SIGINT, SIGTERM or SIGHUP stops the broker cleanly; another one ends the process at once. Under npm the broker also stops when
- * its parent is gone, because npm does not pass SIGTERM on and would leave it behind.
+ * its parent is gone, because npm does not pass SIGTERM on and would leave it behind; and so it does for whoever asks for it (`--parent`).
  */
 
 import { Broker } from '../broker.ts';
-import type { BrokerConfig, BrokerFlags, Durability } from '../config/broker-config.ts';
+import type { BrokerConfig, Durability } from '../config/broker-config.ts';
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
-import { watchParents } from './parent.ts';
+import { watchParent, watchParents } from './parent.ts';
+import { goOnWithBrokenPipe } from './process-terminal.ts';
+import { settingsOf, type StartFlags } from './settings.ts';
+import type { Terminal } from './terminal.ts';
 
 /** What this command needs of a broker. */
 interface RunningBroker {
@@ -23,8 +26,10 @@ interface RunningBroker {
 }
 
 interface StartSurroundings {
-  /** Whether the broker has to end when its parent process does. */
-  readonly stopsWithParent: boolean;
+  /** Of the process; without it no variable counts. */
+  readonly environment?: Terminal['environment'];
+  /** Whose end is the broker's, too: that of its parent, given by its process id, or of npm, which starts it by way of a shell. */
+  readonly stopsWith: number | 'npm' | 'nobody';
 }
 
 const EXIT_OK = 0;
@@ -44,28 +49,30 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 };
 
 /** Runs until the broker is down; returns the exit code. */
-export async function start(flags: BrokerFlags, { stopsWithParent }: StartSurroundings): Promise<number> {
-  const wish = stopWish(stopsWithParent);
+export async function start(flags: StartFlags, { stopsWith, environment = {} }: StartSurroundings): Promise<number> {
+  goOnWithBrokenPipe();
+  const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {
-    broker = await Broker.start(flags);
+    broker = await Broker.run(settingsOf(flags, environment));
   } catch (error) {
     return startFailed(error);
   }
   process.stdout.write(banner(broker));
   const ended = await Promise.race([broker.closed, wish.then((): typeof STOP_WANTED => STOP_WANTED)]);
-  if (ended === STOP_WANTED) {
-    await broker.stop();
+  // A broker that failed meanwhile says so by `closed`.
+  if (ended === STOP_WANTED) void broker.stop().catch(() => undefined);
+  const failure = ended === STOP_WANTED ? await broker.closed : ended;
+  if (failure === undefined) {
     process.stdout.write('ringlog stopped\n');
     return EXIT_OK;
   }
-  if (ended === undefined) return EXIT_OK;
-  process.stderr.write(`ringlog failed: ${ended instanceof UserError ? ended.message : (ended.stack ?? ended.message)}\n`);
+  process.stderr.write(`ringlog failed: ${failure instanceof UserError ? failure.message : (failure.stack ?? failure.message)}\n`);
   return EXIT_FAILED;
 }
 
 /** Resolves when somebody wants the broker to stop: a signal, or the end of the parent. */
-function stopWish(stopsWithParent: boolean): Promise<void> {
+function stopWish(stopsWith: StartSurroundings['stopsWith']): Promise<void> {
   return new Promise((resolve) => {
     let firstMs: number | undefined;
     const onSignal = (): void => {
@@ -75,7 +82,8 @@ function stopWish(stopsWithParent: boolean): Promise<void> {
       resolve();
     };
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-    if (stopsWithParent) watchParents(resolve);
+    if (stopsWith === 'npm') watchParents(resolve);
+    else if (stopsWith !== 'nobody') watchParent(stopsWith, resolve);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Kafka's rules for new topics and for changed settings, pure. A refusal carries the name of the protocol's error and one sentence. */
 
-import { TOPIC_CONFIG_BY_NAME } from '../config/table.ts';
+import type { ConfigDefinition } from '../config/definition.ts';
+import { TOPIC_CONFIG_BY_NAME, unknownSetting } from '../config/table.ts';
 import { validateTopicConfig, validateTopicConfigs } from '../config/topic-config.ts';
 import { collisionForm, type MetadataImage, type TopicMetadata } from './metadata-image.ts';
 
@@ -114,19 +115,38 @@ export function changeConfigs(
   current: Readonly<Record<string, string>>,
   changes: readonly ConfigChange[],
 ): CatalogResult<Record<string, string>> {
+  const changed = changeSettings(current, changes, 'topic', TOPIC_CONFIG_BY_NAME);
+  if (!changed.ok) return changed;
+  const { value } = changed;
   const names = changes.map(({ name }) => name);
-  if (new Set(names).size !== names.length) return refuse('INVALID_REQUEST', 'A setting is changed twice in one request.');
-  const configs = new Map(Object.entries(current));
-  for (const change of changes) {
-    const problem = applyChange(configs, change);
-    if (problem !== undefined) return problem;
-  }
-  const value = Object.fromEntries(configs);
   // Only what the request touches is judged name by name: a stored setting of another version must not stand in the way of all others.
   return checkConfigs(pick(value, names)) ?? checkTogether(value) ?? { ok: true, value };
 }
 
-function applyChange(configs: Map<string, string>, { name, operation, value }: ConfigChange): CatalogRefusal | undefined {
+/** What is set after `changes`, not yet judged: names and values may be wrong. Lists start from the default in `definitions`. */
+export function changeSettings(
+  current: Readonly<Record<string, string>>,
+  changes: readonly ConfigChange[],
+  kind: 'topic' | 'broker',
+  definitions: ReadonlyMap<string, ConfigDefinition>,
+): CatalogResult<Record<string, string>> {
+  if (new Set(changes.map(({ name }) => name)).size !== changes.length)
+    return refuse('INVALID_REQUEST', 'A setting is changed twice in one request.');
+  const configs = new Map(Object.entries(current));
+  for (const change of changes) {
+    const definition = definitions.get(change.name);
+    const problem = applyChange(configs, change, definition, () => unknownSetting(kind, change.name));
+    if (problem !== undefined) return problem;
+  }
+  return { ok: true, value: Object.fromEntries(configs) };
+}
+
+function applyChange(
+  configs: Map<string, string>,
+  { name, operation, value }: ConfigChange,
+  definition: ConfigDefinition | undefined,
+  unknown: () => string,
+): CatalogRefusal | undefined {
   if (operation === 'delete') {
     // A name that nobody knows is not set either: as in Kafka, nothing is to be done.
     configs.delete(name);
@@ -137,8 +157,7 @@ function applyChange(configs: Map<string, string>, { name, operation, value }: C
     configs.set(name, value.trim());
     return undefined;
   }
-  const definition = TOPIC_CONFIG_BY_NAME.get(name);
-  if (definition === undefined) return refuse('INVALID_CONFIG', validateTopicConfig(name, value) ?? name);
+  if (definition === undefined) return refuse('INVALID_CONFIG', unknown());
   if (definition.type !== 'LIST') return refuse('INVALID_CONFIG', `${operation} is for lists, and ${name} is none.`);
   const items = listItems(configs.get(name) ?? definition.default);
   const given = listItems(value);

@@ -1,27 +1,20 @@
 /**
- * The broker's settings as one typed plain object, resolved once at start from layers of text.
- * Precedence, weakest first: default, profile, then the given layers in order (file, environment, flags).
+ * The broker's settings as one typed plain object, resolved at start from layers of text, and again when a client changes a dynamic one.
+ * Precedence, weakest first: default, profile, the given layers in order (file, environment), flags, dynamic ones of all brokers, dynamic ones of this broker.
  */
 
 import { resolve as resolvePath } from 'node:path';
 import { parseAddressLimits } from './address-limits.ts';
-import { COARSE_SETTINGS, HOUR_MS, MINUTE_MS, type CoarseSetting } from './broker-table.ts';
-import { LONG_MAX_TEXT, shown, type ConfigDefinition } from './definition.ts';
+import { MINUTE_MS } from './broker-table.ts';
+import { checkTogether } from './combinations.ts';
+import { LONG_MAX_TEXT, shown } from './definition.ts';
 import { ConfigError } from './errors.ts';
-import { parseListener, type ListenerAddress } from './listeners.ts';
-import { PROFILES, type Profile } from './profiles.ts';
-import { BROKER_CONFIG_BY_NAME, unknownSetting } from './table.ts';
-import { longToNumber, parseValue, type ParsedValue } from './values.ts';
+import { overlay, placed, resolveValues, type ConfigLayer, type ConfiguredValue, type GivenSetting } from './layers.ts';
+import { formatAddress, parseListener, type ListenerAddress } from './listeners.ts';
+import type { Profile } from './profiles.ts';
+import { longToNumber, type ParsedValue } from './values.ts';
 
 export type Durability = 'memory' | 'page-cache' | 'fsync';
-
-export type ConfigOrigin = 'default' | 'profile' | 'file' | 'environment' | 'flag';
-
-/** Text settings of one origin; a later layer wins over an earlier one. */
-export interface ConfigLayer {
-  readonly origin: Exclude<ConfigOrigin, 'default' | 'profile'>;
-  readonly values: Readonly<Record<string, string>>;
-}
 
 /** What the command line gives; every field is optional and wins over every layer. */
 export interface BrokerFlags {
@@ -30,13 +23,6 @@ export interface BrokerFlags {
   readonly dataDir?: string;
   /** `name=value` each; a later one wins. */
   readonly set?: readonly string[];
-}
-
-export interface ConfiguredValue {
-  /** As configured, for DescribeConfigs. */
-  readonly text: string;
-  readonly value: ParsedValue;
-  readonly origin: ConfigOrigin;
 }
 
 export interface BrokerConfig {
@@ -101,66 +87,43 @@ export interface BrokerConfig {
 /** Resolves flags and layers to the broker's settings. Throws {@link ConfigError} with one line for a person. */
 export function resolveBrokerConfig(flags: BrokerFlags = {}, layers: readonly ConfigLayer[] = []): BrokerConfig {
   const values = resolveValues([...layers, flagLayer(flags)]);
-  const config = toTyped(values, flags);
+  const address = listenAddress(values, flags);
+  const config = toTyped(values, address);
+  checkTogether(config, values);
+  return Object.freeze(config);
+}
+
+/** What clients changed while the broker runs: names and texts, for all brokers and for this one. */
+export interface DynamicSettings {
+  readonly cluster: Readonly<Record<string, string>>;
+  readonly broker: Readonly<Record<string, string>>;
+}
+
+/** The settings with what clients changed over what `start` resolved. Throws {@link ConfigError}, as {@link resolveBrokerConfig} does. */
+export function withDynamic(start: BrokerConfig, { cluster, broker }: DynamicSettings): BrokerConfig {
+  const layer = (origin: ConfigLayer['origin'], texts: Readonly<Record<string, string>>): ConfigLayer => ({
+    origin,
+    settings: Object.entries(texts).map(([name, text]) => ({ name, text, place: 'a change at run time' })),
+  });
+  const values = overlay(overlay(start.values, layer('clusterDynamic', cluster)), layer('brokerDynamic', broker));
+  const config = toTyped(values, start);
   checkTogether(config, values);
   return Object.freeze(config);
 }
 
 function flagLayer(flags: BrokerFlags): ConfigLayer {
-  const values = new Map<string, string>();
+  const settings: GivenSetting[] = [];
   for (const assignment of flags.set ?? []) {
     const equals = assignment.indexOf('=');
     if (equals <= 0) throw new ConfigError(`--set ${assignment}: it must be name=value, for example --set num.partitions=4.`);
-    values.set(assignment.slice(0, equals).trim(), assignment.slice(equals + 1));
+    const name = assignment.slice(0, equals).trim();
+    settings.push({ name, text: assignment.slice(equals + 1), place: `--set ${shown(name)}` });
   }
-  if (flags.dataDir !== undefined) values.set('log.dirs', flags.dataDir);
-  return { origin: 'flag', values: Object.fromEntries(values) };
+  if (flags.dataDir !== undefined) settings.push({ name: 'log.dirs', text: flags.dataDir, place: '' });
+  return { origin: 'flag', settings };
 }
 
-function resolveValues(layers: readonly ConfigLayer[]): Map<string, ConfiguredValue> {
-  const values = new Map<string, ConfiguredValue>();
-  const put = (name: string, text: string, origin: ConfigOrigin): void => {
-    const definition = BROKER_CONFIG_BY_NAME.get(name);
-    if (definition === undefined) throw new ConfigError(unknownSetting('broker', name));
-    const parsed = parseValue(definition, text);
-    if (!parsed.ok) throw new ConfigError(parsed.reason);
-    values.set(name, { text: text.trim(), value: parsed.value, origin });
-  };
-  for (const definition of BROKER_CONFIG_BY_NAME.values()) put(definition.name, definition.default, 'default');
-  const coarse = new Map<string, { text: string; origin: ConfigOrigin }>();
-  for (const layer of layers) {
-    for (const [name, text] of Object.entries(layer.values)) {
-      if (COARSE_SETTINGS.some((setting) => setting.name === name)) coarse.set(name, { text, origin: layer.origin });
-      else put(name, text, layer.origin);
-    }
-  }
-  for (const setting of COARSE_SETTINGS) {
-    const given = coarse.get(setting.name);
-    if (given === undefined) continue;
-    const text = inMilliseconds(setting, given.text);
-    if (values.get(setting.of)?.origin === 'default') put(setting.of, text, given.origin);
-  }
-  const profile = values.get('ringlog.profile')!.value as Profile;
-  for (const [name, text] of Object.entries(PROFILES[profile].values)) {
-    if (values.get(name)?.origin === 'default') put(name, text, 'profile');
-  }
-  return values;
-}
-
-/** The text of a coarse setting in ms. Below zero is "no limit" for whoever takes that. Throws ConfigError. */
-function inMilliseconds({ name, of, unitMs }: CoarseSetting, text: string): string {
-  const number = /^[+-]?[0-9]{1,10}$/.test(text.trim()) ? Number(text) : NaN;
-  const ms = number < 0 ? number : number * unitMs;
-  const definition = BROKER_CONFIG_BY_NAME.get(of) as ConfigDefinition;
-  if (Number.isNaN(ms) || !parseValue(definition, String(ms)).ok) {
-    const min = (definition.min ?? 0) > 0 ? 1 : (definition.min ?? 0);
-    const unit = unitMs === HOUR_MS ? 'hours' : 'minutes';
-    throw new ConfigError(`Invalid value "${shown(text)}" for ${name}: it must be a whole number of ${unit} from ${min} to 2147483647.`);
-  }
-  return String(ms);
-}
-
-function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlags): BrokerConfig {
+function toTyped(values: ReadonlyMap<string, ConfiguredValue>, listener: ListenerAddress): BrokerConfig {
   const valueOf = (name: string): ParsedValue => {
     const entry = values.get(name);
     if (entry === undefined) throw new Error(`no such broker setting: ${name}`);
@@ -171,13 +134,12 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     return typeof value === 'bigint' ? longToNumber(value) : (value as number);
   };
   const text = (name: string): string => valueOf(name) as string;
-  const listener = listenAddress(text('listeners'), flags);
   return {
     nodeId: number('node.id'),
     host: listener.host,
     port: listener.port,
-    advertised: advertisedAddress(text('advertised.listeners')),
-    dataDir: dataDirectory(text('log.dirs')),
+    advertised: advertisedAddress(values.get('advertised.listeners')!),
+    dataDir: dataDirectory(values.get('log.dirs')!),
     profile: text('ringlog.profile') as Profile,
     logLevel: text('ringlog.log.level'),
     durability: brokerDurability(values),
@@ -189,7 +151,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     connectionIdleMsMax: number('connections.max.idle.ms'),
     connectionsMax: number('max.connections'),
     connectionsPerAddressMax: number('max.connections.per.ip'),
-    connectionsOfAddressMax: addressLimits('max.connections.per.ip.overrides', text('max.connections.per.ip.overrides')),
+    connectionsOfAddressMax: addressLimits('max.connections.per.ip.overrides', values.get('max.connections.per.ip.overrides')!),
     receiveMemoryBytes: number('ringlog.receive.memory.bytes'),
     fetchMemoryBytes: number('ringlog.fetch.memory.bytes'),
     fetchVerify: text('ringlog.fetch.verify') as BrokerConfig['fetchVerify'],
@@ -226,11 +188,21 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
   };
 }
 
-function listenAddress(listeners: string, flags: BrokerFlags): ListenerAddress {
-  const parsed = parseListener(listeners);
-  if (typeof parsed === 'string') throw new ConfigError(`Invalid value "${listeners}" for listeners: it must be ${parsed}.`);
-  const host = flags.host ?? parsed.host;
-  return { host: host === '' ? '0.0.0.0' : host, port: flags.port === undefined ? parsed.port : portOf(flags.port) };
+/** Where to listen. `--host` and `--port` are parts of `listeners`, which then says what they say. */
+function listenAddress(values: Map<string, ConfiguredValue>, { host, port }: BrokerFlags): ListenerAddress {
+  const given = values.get('listeners')!;
+  const parsed = parseListener(given.text);
+  if (typeof parsed === 'string') throw invalid('listeners', given, parsed);
+  const address = { host: host ?? parsed.host, port: port === undefined ? parsed.port : portOf(port) };
+  if (host !== undefined || port !== undefined) {
+    const text = `PLAINTEXT://${formatAddress(address)}`;
+    values.set('listeners', { text, value: text, origin: 'flag', place: '', beneath: given });
+  }
+  return { host: address.host === '' ? '0.0.0.0' : address.host, port: address.port };
+}
+
+function invalid(name: string, { text, place }: ConfiguredValue, right: string): ConfigError {
+  return new ConfigError(placed(place, `Invalid value "${shown(text)}" for ${name}: it must be ${right}.`));
 }
 
 function portOf(port: number | string): number {
@@ -239,26 +211,25 @@ function portOf(port: number | string): number {
   return value;
 }
 
-function advertisedAddress(text: string): ListenerAddress | undefined {
-  if (text === '') return undefined;
-  const parsed = parseListener(text);
+function advertisedAddress(given: ConfiguredValue): ListenerAddress | undefined {
+  if (given.text === '') return undefined;
+  const parsed = parseListener(given.text);
   const wrong =
     typeof parsed === 'string' ? parsed : parsed.host === '' || parsed.port === 0 ? 'PLAINTEXT://host:port with host and port' : undefined;
-  if (wrong !== undefined) throw new ConfigError(`Invalid value "${text}" for advertised.listeners: it must be ${wrong}.`);
+  if (wrong !== undefined) throw invalid('advertised.listeners', given, wrong);
   return parsed as ListenerAddress;
 }
 
-function addressLimits(name: string, text: string): ReadonlyMap<string, number> {
-  const parsed = parseAddressLimits(text);
-  if (typeof parsed === 'string') throw new ConfigError(`Invalid value "${shown(text)}" for ${name}: it must be ${parsed}.`);
+function addressLimits(name: string, given: ConfiguredValue): ReadonlyMap<string, number> {
+  const parsed = parseAddressLimits(given.text);
+  if (typeof parsed === 'string') throw invalid(name, given, parsed);
   return parsed;
 }
 
-function dataDirectory(text: string): string {
-  if (text === '') throw new ConfigError('log.dirs must name a folder.');
-  if (text.includes(','))
-    throw new ConfigError(`Invalid value "${text}" for log.dirs: it must be a single folder (several are not there yet).`);
-  return resolvePath(text);
+function dataDirectory(given: ConfiguredValue): string {
+  if (given.text === '') throw new ConfigError(placed(given.place, 'log.dirs must name a folder.'));
+  if (given.text.includes(',')) throw invalid('log.dirs', given, 'a single folder (several are not there yet)');
+  return resolvePath(given.text);
 }
 
 /** Kafka's `log.flush.interval.*` mean fsync, whatever they say but never, unless `ringlog.durability` was set by itself. */
@@ -272,42 +243,3 @@ function brokerDurability(values: ReadonlyMap<string, ConfiguredValue>): Durabil
 
 /** 2^63-1. */
 const NEVER = BigInt(LONG_MAX_TEXT);
-
-/** An append's entry in the journal; a group has one for each batch. */
-const JOURNAL_ENTRY_BYTES = 72;
-
-/** Rules over several settings: each would otherwise show only later, as a broker that stands still. */
-function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, ConfiguredValue>): void {
-  const must = (holds: boolean, less: string, more: string, why: string): void => {
-    if (holds) return;
-    throw new ConfigError(`${less} (${values.get(less)!.text}) must be at most ${more} (${values.get(more)!.text}): ${why}.`);
-  };
-  must(
-    config.groupSessionTimeoutMsMin <= config.groupSessionTimeoutMsMax,
-    'group.min.session.timeout.ms',
-    'group.max.session.timeout.ms',
-    'no member could join a group',
-  );
-  const largestBatch = values.get('message.max.bytes')!.value as number;
-  must(largestBatch <= config.socketRequestBytesMax, 'message.max.bytes', 'socket.request.max.bytes', 'a larger batch could never arrive');
-  must(
-    2 * config.journalFileBytes <= config.journalBytesMax,
-    'ringlog.journal.file.bytes',
-    'ringlog.journal.bytes',
-    'a journal needs two files or more',
-  );
-  must(
-    config.checkpointIntervalBytes <= config.journalBytesMax,
-    'ringlog.checkpoint.interval.bytes',
-    'ringlog.journal.bytes',
-    'the journal would be full before a checkpoint is due',
-  );
-  // What a group needs in the journal beside the batches it gathers (JournalWriter.overhead) must leave most of a file to those.
-  const overhead = config.referenceBytesMin + JOURNAL_ENTRY_BYTES * config.groupBatchesMax;
-  if (overhead > config.journalFileBytes / 4) {
-    throw new ConfigError(
-      `ringlog.journal.file.bytes (${config.journalFileBytes}) is too small: ringlog.reference.bytes.min (${config.referenceBytesMin}) and ` +
-        `${JOURNAL_ENTRY_BYTES} bytes for each of ringlog.group.batches.max (${config.groupBatchesMax}) must together fit in a quarter of it.`,
-    );
-  }
-}

@@ -10,7 +10,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
-export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
+const TABLE = [
   {
     name: 'node.id',
     type: 'INT',
@@ -58,7 +58,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     type: 'STRING',
     default: 'info',
     validValues: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'What the broker writes to its own log.',
   },
@@ -128,7 +128,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     min: 1,
     max: 1_000_000,
     unit: 'count',
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'Connections open at once; more are closed as they come. Where the system allows few open files, no more than half of those are connections.',
   },
@@ -138,7 +138,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     default: '2147483647',
     min: 0,
     unit: 'count',
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'Connections open at once from one address; more are closed as they come. 0: from none.',
   },
@@ -146,7 +146,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     name: 'max.connections.per.ip.overrides',
     type: 'STRING',
     default: '',
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'Other limits than max.connections.per.ip for some addresses, as address:count, separated by commas, for example 127.0.0.1:200,::1:50.',
   },
@@ -156,7 +156,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     default: '300000',
     min: 1,
     unit: 'ms',
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'How often partitions are looked through for records to delete. What is too large is also deleted when a segment is full.',
   },
@@ -345,7 +345,7 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     default: '86400000',
     min: 1,
     unit: 'ms',
-    dynamic: false,
+    dynamic: true,
     state: APPLIED,
     doc: 'A partition forgets an idempotent producer that has appended nothing to it for this long.',
   },
@@ -417,7 +417,12 @@ export const BROKER_CONFIGS: readonly ConfigDefinition[] = [
     doc: 'Threads for topics with ringlog.durability=page-cache or memory; they start at first use.',
   },
   ...COORDINATOR_CONFIGS,
-];
+] as const satisfies readonly ConfigDefinition[];
+
+export const BROKER_CONFIGS: readonly ConfigDefinition[] = TABLE;
+
+/** The same with its names and legal words as types, for `settings.ts`. */
+export type BrokerTable = typeof TABLE;
 
 /** A setting in ms under another name, in a coarser unit. */
 export interface CoarseSetting {
@@ -431,9 +436,13 @@ export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
 /** Kafka's other names of the same times. Of two that are given the earlier one here wins, as in Kafka. */
-export const COARSE_SETTINGS: readonly CoarseSetting[] = [
+const COARSE = [
   { name: 'log.retention.minutes', of: 'log.retention.ms', unitMs: MINUTE_MS },
   { name: 'log.retention.hours', of: 'log.retention.ms', unitMs: HOUR_MS },
   { name: 'log.roll.hours', of: 'log.roll.ms', unitMs: HOUR_MS },
   { name: 'log.roll.jitter.hours', of: 'log.roll.jitter.ms', unitMs: HOUR_MS },
-];
+] as const satisfies readonly CoarseSetting[];
+
+export const COARSE_SETTINGS: readonly CoarseSetting[] = COARSE;
+
+export type CoarseTable = typeof COARSE;

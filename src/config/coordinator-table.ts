@@ -3,7 +3,7 @@ import { APPLIED, type ConfigDefinition } from './definition.ts';
 
 const MIB = 1024 * 1024;
 
-export const COORDINATOR_CONFIGS: readonly ConfigDefinition[] = [
+export const COORDINATOR_CONFIGS = [
   {
     name: 'group.initial.rebalance.delay.ms',
     type: 'INT',
@@ -87,4 +87,4 @@ export const COORDINATOR_CONFIGS: readonly ConfigDefinition[] = [
     state: APPLIED,
     doc: 'Memory for all groups: members with what they tell each other, and committed offsets. When it is taken, new members and new offsets are refused; what is there goes on.',
   },
-];
+] as const satisfies readonly ConfigDefinition[];

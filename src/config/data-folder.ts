@@ -41,7 +41,8 @@ export interface DataFolder {
   close(): Promise<void>;
 }
 
-interface Identity {
+/** What `ringlog.json` says. */
+export interface Identity {
   readonly formatVersion: number;
   readonly clusterId: string;
   readonly nodeId: number;
@@ -113,7 +114,8 @@ async function establish(path: string, metaPath: string, options: DataFolderOpti
   return identity;
 }
 
-function readIdentity(path: string): Identity | undefined {
+/** The identity of a folder, undefined when it has none. Throws {@link DataFolderError} when what is there cannot be read as one. */
+export function readIdentity(path: string): Identity | undefined {
   let text: string;
   try {
     text = readFileSync(join(path, IDENTITY_NAME), 'utf8');

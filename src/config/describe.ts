@@ -1,14 +1,25 @@
 /** What DescribeConfigs shows: every setting of a topic or of the broker with value, source, synonyms, type and documentation. */
 
-import type { BrokerConfig, ConfiguredValue } from './broker-config.ts';
+import type { BrokerConfig } from './broker-config.ts';
 import type { ConfigDefinition, ConfigType, TopicConfigDefinition } from './definition.ts';
+import type { ConfigOrigin, ConfiguredValue } from './layers.ts';
 import { BROKER_CONFIG_BY_NAME } from './table.ts';
 import { CLIENT_METRICS_CONFIGS, GROUP_CONFIGS } from './resource-table.ts';
 import { effectiveDurability, type TopicConfigOverrides } from './topic-config.ts';
 import { TOPIC_CONFIGS } from './topic-table.ts';
 
 /** Kafka's numbers of where a value comes from. */
-export const CONFIG_SOURCE = { topic: 1, staticBroker: 4, default: 5, brokerLogger: 6 } as const;
+export const CONFIG_SOURCE = { topic: 1, dynamicBroker: 2, dynamicDefaultBroker: 3, staticBroker: 4, default: 5, brokerLogger: 6 } as const;
+
+const SOURCE_OF: Readonly<Record<ConfigOrigin, number>> = {
+  default: CONFIG_SOURCE.default,
+  profile: CONFIG_SOURCE.staticBroker,
+  file: CONFIG_SOURCE.staticBroker,
+  environment: CONFIG_SOURCE.staticBroker,
+  flag: CONFIG_SOURCE.staticBroker,
+  clusterDynamic: CONFIG_SOURCE.dynamicDefaultBroker,
+  brokerDynamic: CONFIG_SOURCE.dynamicBroker,
+};
 
 /** Kafka's numbers of the types. */
 export const CONFIG_TYPE_CODE: Readonly<Record<ConfigType, number>> = { BOOLEAN: 1, STRING: 2, INT: 3, LONG: 5, DOUBLE: 6, LIST: 7 };
@@ -45,27 +56,28 @@ export function describeTopicConfigs(overrides: TopicConfigOverrides, broker: Br
   });
 }
 
-/** Every broker setting. All are read-only: a change needs a restart. */
+/** Every broker setting. Read-only are those whose change needs a restart. */
 export function describeBrokerConfigs(broker: BrokerConfig): ConfigEntry[] {
   return [...BROKER_CONFIG_BY_NAME.values()].map((definition) => {
-    const configured = broker.values.get(definition.name)!;
-    const synonyms = brokerSynonyms(definition.name, configured, definition.default);
-    return {
-      name: definition.name,
-      value: synonyms[0]!.value,
-      source: synonyms[0]!.source,
-      synonyms,
-      ...common(definition),
-      readOnly: true,
-    };
+    const synonyms = brokerSynonyms(definition.name, broker.values.get(definition.name)!);
+    return { name: definition.name, value: synonyms[0]!.value, source: synonyms[0]!.source, synonyms, ...common(definition) };
+  });
+}
+
+/** What was set for all brokers at once: only that, as in Kafka. */
+export function describeClusterConfigs(broker: BrokerConfig): ConfigEntry[] {
+  return describeBrokerConfigs(broker).flatMap((entry) => {
+    const synonyms = entry.synonyms.filter(({ source }) => source >= CONFIG_SOURCE.dynamicDefaultBroker);
+    const { value, source } = synonyms[0]!;
+    return source === CONFIG_SOURCE.dynamicDefaultBroker ? [{ ...entry, value, source, synonyms }] : [];
   });
 }
 
 /** The one logger of the broker, under the name of Kafka's outermost one. */
-export function describeLogger({ logLevel }: Pick<BrokerConfig, 'logLevel'>): ConfigEntry[] {
+export function describeLogger(logLevel: string): ConfigEntry[] {
   const value = logLevel === 'silent' ? 'OFF' : logLevel.toUpperCase();
   const { brokerLogger: source } = CONFIG_SOURCE;
-  return [{ name: 'root', value, source, type: 0, readOnly: true, sensitive: false, doc: 'ringlog.log.level', synonyms: [] }];
+  return [{ name: 'root', value, source, type: 0, readOnly: false, sensitive: false, doc: 'ringlog.log.level', synonyms: [] }];
 }
 
 /** Settings of a group that nobody has set: the defaults. */
@@ -90,14 +102,18 @@ function topicSynonyms(definition: TopicConfigDefinition, overrides: TopicConfig
   if (own !== undefined) synonyms.push({ name: definition.name, value: own.trim(), source: CONFIG_SOURCE.topic });
   const wide = definition.brokerName === undefined ? undefined : broker.values.get(definition.brokerName);
   if (wide === undefined) synonyms.push({ name: definition.name, value: definition.default, source: CONFIG_SOURCE.default });
-  else synonyms.push(...brokerSynonyms(definition.brokerName!, wide, definition.default));
+  else synonyms.push(...brokerSynonyms(definition.brokerName!, wide));
   return synonyms;
 }
 
-function brokerSynonyms(name: string, configured: ConfiguredValue, defaultText: string): ConfigSynonym[] {
-  const byDefault = { name, value: defaultText, source: CONFIG_SOURCE.default };
-  if (configured.origin === 'default') return [byDefault];
-  return [{ name, value: configured.text, source: CONFIG_SOURCE.staticBroker }, byDefault];
+/** One for each of Kafka's sources: of several static ones only the strongest. */
+function brokerSynonyms(name: string, configured: ConfiguredValue): ConfigSynonym[] {
+  const synonyms: ConfigSynonym[] = [];
+  for (let at: ConfiguredValue | undefined = configured; at !== undefined; at = at.beneath) {
+    const source = SOURCE_OF[at.origin];
+    if (synonyms.at(-1)?.source !== source) synonyms.push({ name, value: at.text, source });
+  }
+  return synonyms;
 }
 
 function common(definition: ConfigDefinition): Pick<ConfigEntry, 'type' | 'readOnly' | 'sensitive' | 'doc'> {

@@ -10,7 +10,7 @@ import { TOPIC_CONFIGS } from './topic-table.ts';
 /** A broker-wide default of a topic setting: the same type, bounds and state under the broker's name. */
 function brokerDefaultOf(topic: TopicConfigDefinition & { brokerName: string }): ConfigDefinition {
   const { brokerName, ...rest } = topic;
-  return { ...rest, name: brokerName, dynamic: false, doc: `Default of the topic setting ${topic.name}. ${topic.doc}` };
+  return { ...rest, name: brokerName, doc: `Default of the topic setting ${topic.name}. ${topic.doc}` };
 }
 
 function withBrokerName(definition: TopicConfigDefinition): definition is TopicConfigDefinition & { brokerName: string } {

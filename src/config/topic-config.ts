@@ -88,6 +88,11 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
   });
 }
 
+/** Whether two settings of topics mean the same. */
+export function isSameConfig(a: TopicConfig, b: TopicConfig): boolean {
+  return (Object.keys(a) as (keyof TopicConfig)[]).every((name) => a[name] === b[name]);
+}
+
 /** The durability a topic really has: its own `ringlog.durability`, else fsync where it asks for flushes, else the broker's. */
 export function effectiveDurability(overrides: TopicConfigOverrides, broker: Pick<BrokerConfig, 'durability'>): Durability {
   const own = overrides['ringlog.durability'];

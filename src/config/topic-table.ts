@@ -7,7 +7,7 @@ const TIERED = 'there is no remote storage';
 const THROTTLE = 'there is no replication to throttle yet';
 const LEVEL = 'the broker never recompresses: batches are stored as the producer sent them';
 
-export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
+const TABLE = [
   {
     name: 'cleanup.policy',
     type: 'LIST',
@@ -371,4 +371,9 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     state: notYet('there is no leader election with a single broker'),
     doc: 'Whether a replica that is not in sync may lead when no other is left, at the price of losing records.',
   },
-];
+] as const satisfies readonly TopicConfigDefinition[];
+
+export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = TABLE;
+
+/** The same with its names and legal words as types, for `settings.ts`. */
+export type TopicTable = typeof TABLE;

@@ -22,8 +22,16 @@ export type ToShard =
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
   /** Deletes the records below `offset`; durable, in a shard of either class, when it is answered. */
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
+  /** Settings that may change while a shard runs. Not answered. */
+  | ({ readonly kind: 'settings' } & ChangeableSettings)
   /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
+
+/** See `ShardSettings` for what they mean. */
+export interface ChangeableSettings {
+  readonly retentionCheckIntervalMs: number;
+  readonly producerExpirationMs: number;
+}
 
 /** shard → main. */
 export type FromShard =

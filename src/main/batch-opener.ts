@@ -13,13 +13,16 @@ export interface BatchRunner {
 
 /** See the file header. */
 export class BatchOpener {
-  private readonly start: () => Promise<BatchRunner>;
+  private readonly start: (onLost: (error: unknown) => void) => Promise<BatchRunner>;
   private readonly failed: (error: unknown) => void;
   private runner: Promise<BatchRunner> | null = null;
   private closed = false;
 
-  /** @param onFailure told of jobs that came to no end */
-  constructor(start: () => Promise<BatchRunner>, onFailure: (error: unknown) => void) {
+  /**
+   * @param start its argument is to be told of the end of a thread that had no job, or not yet; the next batch is opened by another runner
+   * @param onFailure told of that, and of jobs that came to no end
+   */
+  constructor(start: (onLost: (error: unknown) => void) => Promise<BatchRunner>, onFailure: (error: unknown) => void) {
     this.start = start;
     this.failed = onFailure;
   }
@@ -28,12 +31,18 @@ export class BatchOpener {
   async open(job: BatchJob): Promise<BatchFinding> {
     try {
       if (this.closed) return { kind: 'failed' };
-      const runner = await (this.runner ??= this.start());
+      const runner = await (this.runner ??= this.start((error) => this.onLost(error)));
       return await runner.run(job);
     } catch (error) {
       if (!this.closed) this.failed(error);
       return { kind: 'failed' };
     }
+  }
+
+  private onLost(error: unknown): void {
+    if (this.closed) return;
+    this.runner = null;
+    this.failed(error);
   }
 
   /** Lets running jobs end, starts no more. */
@@ -48,9 +57,17 @@ export class BatchOpener {
 const JOB_MS_MAX = 60_000;
 
 /** Jobs on a piscina worker thread. */
-export async function startBatchPiscina(entry = new URL('../jobs/batch.thread.js', import.meta.url)): Promise<BatchRunner> {
+export async function startBatchPiscina(
+  onLost: (error: unknown) => void,
+  entry = new URL('../jobs/batch.thread.js', import.meta.url),
+): Promise<BatchRunner> {
   const { Piscina } = await import('piscina');
   const pool = new Piscina({ filename: entry.href, minThreads: 0, maxThreads: 1, idleTimeout: 30_000, concurrentTasksPerWorker: 1 });
+  // Nobody would hear of the jobs that wait for a thread that could not be started; and an error without a listener ends the process.
+  pool.on('error', (error) => {
+    void pool.destroy();
+    onLost(error);
+  });
   return {
     run: async (job) => {
       const overdue = new AbortController();

@@ -12,16 +12,26 @@ export interface JobRunner {
 
 /** Hands jobs to a {@link JobRunner} that is made when the first one comes. */
 export class KeeperPool {
-  private readonly start: () => Promise<JobRunner>;
+  private readonly start: (onLost: (error: unknown) => void) => Promise<JobRunner>;
   private readonly failed: (what: string, error: unknown) => void;
+  private readonly lost: (error: unknown) => void;
   private runner: Promise<JobRunner> | null = null;
   private closed = false;
   private running = 0;
 
-  /** @param onFailure told of jobs whose failure nobody else handles */
-  constructor(start: () => Promise<JobRunner>, onFailure: (what: string, error: unknown) => void) {
+  /**
+   * @param start its argument is to be told of the end of a thread that had no job, or not yet: then no job is done any more
+   * @param onFailure told of jobs whose failure nobody else handles
+   * @param onLost told that no job is done any more
+   */
+  constructor(
+    start: (onLost: (error: unknown) => void) => Promise<JobRunner>,
+    onFailure: (what: string, error: unknown) => void,
+    onLost: (error: unknown) => void = () => undefined,
+  ) {
     this.start = start;
     this.failed = onFailure;
+    this.lost = onLost;
   }
 
   /** Jobs submitted and not ended. */
@@ -34,7 +44,7 @@ export class KeeperPool {
     if (this.closed) throw new Error('the job pool is closed');
     this.running++;
     try {
-      const runner = await (this.runner ??= this.start());
+      const runner = await (this.runner ??= this.start((error) => void (this.closed || this.lost(error))));
       return (await runner.run(job)) as JobResult<J>;
     } finally {
       this.running--;
@@ -57,6 +67,7 @@ export class KeeperPool {
 /** Jobs on piscina's worker threads. */
 export async function startPiscina(
   workerData: KeeperWorkerData,
+  onLost: (error: unknown) => void,
   entry = new URL('../jobs/keeper.thread.js', import.meta.url),
 ): Promise<JobRunner> {
   const { Piscina } = await import('piscina');
@@ -67,6 +78,11 @@ export async function startPiscina(
     maxThreads: 2,
     idleTimeout: 30_000,
     concurrentTasksPerWorker: 1,
+  });
+  // Nobody would hear of the jobs that wait for a thread that could not be started; and an error without a listener ends the process.
+  pool.on('error', (error) => {
+    void pool.destroy();
+    onLost(error);
   });
   return { run: (job) => pool.run(job), close: () => pool.close() };
 }

@@ -24,14 +24,18 @@ const LINES_PERIOD_MS = 10_000;
 /** `max.connections.per.ip` of this is no limit, and nobody is counted. */
 const PER_ADDRESS_UNLIMITED = 2 ** 31 - 1;
 
-export interface ListenerSettings {
-  readonly host: string;
-  readonly port: number;
+/** How many connections there may be. */
+export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** Of one remote address. */
   readonly connectionsPerAddressMax: number;
   /** The same for some addresses. */
   readonly connectionsOfAddressMax: ReadonlyMap<string, number>;
+}
+
+export interface ListenerSettings extends ConnectionLimits {
+  readonly host: string;
+  readonly port: number;
   readonly connectionIdleMsMax: number;
   readonly grantStallMs: number;
 }
@@ -50,7 +54,7 @@ export class ConnectionCounters {
 /** See the file header. */
 export class Listener {
   readonly counters = new ConnectionCounters();
-  private readonly settings: ListenerSettings;
+  private settings: ListenerSettings;
   private readonly host: ConnectionHost;
   private readonly logger: Logger;
   private readonly lines: RepeatedLines;
@@ -58,7 +62,7 @@ export class Listener {
   /** How many each remote address has, and the address of each connection; empty while there is no limit. */
   private readonly addressCounts = new Map<string, number>();
   private readonly addresses = new Map<Connection, string>();
-  private readonly limitsAddresses: boolean;
+  private limitsAddresses: boolean;
   private server: net.Server | null = null;
   private bound: { host: string; port: number } | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -72,10 +76,20 @@ export class Listener {
     this.settings = settings;
     this.host = host;
     this.logger = logger;
-    this.limitsAddresses = settings.connectionsPerAddressMax < PER_ADDRESS_UNLIMITED || settings.connectionsOfAddressMax.size > 0;
+    this.limitsAddresses = limitsAddresses(settings);
     this.lines = new RepeatedLines(logger);
     const shortest = Math.min(settings.connectionIdleMsMax, settings.grantStallMs, CONTENDED_STALL_MS);
     this.tickMs = Math.max(10, Math.min(TICK_MS_MAX, Math.floor(shortest / 4)));
+  }
+
+  /** Other limits from now on; connections that are open stay, also those above them. */
+  limit({ connectionsMax, connectionsPerAddressMax, connectionsOfAddressMax }: ConnectionLimits): void {
+    this.settings = { ...this.settings, connectionsMax, connectionsPerAddressMax, connectionsOfAddressMax };
+    this.limitsAddresses = limitsAddresses(this.settings);
+    this.addressCounts.clear();
+    this.addresses.clear();
+    if (!this.limitsAddresses) return;
+    for (const connection of this.connections) this.countAddress(connection, connection.remoteAddress);
   }
 
   /** Connections that are open. */
@@ -160,10 +174,7 @@ export class Listener {
     if (socket === null) return;
     this.counters.accepted++;
     this.connections.add(connection);
-    if (address !== null) {
-      this.addresses.set(connection, address);
-      this.addressCounts.set(address, (this.addressCounts.get(address) ?? 0) + 1);
-    }
+    if (address !== null) this.countAddress(connection, address);
     connection.begin(socket);
   }
 
@@ -182,6 +193,11 @@ export class Listener {
     const setting = own === undefined ? 'max.connections.per.ip' : 'max.connections.per.ip.overrides';
     this.lines.warn({ remote: address, max }, `connection refused: its address has as many as ${setting} allows`);
     return false;
+  }
+
+  private countAddress(connection: Connection, address: string): void {
+    this.addresses.set(connection, address);
+    this.addressCounts.set(address, (this.addressCounts.get(address) ?? 0) + 1);
   }
 
   private forgetAddress(connection: Connection): void {
@@ -267,4 +283,8 @@ export class Listener {
     this.counters.closedIdle++;
     connection.close('idle');
   }
+}
+
+function limitsAddresses({ connectionsPerAddressMax, connectionsOfAddressMax }: ConnectionLimits): boolean {
+  return connectionsPerAddressMax < PER_ADDRESS_UNLIMITED || connectionsOfAddressMax.size > 0;
 }

@@ -7,7 +7,7 @@ import type { BrokerConfig } from '../config/broker-config.ts';
 import { openFilesMax, segmentsWithin } from '../config/open-files.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
-import { JobStatus, type FromShard, type KeeperWork, type UnsecuredRange } from '../log/messages.ts';
+import { JobStatus, type ChangeableSettings, type FromShard, type KeeperWork, type UnsecuredRange } from '../log/messages.ts';
 import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
@@ -104,6 +104,12 @@ export class ShardSupervisor {
   linkOf(shardClass: ShardClass, topicId: string, partition: number): ShardLink {
     const name = ShardSupervisor.nameOf(this.parts.config, shardClass, topicId, partition);
     return (this.shards.get(name) ?? this.start(name)).link;
+  }
+
+  /** Tells every shard of settings that may change while it runs; those that start later have them anyway. */
+  configure({ retentionCheckIntervalMs, producerExpirationMs }: ChangeableSettings): void {
+    if (this.stopping) return;
+    for (const { link } of this.shards.values()) link.control({ kind: 'settings', retentionCheckIntervalMs, producerExpirationMs });
   }
 
   /** Lets every shard write its last checkpoint, for at most `limitMs`. Returns what kept which shard from a clean stop; nothing: all are clean. */

@@ -15,7 +15,7 @@ import type { TopicCatalog } from '../cluster/topic-catalog.ts';
 import type { Tombstone, TopicMetadata } from '../cluster/metadata-image.ts';
 import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '../cluster/topic-rules.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
+import { isSameConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import type { FromShard, LogStartChange } from '../log/messages.ts';
 import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
@@ -233,6 +233,25 @@ export class TopicLifecycle {
         topic === undefined ? null : await this.applyConfig(topic, resolveTopicConfig(result.value.configs, this.parts.broker));
       return problem === null ? result : refuse('KAFKA_STORAGE_ERROR', problem);
     });
+  }
+
+  /**
+   * Puts the broker's settings in force for topics that have none of their own; resolves when it is done, moves between shards included, with the first thing
+   * that went wrong, or null.
+   */
+  async applyDefaults(): Promise<string | null> {
+    const problems = await Promise.all(
+      [...this.parts.catalog.topics()].map(({ name }) => this.inTurn(name, () => this.applyDefaultsTo(name))),
+    );
+    return problems.find((problem) => problem !== null) ?? null;
+  }
+
+  private async applyDefaultsTo(name: string): Promise<string | null> {
+    const metadata = this.parts.catalog.topicByName(name);
+    const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
+    if (metadata === undefined || topic === undefined) return null;
+    const config = resolveTopicConfig(metadata.configs, this.parts.broker);
+    return isSameConfig(config, topic.config) ? null : this.applyConfig(topic, config);
   }
 
   /** Cuts a partition's log so that `endOffset` is its next offset (replication). Rejects when the shard refuses. */

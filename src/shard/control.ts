@@ -6,7 +6,7 @@ import { DiskError, type Disk } from '../log/disk.ts';
 import { encodeControlEntry, EntryType, NO_SEGMENT, type ControlEntry } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import { firstSegmentAt } from '../log/log-start.ts';
-import type { ToShard } from '../log/messages.ts';
+import type { ChangeableSettings, ToShard } from '../log/messages.ts';
 import { partitionKey, type PartitionConfig } from '../log/partition-state.ts';
 import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
@@ -62,6 +62,8 @@ export class ShardControl {
         return this.truncate(message.handle, message.endOffset);
       case 'setLogStart':
         return this.setLogStart(message.handle, message.offset);
+      case 'settings':
+        return this.changeSettings(message, nowMs);
       case 'stop':
         this.stopping = true;
         return this.parts.checkpointer.end();
@@ -130,6 +132,11 @@ export class ShardControl {
     else if (refusal === null) this.shard.journalWriter.bind(partition);
     this.shard.noteWritten(1);
     this.shard.reply({ kind: 'opened', handle, error: null });
+  }
+
+  private changeSettings({ retentionCheckIntervalMs, producerExpirationMs }: ChangeableSettings, nowMs: number): void {
+    this.shard.settings = { ...this.shard.settings, retentionCheckIntervalMs, producerExpirationMs };
+    this.parts.retention.onSettings(nowMs);
   }
 
   private configure(handle: number, config: PartitionConfig): void {

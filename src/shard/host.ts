@@ -8,7 +8,8 @@ import type { ShardSettings } from './settings.ts';
 
 /** See the file header. */
 export interface ShardHost {
-  readonly settings: ShardSettings;
+  /** Replaced when a client changes one of them. */
+  settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[];
   /** Partitions that left this shard in this generation, by `topicId/partition`: checkpoints go on naming them (see log/checkpoint.ts). */

@@ -73,6 +73,11 @@ export class Retention {
     this.asked.set(partition, true);
   }
 
+  /** The check interval may be another one: a shorter one counts from now. */
+  onSettings(nowMs: number): void {
+    if (this.dueMs !== Infinity) this.dueMs = Math.min(this.dueMs, nowMs + this.shard.settings.retentionCheckIntervalMs);
+  }
+
   /** Once per duty cycle, between groups; true if there is more to do at once. */
   poll(nowMs: number): boolean {
     const elapsedMs = nowMs - this.polledMs;

@@ -72,7 +72,7 @@ export const Worked = { nothing: 0, something: 1, stalled: 2 } as const;
 
 /** See the file header. */
 export class Shard implements ShardHost {
-  readonly settings: ShardSettings;
+  settings: ShardSettings;
   /** Indexed by handle. */
   readonly partitions: (ShardPartition | undefined)[] = [];
   /** Partitions that left this shard in this generation, by `topicId/partition`: checkpoints go on naming them (see log/checkpoint.ts). */

@@ -15,15 +15,21 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** The logger of a broker; its level can be changed at any time. */
+export interface RootLogger extends Logger {
+  /** `ringlog.log.level`. */
+  level: string;
+}
+
 export interface LoggerOptions {
   /** `ringlog.log.level`. */
   readonly level: string;
-  /** Where lines go; standard error unless a test says otherwise. */
+  /** Where lines go; standard error unless somebody says otherwise. */
   readonly destination?: { write(line: string): void };
 }
 
 /** Lines are written synchronously: the last line before a crash is the one that matters. */
-export function createLogger({ level, destination }: LoggerOptions): Logger {
+export function createLogger({ level, destination }: LoggerOptions): RootLogger {
   const options = {
     level,
     base: { pid: process.pid },

@@ -5,10 +5,10 @@
 import { Broker } from '../../dist/broker.js';
 
 const args = process.argv.slice(3);
-const set = args.flatMap((arg, n) => (args[n - 1] === '--set' ? [arg] : []));
+const settings = Object.fromEntries(args.flatMap((arg, n) => (args[n - 1] === '--set' ? [arg.split(/=(.*)/s, 2)] : [])));
 const operationCounter = new SharedArrayBuffer(4);
-const flags = { set, port: '0', dataDir: args[args.indexOf('--data-dir') + 1] };
-const broker = await Broker.start(flags, { crashAtOperation: Number(process.env['CRASH_AT'] ?? 0), operationCounter });
+const options = { settings, port: 0, dataDir: args[args.indexOf('--data-dir') + 1] };
+const broker = await Broker.start(options, { crashAtOperation: Number(process.env['CRASH_AT'] ?? 0), operationCounter });
 const operations = () => Atomics.load(new Int32Array(operationCounter), 0);
 process.stdout.write(`  address     ${broker.address}\n  started after ${operations()} operations\n  consume \n`);
 process.on('SIGTERM', () => {

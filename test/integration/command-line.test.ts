@@ -92,9 +92,12 @@ describe('ringlog start', () => {
   });
 
   it.each([
-    [['start', '--set', 'num.partition=2'], /^ringlog: Unknown broker setting "num\.partition"\. Did you mean "num\.partitions"\?\n$/],
+    [
+      ['start', '--set', 'num.partition=2'],
+      /^ringlog: --set num\.partition: Unknown broker setting "num\.partition"\. Did you mean "num\.partitions"\?\n$/,
+    ],
     [['start', '--port', 'x'], /^ringlog: Invalid port "x"/],
-    [['start', '--set', '__proto__=1'], /^ringlog: Unknown broker setting "__proto__"\.\n$/],
+    [['start', '--set', '__proto__=1'], /^ringlog: --set __proto__: Unknown broker setting "__proto__"\.\n$/],
     [['start', '--bogus'], /unknown option '--bogus'/],
     [['strat'], /unknown command 'strat'[\s\S]*Did you mean start/],
   ])('exits with 2 for bad usage: %j', async (args, message) => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Broker } from '../../src/broker.ts';
+import type { BrokerSettings } from '../../src/config/settings.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { createTopics } from '../../src/protocol/apis/19-create-topics.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
@@ -14,10 +15,10 @@ const PARTITIONS = 3;
 const MODES = ['fsync', 'page-cache', 'memory'] as const;
 const KIB = 1024;
 
-async function startBroker(set: string[] = []): Promise<{ broker: Broker; port: number }> {
+async function startBroker(settings: BrokerSettings = {}): Promise<{ broker: Broker; port: number }> {
   const entry = pathToFileURL(join(import.meta.dirname, '../../dist/index.js')).href;
   const { Broker: Built } = (await import(entry)) as { Broker: typeof Broker };
-  const broker = await Built.start({ host: '127.0.0.1', port: 0, dataDir: join(temporaryFolder(), 'data'), set });
+  const broker = await Built.start({ host: '127.0.0.1', port: 0, dataDir: join(temporaryFolder(), 'data'), settings });
   onTestFinished(() => broker.stop());
   return { broker, port: Number(broker.address.split(':').at(-1)) };
 }
@@ -95,10 +96,10 @@ async function disturb(port: number, seed: number): Promise<void> {
 
 describe('produce through real shards', () => {
   it.each([
-    ['with plenty of memory', []],
-    ['with hardly any memory', ['ringlog.receive.memory.bytes=4194304']],
-  ])('gives every batch an offset of its own, dense and in the order of its connection, %s', async (_what, set) => {
-    const { port } = await startBroker(set);
+    ['with plenty of memory', {}],
+    ['with hardly any memory', { 'ringlog.receive.memory.bytes': 4_194_304 }],
+  ])('gives every batch an offset of its own, dense and in the order of its connection, %s', async (_what, settings) => {
+    const { port } = await startBroker(settings);
     await createModes(port);
     const connections = 12;
     const [results] = await Promise.all([
@@ -117,7 +118,7 @@ describe('produce through real shards', () => {
   });
 
   it('names the records for which a batch is refused', async () => {
-    const { port } = await startBroker(['log.message.timestamp.after.max.ms=3600000']);
+    const { port } = await startBroker({ 'log.message.timestamp.after.max.ms': 3_600_000 });
     await createModes(port);
     const client = await WireClient.connect(port);
     const malformed = buildBatch({ records: [{ offsetDelta: 0 }, { offsetDelta: 2 }], lastOffsetDelta: 1 });

@@ -25,4 +25,4 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 process.stdin.unref();
 const args = process.argv.slice(3);
 const set = args.flatMap((arg, n) => (args[n - 1] === '--set' ? [arg] : []));
-process.exitCode = await start({ set, port: '0', dataDir: args[args.indexOf('--data-dir') + 1] }, { stopsWithParent: false });
+process.exitCode = await start({ set, port: '0', dataDir: args[args.indexOf('--data-dir') + 1] }, { stopsWith: 'nobody' });

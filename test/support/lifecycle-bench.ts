@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { MemoryMetadataStore } from '../../src/cluster/memory-metadata-store.ts';
 import { TopicCatalog } from '../../src/cluster/topic-catalog.ts';
+import { StoredBrokerSettings } from '../../src/cluster/broker-settings.ts';
 import { resolveBrokerConfig, type BrokerConfig } from '../../src/config/broker-config.ts';
+import { DynamicConfig } from '../../src/main/dynamic-config.ts';
 import type { Job } from '../../src/jobs/job.ts';
 import { runJob } from '../../src/jobs/run-job.ts';
 import { TimerWheel } from '../../src/lib/timer-wheel.ts';
@@ -91,7 +93,9 @@ export class FakeShard {
 
 export class LifecycleBench {
   readonly dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'ringlog-topics-'));
-  readonly config: BrokerConfig = resolveBrokerConfig({ dataDir: this.dataDir });
+  /** Settings as they are now, once there is {@link dynamic}. */
+  config: BrokerConfig = resolveBrokerConfig({ dataDir: this.dataDir });
+  readonly logger = { level: 'info', warn: (fields: object): void => void this.problems.push(JSON.stringify(fields)) };
   readonly store: MemoryMetadataStore;
   readonly router = new Router();
   readonly shards = { sync: new FakeShard('sync', this), buffered: new FakeShard('buffered', this) };
@@ -104,6 +108,7 @@ export class LifecycleBench {
   /** Set to make jobs fail. */
   jobFailure: Error | null = null;
   catalog!: TopicCatalog;
+  dynamic!: DynamicConfig;
   reads!: ReadSide;
   lifecycle!: TopicLifecycle;
 
@@ -113,6 +118,9 @@ export class LifecycleBench {
 
   static async create(store = new MemoryMetadataStore(), states: ReadonlyMap<string, PartitionState> = new Map()): Promise<LifecycleBench> {
     const bench = new LifecycleBench(store);
+    const stored = await StoredBrokerSettings.load(store, bench.config.nodeId);
+    bench.dynamic = new DynamicConfig({ start: bench.config, stored, logger: bench.logger });
+    bench.config = bench.dynamic.current;
     bench.catalog = await TopicCatalog.load(store, { nodeId: bench.config.nodeId, defaultPartitions: 2 });
     const disk = new NodeDisk();
     const run = async (job: Job): Promise<unknown> => {

@@ -1,10 +1,10 @@
 /** DescribeConfigs: of topics, of this broker and its logger, and the defaults of groups and client metrics, of which there are none. */
 import type { TopicCatalog } from '../../cluster/topic-catalog.ts';
 import { topicNameProblem } from '../../cluster/topic-rules.ts';
-import type { BrokerConfig } from '../../config/broker-config.ts';
 import {
   describeBrokerConfigs,
   describeClientMetricsConfigs,
+  describeClusterConfigs,
   describeGroupConfigs,
   describeLogger,
   describeTopicConfigs,
@@ -15,6 +15,7 @@ import { decodeRequest } from '../../protocol/codec.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import { PartedResponse } from '../../protocol/parted-response.ts';
 import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
+import type { DynamicConfig } from '../dynamic-config.ts';
 import type { Handler } from '../requests.ts';
 import { brokerIdProblem, invalidRequest, NO_ERROR, ResourceType, type ElementError } from './admin.ts';
 import { distinctEach, encodeEach } from './paced.ts';
@@ -28,7 +29,7 @@ const TOO_LARGE = invalidRequest(`The answer would be larger than ${ANSWER_BYTES
 
 export interface DescribeConfigsParts {
   readonly catalog: TopicCatalog;
-  readonly broker: BrokerConfig;
+  readonly dynamic: Pick<DynamicConfig, 'current' | 'logLevel'>;
 }
 
 /** See the file header. */
@@ -54,7 +55,8 @@ export function describeConfigsHandler(parts: DescribeConfigsParts): Handler {
   };
 }
 
-function entriesOf({ catalog, broker }: DescribeConfigsParts, { resourceType, resourceName }: Asked): ConfigEntry[] | ElementError {
+function entriesOf({ catalog, dynamic }: DescribeConfigsParts, { resourceType, resourceName }: Asked): ConfigEntry[] | ElementError {
+  const broker = dynamic.current;
   switch (resourceType) {
     case ResourceType.topic: {
       const problem = topicNameProblem(resourceName);
@@ -64,10 +66,12 @@ function entriesOf({ catalog, broker }: DescribeConfigsParts, { resourceType, re
       return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: `There is no topic "${resourceName}".` };
     }
     case ResourceType.broker:
-      // Cluster-wide defaults: only settings that were set there are listed, and nobody can set any.
-      return resourceName === '' ? [] : (brokerIdProblem(broker, resourceName) ?? describeBrokerConfigs(broker));
+      // Defaults of all brokers: only settings that were set there are listed.
+      return resourceName === ''
+        ? describeClusterConfigs(broker)
+        : (brokerIdProblem(broker, resourceName) ?? describeBrokerConfigs(broker));
     case ResourceType.brokerLogger:
-      return brokerIdProblem(broker, resourceName) ?? describeLogger(broker);
+      return brokerIdProblem(broker, resourceName) ?? describeLogger(dynamic.logLevel);
     case ResourceType.clientMetrics:
       return resourceName === '' ? invalidRequest('Client metrics subscription name must not be empty.') : describeClientMetricsConfigs();
     case ResourceType.group:

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BROKER_CONFIGS } from '../../../src/config/broker-table.ts';
 import { resolveBrokerConfig } from '../../../src/config/broker-config.ts';
+import { parseConfigFile } from '../../../src/config/config-file.ts';
+import { environmentLayer } from '../../../src/config/environment.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
 import { PROFILES } from '../../../src/config/profiles.ts';
 import { BROKER_CONFIG_BY_NAME, TOPIC_CONFIG_BY_NAME } from '../../../src/config/table.ts';
@@ -83,8 +85,8 @@ describe('broker settings', () => {
 
   it('take a later layer over an earlier one, and flags over layers', () => {
     const layers = [
-      { origin: 'file', values: { 'num.partitions': '2', 'node.id': '7' } },
-      { origin: 'environment', values: { 'num.partitions': '3' } },
+      { origin: 'file', settings: parseConfigFile('ringlog.yaml', 'num.partitions: 2\nnode.id: 7') },
+      environmentLayer({ RINGLOG_NUM_PARTITIONS: '3' }),
     ] as const;
     expect(resolveBrokerConfig({}, layers)).toMatchObject({ defaultPartitions: 3, nodeId: 7 });
     expect(resolveBrokerConfig({ set: ['num.partitions=9'] }, layers)).toMatchObject({ defaultPartitions: 9, nodeId: 7 });
@@ -131,56 +133,83 @@ describe('broker settings', () => {
   });
 
   it.each([
-    ['log.retention.hours=soon', 'Invalid value "soon" for log.retention.hours: it must be a whole number of hours from -1 to 2147483647.'],
+    [
+      'log.retention.hours=soon',
+      '--set log.retention.hours: Invalid value "soon" for log.retention.hours: it must be a whole number of hours from -1 to 2147483647.',
+    ],
     [
       'log.retention.minutes=-2',
-      'Invalid value "-2" for log.retention.minutes: it must be a whole number of minutes from -1 to 2147483647.',
+      '--set log.retention.minutes: Invalid value "-2" for log.retention.minutes: it must be a whole number of minutes from -1 to 2147483647.',
     ],
-    ['log.roll.hours=0', 'Invalid value "0" for log.roll.hours: it must be a whole number of hours from 1 to 2147483647.'],
-    ['num.partition=2', 'Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
-    ['RINGLOG_SHARDS_SYNC=2', 'Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?'],
+    [
+      'log.roll.hours=0',
+      '--set log.roll.hours: Invalid value "0" for log.roll.hours: it must be a whole number of hours from 1 to 2147483647.',
+    ],
+    ['num.partition=2', '--set num.partition: Unknown broker setting "num.partition". Did you mean "num.partitions"?'],
+    [
+      'RINGLOG_SHARDS_SYNC=2',
+      '--set RINGLOG_SHARDS_SYNC: Unknown broker setting "RINGLOG_SHARDS_SYNC". Did you mean "ringlog.shards.sync"?',
+    ],
     [
       'segment.bytes=2000000',
-      'Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".',
+      '--set segment.bytes: Unknown broker setting "segment.bytes": that is a topic setting; the broker setting is "log.segment.bytes".',
     ],
-    ['zzz=1', 'Unknown broker setting "zzz".'],
-    ['num.partitions=0', 'Invalid value "0" for num.partitions: it must be a whole number from 1 to 10000.'],
-    ['num.partitions=1.5', 'Invalid value "1.5" for num.partitions: it must be a whole number from 1 to 10000.'],
-    ['message.max.bytes=1MB', 'Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.'],
-    ['auto.create.topics.enable=yes', 'Invalid value "yes" for auto.create.topics.enable: it must be true or false.'],
-    ['ringlog.durability=disk', 'Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.'],
-    ['log.cleanup.policy=compact', 'log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.'],
-    ['listeners=SSL://h:1', 'Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).'],
-    ['listeners=9092', 'Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.'],
+    ['zzz=1', '--set zzz: Unknown broker setting "zzz".'],
+    ['num.partitions=0', '--set num.partitions: Invalid value "0" for num.partitions: it must be a whole number from 1 to 10000.'],
+    ['num.partitions=1.5', '--set num.partitions: Invalid value "1.5" for num.partitions: it must be a whole number from 1 to 10000.'],
+    [
+      'message.max.bytes=1MB',
+      '--set message.max.bytes: Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.',
+    ],
+    [
+      'auto.create.topics.enable=yes',
+      '--set auto.create.topics.enable: Invalid value "yes" for auto.create.topics.enable: it must be true or false.',
+    ],
+    [
+      'ringlog.durability=disk',
+      '--set ringlog.durability: Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.',
+    ],
+    [
+      'log.cleanup.policy=compact',
+      '--set log.cleanup.policy: log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.',
+    ],
+    [
+      'listeners=SSL://h:1',
+      '--set listeners: Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).',
+    ],
+    [
+      'listeners=9092',
+      '--set listeners: Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.',
+    ],
     [
       'listeners=PLAINTEXT://h:70000',
-      'Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.',
+      '--set listeners: Invalid value "PLAINTEXT://h:70000" for listeners: it must be PLAINTEXT://host:port with a port from 0 to 65535.',
     ],
     [
       'advertised.listeners=PLAINTEXT://:1',
-      'Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
+      '--set advertised.listeners: Invalid value "PLAINTEXT://:1" for advertised.listeners: it must be PLAINTEXT://host:port with host and port.',
     ],
     [
       'max.connections.per.ip.overrides=host:5',
-      'Invalid value "host:5" for max.connections.per.ip.overrides: it must be a list of address:count, for example 127.0.0.1:200,::1:50 (names of hosts are not looked up).',
+      '--set max.connections.per.ip.overrides: Invalid value "host:5" for max.connections.per.ip.overrides: it must be a list of address:count, for example 127.0.0.1:200,::1:50 (names of hosts are not looked up).',
     ],
     [
       'max.connections.per.ip.overrides=10.0.0.1:5,10.0.0.2:x',
-      'Invalid value "10.0.0.1:5,10.0.0.2:x" for max.connections.per.ip.overrides: it must be a list of address:count with counts from 0 to 2147483647.',
+      '--set max.connections.per.ip.overrides: Invalid value "10.0.0.1:5,10.0.0.2:x" for max.connections.per.ip.overrides: it must be a list of address:count with counts from 0 to 2147483647.',
     ],
     [
       'max.connections.per.ip.overrides=1::2:5,1:0::2:6',
-      'Invalid value "1::2:5,1:0::2:6" for max.connections.per.ip.overrides: it must be a list of address:count that names each address once (1::2 is there twice).',
+      '--set max.connections.per.ip.overrides: Invalid value "1::2:5,1:0::2:6" for max.connections.per.ip.overrides: it must be a list of address:count that names each address once (1::2 is there twice).',
     ],
-    ['log.dirs=/a,/b', 'Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],
+    ['log.dirs=/a,/b', '--set log.dirs: Invalid value "/a,/b" for log.dirs: it must be a single folder (several are not there yet).'],
     ['num.partitions', '--set num.partitions: it must be name=value, for example --set num.partitions=4.'],
     [
       'socket.request.max.bytes=65536',
-      'message.max.bytes (1048588) must be at most socket.request.max.bytes (65536): a larger batch could never arrive.',
+      'message.max.bytes (1048588) must be at most socket.request.max.bytes (65536 by --set socket.request.max.bytes): a larger batch could never arrive.',
     ],
     [
       'ringlog.journal.bytes=134217728',
-      'ringlog.checkpoint.interval.bytes (268435456) must be at most ringlog.journal.bytes (134217728): the journal would be full before a checkpoint is due.',
+      'ringlog.checkpoint.interval.bytes (268435456) must be at most ringlog.journal.bytes (134217728 by --set ringlog.journal.bytes): the journal would be full before a checkpoint is due.',
     ],
   ])('refuse %s with the reason and what would be right', (assignment, message) => {
     expect(() => set(assignment)).toThrow(new ConfigError(message));

@@ -151,9 +151,12 @@ describe('describing settings', () => {
     expect(docs.get('segment.bytes')).not.toMatch(/\(/);
   });
 
-  it('lists broker settings as read-only', () => {
+  it('lists broker settings, those as read-only whose change needs a restart', () => {
     const entries = describeBrokerConfigs(resolveBrokerConfig({ set: ['num.partitions=3'] }));
-    expect(entries.every(({ readOnly }) => readOnly)).toBe(true);
+    const readOnly = new Map(entries.map((entry) => [entry.name, entry.readOnly]));
+    for (const name of ['num.partitions', 'listeners', 'ringlog.journal.bytes']) expect([name, readOnly.get(name)]).toEqual([name, true]);
+    for (const name of ['max.connections', 'log.retention.ms', 'ringlog.log.level'])
+      expect([name, readOnly.get(name)]).toEqual([name, false]);
     expect(entries.find(({ name }) => name === 'num.partitions')).toMatchObject({ value: '3', source: 4 });
     expect(entries.find(({ name }) => name === 'log.retention.ms')).toMatchObject({ value: '604800000', source: 5 });
   });

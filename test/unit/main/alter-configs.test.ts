@@ -30,7 +30,7 @@ async function ask(
 ): Promise<ResponseOf<typeof alterConfigs>['responses']> {
   const resources = asked.map(([resourceType, resourceName, configs]) => ({ resourceType, resourceName, configs: pairs(configs) }));
   const request = new FakeRequest(alterConfigs, version, { resources, validateOnly });
-  await alterConfigsHandler(bench.lifecycle, bench.config)(request);
+  await alterConfigsHandler(bench)(request);
   return request.decode(alterConfigs).responses;
 }
 
@@ -109,11 +109,8 @@ describe('is refused, and changes nothing', () => {
     [2, '', ErrorCode.INVALID_REQUEST, /all topics at once/],
     [2, 'not a name', ErrorCode.INVALID_TOPIC_EXCEPTION, /may hold only letters/],
     [2, 'nowhere', ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, /does not host/],
-    [4, '', ErrorCode.INVALID_REQUEST, /restart it/],
-    [4, '1', ErrorCode.INVALID_REQUEST, /restart it/],
     [4, '2', ErrorCode.INVALID_REQUEST, /expected 1, but received 2/],
     [4, 'x', ErrorCode.INVALID_REQUEST, /must be an integer/],
-    [8, '1', ErrorCode.INVALID_REQUEST, /ringlog\.log\.level/],
     [8, '', ErrorCode.INVALID_REQUEST, /must be an integer/],
     [16, 'm', ErrorCode.INVALID_REQUEST, /client metrics/],
     [32, 'g', ErrorCode.INVALID_REQUEST, /groups/],
@@ -125,7 +122,7 @@ describe('is refused, and changes nothing', () => {
     expect(await ask([[resourceType, resourceName, {}]])).toEqual(expected);
     const resources = [{ resourceType, resourceName, configs: [] }];
     const request = new FakeRequest(incrementalAlterConfigs, 1, { resources, validateOnly: false });
-    await incrementalAlterConfigsHandler(bench.lifecycle, bench.config)(request);
+    await incrementalAlterConfigsHandler(bench)(request);
     expect(request.decode(incrementalAlterConfigs).responses).toEqual(expected);
   });
 });

@@ -392,7 +392,7 @@ describe('DescribeLogDirs', () => {
 
 describe('DescribeConfigs', () => {
   const configsOf = async (resourceType: number, resourceName: string, configurationKeys: string[] | null = null) => {
-    const { results } = await ask(describeConfigs, describeConfigsHandler({ catalog: bench.catalog, broker: bench.config }), 4, {
+    const { results } = await ask(describeConfigs, describeConfigsHandler(bench), 4, {
       resources: [{ resourceType, resourceName, configurationKeys }],
       includeSynonyms: true,
       includeDocumentation: true,
@@ -405,7 +405,7 @@ describe('DescribeConfigs', () => {
       {
         name: 'root',
         value: 'INFO',
-        readOnly: true,
+        readOnly: false,
         isDefault: false,
         configSource: 6,
         isSensitive: false,

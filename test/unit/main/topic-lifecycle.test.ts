@@ -310,7 +310,7 @@ describe('topics', () => {
 
 describe('settings', () => {
   const alter = (name: string, configs: { name: string; configOperation: number; value: string | null }[], validateOnly = false) =>
-    ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench.lifecycle, bench.config), 1, {
+    ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench), 1, {
       resources: [{ resourceType: 2, resourceName: name, configs }],
       validateOnly,
     });
@@ -423,8 +423,8 @@ describe('settings', () => {
     expect((await alter('', [])).responses[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST);
     expect((await alter('orders', [set('max.message.bytes', '7')], true)).responses[0]!.errorCode).toBe(0);
     expect(bench.router.topicByName('orders')!.config.maxMessageBytes).toBe(1048588);
-    const resources = [4, 8, 99].map((resourceType) => ({ resourceType, resourceName: '1', configs: [] }));
-    const others = await ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench.lifecycle, bench.config), 0, {
+    const resources = [16, 32, 99].map((resourceType) => ({ resourceType, resourceName: '1', configs: [] }));
+    const others = await ask(incrementalAlterConfigs, incrementalAlterConfigsHandler(bench), 0, {
       resources,
       validateOnly: false,
     });
@@ -435,7 +435,7 @@ describe('settings', () => {
     bench = await LifecycleBench.create();
     const resource = (resourceName: string) => ({ resourceType: 2, resourceName, configurationKeys: null });
     const describeAll = (resources: object[]) =>
-      ask(describeConfigs, describeConfigsHandler(parts()), 4, { resources, includeSynonyms: true, includeDocumentation: true });
+      ask(describeConfigs, describeConfigsHandler(bench), 4, { resources, includeSynonyms: true, includeDocumentation: true });
     await create([{ name: 'orders' }]);
     expect((await describeAll(Array.from({ length: 1000 }, () => resource('orders')))).results).toHaveLength(1);
     await create(
@@ -472,7 +472,7 @@ describe('settings', () => {
       about(77, '1'),
     ];
     for (const version of [1, 2, 3, 4]) {
-      const { results } = await ask(describeConfigs, describeConfigsHandler(parts()), version, {
+      const { results } = await ask(describeConfigs, describeConfigsHandler(bench), version, {
         resources,
         includeSynonyms: true,
         ...(version >= 3 ? { includeDocumentation: true } : {}),
