@@ -16,9 +16,9 @@ const DIRECTIONS = {
   shard: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
   replication: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
   jobs: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
-  // What a job is asked and answers is plain data, and main hands it over.
-  main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts'],
-  http: ['lib', 'config', 'telemetry'],
+  // What a job or the HTTP thread is told and answers is plain data, and main hands it over.
+  main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts', 'http/messages.ts'],
+  http: ['lib', 'config', 'telemetry', 'ring/mailbox.ts'],
   cli: ['broker.ts', 'config', 'lib'],
 };
 
@@ -46,6 +46,7 @@ const DOORS = {
   lmdb: ['cluster/embedded-metadata-store'],
   pino: ['telemetry/logger'],
   commander: ['bin'],
+  'prom-client': ['http/metrics-page'],
   piscina: ['main/', 'jobs/', 'broker'],
 };
 

@@ -22,6 +22,7 @@ interface StartOptions {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
+  readonly httpPort?: string;
   readonly set?: string[];
 }
 
@@ -36,19 +37,21 @@ function program(): Command {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one (default 9092)')
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
+    .option('--http-port <port>', 'port of GET /metrics and GET /health; -1 for none (default 8080)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', (assignment, earlier: string[] | undefined) => [
       ...(earlier ?? []),
       assignment,
     ])
     .addHelpText('after', START_EXAMPLES)
     .exitOverride()
-    .action(async ({ port, host, dataDir, set }: StartOptions) => {
+    .action(async ({ port, host, dataDir, httpPort, set }: StartOptions) => {
       const { start } = await import('./cli/start.ts');
       const flags = {
         ...(set === undefined ? {} : { set }),
         ...(port === undefined ? {} : { port }),
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),
+        ...(httpPort === undefined ? {} : { httpPort }),
       };
       process.exitCode = await start(flags, { stopsWithParent: process.env['npm_lifecycle_event'] !== undefined });
     });

@@ -41,7 +41,9 @@ import { listConfigResourcesHandler } from './main/handlers/74-list-config-resou
 import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
+import { HttpHost } from './main/http-host.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
+import { MetricsPublisher } from './main/metrics-publisher.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
@@ -82,6 +84,8 @@ export class Broker {
   private readonly folder: DataFolder;
   private readonly reads: ReadSide;
   private readonly wheel: NodeJS.Timeout;
+  private readonly http: HttpHost;
+  private readonly metrics: MetricsPublisher;
   private resolveClosed: (reason: Error | undefined) => void = () => undefined;
   private stopping: Promise<void> | null = null;
 
@@ -98,6 +102,10 @@ export class Broker {
     });
     const undo: (() => Promise<void> | void)[] = [() => folder.close()];
     try {
+      const http = new HttpHost(config, config.values.get('ringlog.http.port')?.origin !== 'default', logger);
+      undo.push(() => http.stop());
+      // Before recovery, which may take its time: that the broker starts is worth knowing.
+      http.start();
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       undo.push(() => store.close());
       const catalog = await TopicCatalog.load(store, {
@@ -113,7 +121,7 @@ export class Broker {
       const crashPoint = crashPointOf(internals);
       const generation = await begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
-      const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint });
+      const broker = new Broker({ config, logger, folder, store, catalog, generation, crashPoint, http });
       // It takes down all of the above, also when a shard's death has begun that already.
       undo.length = 0;
       undo.push(() => broker.stop());
@@ -141,6 +149,7 @@ export class Broker {
     catalog: TopicCatalog;
     generation: BegunGeneration;
     crashPoint: CrashPoint | null;
+    http: HttpHost;
   }) {
     const { config, logger, catalog, generation } = parts;
     this.config = config;
@@ -173,6 +182,11 @@ export class Broker {
     });
     const connections = { connectionsMax: connectionsAllowed(config, logger) };
     this.ingress = new Ingress({ ...config, ...connections }, router, logger, this.opener, () => this.reads.waiting.flush());
+    this.http = parts.http;
+    this.metrics = new MetricsPublisher({
+      ...{ http: parts.http, ingress: this.ingress, reads: this.reads, jobs: this.jobs, router },
+      partitionsMax: config.metricsPartitionsMax,
+    });
     this.supervisor = new ShardSupervisor({
       config,
       generation,
@@ -180,8 +194,11 @@ export class Broker {
       ingress: this.ingress,
       jobs: this.jobs,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
-      onFailed: (shard, reason) =>
-        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onStarted: (shard, link, metrics) => this.metrics.onShardStarted(shard, link, metrics),
+      onFailed: (shard, reason) => {
+        this.metrics.onShardFailed(shard, reason);
+        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again');
+      },
       onUnsecured: (shard, ranges) => {
         for (const { handle, from } of ranges) router.view(handle)?.onUnsecured(from);
         logger.error(
@@ -211,9 +228,18 @@ export class Broker {
     return formatAddress(this.ingress.listener.address);
   }
 
+  /** Where metrics and health are, `http://host:port`; null: nowhere. */
+  get httpAddress(): string | null {
+    const { port } = this.http;
+    return port === null ? null : `http://${formatAddress({ host: this.config.httpHost, port })}`;
+  }
+
   /** Stops cleanly: what was submitted is finished, a final checkpoint is written, nothing is left open. */
   stop(): Promise<void> {
-    this.stopping ??= this.takeDown().then(() => this.resolveClosed(undefined));
+    if (this.stopping === null) {
+      this.http.tell({ kind: 'state', state: 'stopping', reason: null });
+      this.stopping = this.takeDown().then(() => this.resolveClosed(undefined));
+    }
     return this.stopping;
   }
 
@@ -250,13 +276,16 @@ export class Broker {
     this.supervisor.startRecovered();
     await this.lifecycle.openRecovered(generation.recovered.partitions);
     await this.supervisor.begin();
+    await this.http.whenListening();
     await this.ingress.listener.start();
+    this.http.tell({ kind: 'state', state: 'running', reason: null });
     this.lifecycle.finishDeletions();
   }
 
   private fail(error: Error): void {
     if (this.stopping !== null) return;
     this.logger.fatal({ err: error }, 'the broker fails');
+    this.http.tell({ kind: 'state', state: 'failed', reason: error.message });
     this.stopping = this.takeDown().then(() => this.resolveClosed(error));
   }
 
@@ -265,11 +294,13 @@ export class Broker {
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
+    this.metrics.stop();
     this.ingress.stop();
     await Promise.all([this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();
     this.catalog.close();
     await this.store.close();
+    await this.http.stop();
     await this.folder.close();
   }
 }

@@ -28,6 +28,8 @@ export interface BrokerFlags {
   readonly host?: string;
   readonly port?: number | string;
   readonly dataDir?: string;
+  /** `ringlog.http.port`. */
+  readonly httpPort?: number | string;
   /** `name=value` each; a later one wins. */
   readonly set?: readonly string[];
 }
@@ -44,6 +46,11 @@ export interface BrokerConfig {
   /** Where the listener binds; port 0 means any free one. */
   readonly host: string;
   readonly port: number;
+  /** Where metrics and health are; port −1: nowhere, 0: any free one. */
+  readonly httpHost: string;
+  readonly httpPort: number;
+  /** Most partitions with metrics of their own. */
+  readonly metricsPartitionsMax: number;
   /** What clients are told to connect to; undefined: the local address of the connection that asks. */
   readonly advertised: ListenerAddress | undefined;
   /** Absolute path. */
@@ -103,6 +110,7 @@ function flagLayer(flags: BrokerFlags): ConfigLayer {
     values.set(assignment.slice(0, equals).trim(), assignment.slice(equals + 1));
   }
   if (flags.dataDir !== undefined) values.set('log.dirs', flags.dataDir);
+  if (flags.httpPort !== undefined) values.set('ringlog.http.port', String(flags.httpPort));
   return { origin: 'flag', values: Object.fromEntries(values) };
 }
 
@@ -165,6 +173,9 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, flags: BrokerFlag
     nodeId: number('node.id'),
     host: listener.host,
     port: listener.port,
+    httpHost: text('ringlog.http.host'),
+    httpPort: number('ringlog.http.port'),
+    metricsPartitionsMax: number('ringlog.metrics.partitions.max'),
     advertised: advertisedAddress(text('advertised.listeners')),
     dataDir: dataDirectory(text('log.dirs')),
     profile: text('ringlog.profile') as Profile,

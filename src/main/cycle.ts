@@ -5,6 +5,7 @@
 import type { Completions } from './completions.ts';
 import type { PendingTable } from './produce.ts';
 import type { ReceiveRegions } from './regions.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import type { ShardLink } from './shard-link.ts';
 
 /** Rounds of one turn before sockets get theirs: serving those who wait may answer requests at once, which are written in the next round. */
@@ -22,6 +23,7 @@ export class Cycle {
   private readonly completions: Completions;
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
+  private readonly metrics: RequestMetrics;
   private dirty: DirtyConnection[] = [];
   private spare: DirtyConnection[] = [];
   private scheduled = false;
@@ -30,11 +32,12 @@ export class Cycle {
     this.run();
   };
 
-  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions) {
+  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions, metrics: RequestMetrics) {
     this.links = links;
     this.completions = completions;
     this.pending = pending;
     this.regions = regions;
+    this.metrics = metrics;
   }
 
   /** A turn follows the socket callbacks of this poll. */
@@ -60,6 +63,7 @@ export class Cycle {
 
   /** One turn. Also called by the doorbell. */
   run(): void {
+    this.metrics.tick();
     let more = this.completions.drain();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       this.flush();

@@ -19,6 +19,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
 import { ProduceRefusals } from './produce-refusals.ts';
 import { ReceiveRegions, REQUEST_BYTES_MAX, type Grant } from './regions.ts';
+import { RequestMetrics } from './request-metrics.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -45,6 +46,7 @@ export class Ingress implements ConnectionHost {
   readonly writer: ResponseWriter;
   readonly listener: Listener;
   readonly cycle: Cycle;
+  readonly metrics = new RequestMetrics();
   /** For the shards to ring. */
   readonly doorbell = createDoorbell();
   private readonly dispatcher: Dispatcher;
@@ -59,12 +61,12 @@ export class Ingress implements ConnectionHost {
       onRoom: () => this.cycle.schedule(),
     });
     this.pending = new PendingTable(this.regions);
-    const completions = new Completions(this.links, this.pending, router, onDrained);
-    this.cycle = new Cycle(this.links, completions, this.pending, this.regions);
+    const completions = new Completions(this.links, this.pending, this.metrics, router, onDrained);
+    this.cycle = new Cycle(this.links, completions, this.pending, this.regions, this.metrics);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
     const refusals = new ProduceRefusals(this.regions.bytes, (pending, topicSlot) => produce.topicOf(pending, topicSlot));
-    this.writer = new ResponseWriter(this.regions.bytes, refusals);
-    this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
+    this.writer = new ResponseWriter(this.regions.bytes, refusals, this.metrics);
+    this.dispatcher = new Dispatcher(produce, this.pending, this.regions, this.metrics, logger);
     this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);
     this.bell = new DoorbellListener(this.doorbell, () => this.cycle.run());

@@ -17,6 +17,8 @@ export class KeeperPool {
   private runner: Promise<JobRunner> | null = null;
   private closed = false;
   private running = 0;
+  /** Jobs that have ended, well or not. */
+  ended = 0;
 
   /** @param onFailure told of jobs whose failure nobody else handles */
   constructor(start: () => Promise<JobRunner>, onFailure: (what: string, error: unknown) => void) {
@@ -38,6 +40,7 @@ export class KeeperPool {
       return (await runner.run(job)) as JobResult<J>;
     } finally {
       this.running--;
+      this.ended++;
     }
   }
 
