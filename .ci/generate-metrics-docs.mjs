@@ -16,13 +16,19 @@ function row({ name, type, unit, help, kafka, bounds }) {
 }
 
 const table = (metrics) =>
-  [['name', 'type', 'unit', 'meaning', 'as in Kafka'], Array(5).fill('---'), ...metrics.map(row)].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  [['name', 'type', 'unit', 'meaning', 'as in Kafka'], Array(5).fill('---'), ...metrics.map(row)]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
 const titleOf = (labels) => (labels.length === 0 ? null : `Labels: ${labels.map(code).join(', ')}`);
 
 function sections() {
   const titles = ['The process', 'The broker', 'Requests', 'Shards', 'Rings', 'Partitions', 'Consumer groups'];
-  return METRIC_LISTS.flatMap(({ labels, metrics }, index) => [`## ${titles[index]}`, ...[titleOf(labels)].filter(Boolean), table(metrics)]);
+  return METRIC_LISTS.flatMap(({ labels, metrics }, index) => [
+    `## ${titles[index]}`,
+    ...[titleOf(labels)].filter(Boolean),
+    table(metrics),
+  ]);
 }
 
 const text = [

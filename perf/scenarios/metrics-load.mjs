@@ -40,7 +40,8 @@ function sidesOf(context) {
         const report = await runKload(server.port, { topic: 'perf', ...load });
         cannon.stop();
         const { requests, latency, non2xx, errors } = await cannon;
-        if (requests.total === 0 || non2xx > 0 || errors > 0) throw new Error(`scraping failed: ${JSON.stringify({ requests, non2xx, errors })}`);
+        if (requests.total === 0 || non2xx > 0 || errors > 0)
+          throw new Error(`scraping failed: ${JSON.stringify({ requests, non2xx, errors })}`);
         return { ...report, scrapes: { perSecond: requests.average, p99Ms: latency.p99 } };
       },
     },

@@ -20,6 +20,14 @@ export function healthPage(source: PageSource, { version, nodeId, uptimeSeconds,
   const failed = shards.filter(({ state }) => state === 'failed');
   const state = source.state === 'running' && failed.length > 0 ? 'failed' : source.state;
   const reason = source.reason ?? (failed.length > 0 ? failed.map(({ name, reason: why }) => `shard ${name}: ${why}`).join('; ') : null);
-  const page = { status: state, ...(reason === null ? {} : { reason }), version, nodeId, uptimeSeconds: Math.round(uptimeSeconds), shards, disk };
+  const page = {
+    status: state,
+    ...(reason === null ? {} : { reason }),
+    version,
+    nodeId,
+    uptimeSeconds: Math.round(uptimeSeconds),
+    shards,
+    disk,
+  };
   return { status: source.isWell ? 200 : 503, body: `${JSON.stringify(page)}\n` };
 }

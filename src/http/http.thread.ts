@@ -35,6 +35,7 @@ const server = new HttpServer((path) => {
 
 server.listen(data.host, data.port).then(
   (port) => mailbox.post({ kind: 'listening', port }),
+  // The mailbox keeps this thread up until main has read why: its end could get there first.
   (error: NodeJS.ErrnoException) => mailbox.post({ kind: 'refused', code: error.code ?? error.message }),
 );
 

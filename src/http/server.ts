@@ -3,7 +3,6 @@
  * few connections, short time-outs, small headers, and one answer in each {@link TURN_MS}, whoever asks.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 /** One answer in this time: a flood of questions then takes a small part of one core, and an answer waits for at most {@link WAITING_MAX} of them. */
 export const TURN_MS = 5;
@@ -62,7 +61,7 @@ export class HttpServer {
         this.server.removeListener('error', reject);
         // Out of descriptors: who comes now waits, or is refused.
         this.server.on('error', () => undefined);
-        resolve((this.server.address() as AddressInfo).port);
+        resolve((this.server.address() as { port: number }).port);
       });
     });
   }
@@ -87,10 +86,7 @@ export class HttpServer {
     const next = this.line.shift();
     if (this.line.length > 0) this.timer = setTimeout(() => this.turn(), TURN_MS);
     if (next === undefined || next.response.destroyed) return;
-    this.answer(next).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      send(next, { status: 500, type: TEXT, body: `the page could not be made: ${message}\n` });
-    });
+    void this.answer(next);
   }
 
   private async answer(waiting: Waiting): Promise<void> {
@@ -100,8 +96,12 @@ export class HttpServer {
       send(waiting, { status: 405, type: TEXT, body: 'only GET and HEAD\n' });
       return;
     }
-    const page = this.pages(url.split('?', 1)[0] as string);
-    send(waiting, (await page) ?? { status: 404, type: TEXT, body: 'there are /metrics and /health\n' });
+    try {
+      const page = await this.pages(url.split('?', 1)[0] as string);
+      send(waiting, page ?? { status: 404, type: TEXT, body: 'there are /metrics and /health\n' });
+    } catch (error) {
+      send(waiting, { status: 500, type: TEXT, body: `the page could not be made: ${error instanceof Error ? error.message : String(error)}\n` });
+    }
   }
 }
 

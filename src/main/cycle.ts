@@ -32,7 +32,13 @@ export class Cycle {
     this.run();
   };
 
-  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions, metrics: RequestMetrics) {
+  constructor(
+    links: readonly ShardLink[],
+    completions: Completions,
+    pending: PendingTable,
+    regions: ReceiveRegions,
+    metrics: RequestMetrics,
+  ) {
     this.links = links;
     this.completions = completions;
     this.pending = pending;

@@ -101,6 +101,8 @@ export class HttpHost {
     this.worker = worker;
     const outcome = new Promise<FromHttp | null>((resolve) => {
       this.mailbox = new Mailbox<ToHttp, FromHttp>(port1, resolve);
+      // What keeps main up are its own sockets.
+      this.mailbox.unref();
       const died = (reason: string): void => {
         resolve(null);
         if (this.worker === worker) this.onDeath(reason, performance.now() - bornMs);
@@ -126,7 +128,10 @@ export class HttpHost {
     void this.end();
     if (this.stopped) return;
     if (livedMs > SETTLED_MS) this.restartMs = RESTART_MS_MIN;
-    this.logger.error({ reason, restartMs: this.restartMs }, 'the thread of metrics and health died: it is started again, the broker goes on');
+    this.logger.error(
+      { reason, restartMs: this.restartMs },
+      'the thread of metrics and health died: it is started again, the broker goes on',
+    );
     this.timer = setTimeout(() => {
       // The same port as before, also where any would have done: somebody knows it by now.
       this.run(port).catch((error: unknown) => this.logger.error({ err: error }, 'there are no metrics and no health page any more'));

@@ -8,8 +8,11 @@ export class Mailbox<Outgoing, Incoming> {
   constructor(port: MessagePort, onMessage: (message: Incoming) => void) {
     this.port = port;
     port.on('message', onMessage);
-    // What keeps the thread up are its sockets.
-    port.unref();
+  }
+
+  /** It no longer keeps its thread up by itself. */
+  unref(): void {
+    this.port.unref();
   }
 
   post(message: Outgoing): void {

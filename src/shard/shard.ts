@@ -31,12 +31,13 @@ import {
   setLogAppendTime,
   stampBatch,
 } from '../protocol/record-batch.ts';
-import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
+import { CompletionFlag, CompletionKind, offerControl } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { writeCompletion } from './completion-slot.ts';
 import { ShardControl } from './control.ts';
 import { Group, NEVER_STAGED } from './group.ts';
 import type { ShardHost } from './host.ts';
@@ -561,29 +562,7 @@ export class Shard implements ShardHost {
     const { group } = this;
     const { completions } = this.ports;
     while (completions.free(1) < 1) this.ports.waitForMain();
-    const at = completions.claim();
-    const words = completions.words;
-    words[at + Completion.kind] = CompletionKind.append;
-    words[at + Completion.request] = group.request[i] as number;
-    words[at + Completion.tag] = group.tag[i] as number;
-    // A batch that was there already is a success with its first offset, as in Kafka; readers have it.
-    const isDuplicate = group.errorCode[i] === ErrorCode.DUPLICATE_SEQUENCE_NUMBER;
-    const errorCode = isDuplicate ? ErrorCode.NONE : (group.errorCode[i] as number);
-    words[at + Completion.errorCode] = errorCode;
-    words[at + Completion.handle] = group.handle[i] as number;
-    words[at + Completion.flags] = flags;
-    if (errorCode !== ErrorCode.NONE) {
-      this.metrics.onRefused();
-      words[at + Completion.badRecord] = group.badRecord[i] as number;
-      return;
-    }
-    setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
-    words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
-    words[at + Completion.position] = group.position[i] as number;
-    words[at + Completion.length] = group.length[i] as number;
-    words[at + Completion.leaderEpoch] = group.leaderEpoch[i] as number;
-    setLong(words, at + Completion.maxTimestamp, group.maxTimestamp[i] as number);
-    setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
+    if (writeCompletion(completions.words, completions.claim(), group, i, flags) !== ErrorCode.NONE) this.metrics.onRefused();
   }
 
   /** Sends the queued messages to main. */

@@ -70,7 +70,8 @@ describe('GET /metrics', () => {
     expect(produce?.sum).toBeGreaterThan(0);
     const stages = ['requestqueue', 'local', 'responsequeue'].map(
       (stage) =>
-        metrics.get(`kafka_network_requestmetrics_${stage}timems`)?.histograms.find(({ labels }) => labels['request'] === 'Produce')?.sum ?? NaN,
+        metrics.get(`kafka_network_requestmetrics_${stage}timems`)?.histograms.find(({ labels }) => labels['request'] === 'Produce')?.sum ??
+        NaN,
     );
     expect(stages.reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(produce?.sum ?? NaN, 3);
     expect(value('ringlog_up')).toBe(1);
@@ -124,12 +125,13 @@ describe('the port of metrics and health', () => {
     const url = urlOf(broker);
     const client = await broker.connect();
     await client.createTopic('t');
-    let over = false;
+    const production = { isDone: false };
     const flood = Array.from({ length: 100 }, async (_, n) => {
-      while (!over) await fetch(`${url}/${n % 2 === 0 ? 'metrics' : 'health'}`, { method: n % 3 === 0 ? 'POST' : 'GET' }).catch(() => delay(1));
+      while (!production.isDone)
+        await fetch(`${url}/${n % 2 === 0 ? 'metrics' : 'health'}`, { method: n % 3 === 0 ? 'POST' : 'GET' }).catch(() => delay(1));
     });
     for (let n = 0; n < 50; n++) expect((await client.produce('t', 0, batchOf(['x']))).errorCode).toBe(0);
-    over = true;
+    production.isDone = true;
     await Promise.all(flood);
     await eventually(async () => (await fetch(`${url}/health`)).status === 200, 'it answers again');
     expect((await broker.stop()).code).toBe(0);

@@ -117,7 +117,10 @@ export class BrokerProcess {
 export function spawnBroker(options: BrokerOptions): BrokerProcess {
   const script = options.script ?? join(ROOT, 'dist/bin.js');
   if (!existsSync(join(ROOT, 'dist/bin.js'))) throw new Error('dist/ is missing: run npm run build first');
-  const settings = Object.entries({ ...KEEP_OLD, ...NO_HTTP, ...options.settings }).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  const settings = Object.entries({ ...KEEP_OLD, ...NO_HTTP, ...options.settings }).flatMap(([name, value]) => [
+    '--set',
+    `${name}=${value}`,
+  ]);
   const command = [
     ...(options.wrapper ?? []),
     process.execPath,

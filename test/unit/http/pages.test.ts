@@ -73,14 +73,14 @@ describe('the health page', () => {
 });
 
 describe('the metrics page', () => {
-  const page = async (source: PageSource, main = new MetricCells(MAIN_METRICS)): ReturnType<typeof scraped> =>
+  const page = async (source: PageSource, main = new MetricCells(MAIN_METRICS)): Promise<ReturnType<typeof scraped>> =>
     scraped(await metricsPage({ source, main: main.memory, apiNames: { 0: 'Produce', 1: 'Fetch' }, process: PROCESS }));
 
   it('shows what was counted, with type and help', async () => {
     const main = new MetricCells(MAIN_METRICS);
     main.values[main.cell('requestBytes')] = 123_456_789_012;
     const metric = (await page(running(), main)).get('kafka_server_socket_server_metrics_incoming_byte_total');
-    expect(metric?.type).toBe('COUNTER');
+    expect(metric?.type).toBe('counter');
     expect(metric?.help).toMatch(/^Bytes read/);
     expect(metric?.value({})).toBe(123_456_789_012);
   });
@@ -124,7 +124,13 @@ describe('the metrics page', () => {
     source.onMessage({ kind: 'series', table: 'partitions', rows, memory: partitions.memory, leftOut: 3 });
     const groups = new MetricCells(GROUP_METRICS, 1);
     groups.values.set([42, 1.5]);
-    source.onMessage({ kind: 'series', table: 'groups', rows: [['a "quoted" \\ group\nof two lines', 't', '0']], memory: groups.memory, leftOut: 0 });
+    source.onMessage({
+      kind: 'series',
+      table: 'groups',
+      rows: [['a "quoted" \\ group\nof two lines', 't', '0']],
+      memory: groups.memory,
+      leftOut: 0,
+    });
     const metrics = await page(source);
     expect(metrics.get('kafka_log_log_logendoffset')?.value({ topic: 't', partition: '0' })).toBe(10);
     expect(metrics.get('kafka_log_log_logstartoffset')?.value({ topic: 't', partition: '1' })).toBe(5);
@@ -132,6 +138,6 @@ describe('the metrics page', () => {
     const lag = metrics.get('kafka_consumergroup_lag');
     expect(lag?.samples).toHaveLength(1);
     expect(lag?.samples[0]?.value).toBe(42);
-    expect(lag?.samples[0]?.labels).toMatchObject({ topic: 't', partition: '0' });
+    expect(lag?.samples[0]?.labels).toEqual({ group: 'a "quoted" \\ group\nof two lines', topic: 't', partition: '0' });
   });
 });

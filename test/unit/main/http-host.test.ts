@@ -31,7 +31,9 @@ describe('the host of the HTTP thread', () => {
     host.start();
     const rejected = host.whenListening();
     await expect(rejected).rejects.toThrow(UserError);
-    await expect(rejected).rejects.toThrow('127.0.0.1:1 is in use by another process. Stop it, choose another port (--http-port), or switch');
+    await expect(rejected).rejects.toThrow(
+      '127.0.0.1:1 is in use by another process. Stop it, choose another port (--http-port), or switch',
+    );
   });
 
   it('goes on without pages when the default port is taken, and says so in one line', async () => {

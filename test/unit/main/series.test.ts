@@ -56,7 +56,13 @@ describe('series', () => {
   it('are no more than the limit, and say how many are left out', () => {
     const series = new Series<Thing>(KIND, 2);
     const all = things('a', 'b', 'c', 'd');
-    expect(series.show(all)).toMatchObject({ rows: [['a', '0'], ['b', '0']], leftOut: 2 });
+    expect(series.show(all)).toMatchObject({
+      rows: [
+        ['a', '0'],
+        ['b', '0'],
+      ],
+      leftOut: 2,
+    });
     expect(series.show(all)).toBeNull();
     expect(series.show(all.slice(0, 3))).toMatchObject({ leftOut: 1 });
     expect(new Series<Thing>(KIND, 0).show(all)).toMatchObject({ rows: [], leftOut: 4 });
