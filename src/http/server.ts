@@ -100,7 +100,11 @@ export class HttpServer {
       const page = await this.pages(url.split('?', 1)[0] as string);
       send(waiting, page ?? { status: 404, type: TEXT, body: 'there are /metrics and /health\n' });
     } catch (error) {
-      send(waiting, { status: 500, type: TEXT, body: `the page could not be made: ${error instanceof Error ? error.message : String(error)}\n` });
+      send(waiting, {
+        status: 500,
+        type: TEXT,
+        body: `the page could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
+      });
     }
   }
 }
