@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { delay, eventually, startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
 import { batchOf } from '../support/kafka-client.ts';
 import { scraped, type ScrapedMetric } from '../support/prometheus.ts';
+import { strace } from '../support/system-tools.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ANY_HTTP = { 'ringlog.http.port': 0 };
@@ -102,6 +103,30 @@ describe('GET /health', () => {
     const response = await fetch(`${urlOf(broker)}/health`);
     expect(response.status).toBe(200);
     expect(await response.json()).toMatchObject({ status: 'running', nodeId: 7, shards: [{ name: 'sync-0', state: 'running' }] });
+  });
+});
+
+describe('a broker whose disk fails', () => {
+  it('is unwell: /health is 503 with the shard and the reason, and the metrics agree', async (context) => {
+    // The shard's first syncs succeed, all later ones fail.
+    const wrapper = strace(context, 'error=EIO:when=20+');
+    const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings: ANY_HTTP, wrapper });
+    const url = urlOf(broker);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    const client = await broker.connect();
+    await client.createTopic('t');
+    await eventually(async () => (await client.produce('t', 0, batchOf(['x']))).errorCode !== 0, 'appends are refused');
+    await eventually(async () => (await fetch(`${url}/health`)).status === 503, 'the health page says so');
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({
+      status: 'failed',
+      reason: expect.stringMatching(/^shard sync-0: .*EIO/),
+      shards: [{ name: 'sync-0', state: 'failed' }],
+    });
+    await eventually(async () => {
+      const metrics = await scrape(broker);
+      return metrics.get('ringlog_up')?.value({}) === 0 && metrics.get('ringlog_shard_failed')?.value({ shard: 'sync-0' }) === 1;
+    }, 'the metrics say so');
+    expect((await scrape(broker)).get('ringlog_batches_refused_total')?.value({ shard: 'sync-0' })).toBeGreaterThan(0);
   });
 });
 
