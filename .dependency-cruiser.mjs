@@ -16,9 +16,9 @@ const DIRECTIONS = {
   shard: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
   replication: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
   jobs: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log'],
-  // What a job is asked and answers is plain data, and main hands it over.
-  main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts'],
-  http: ['lib', 'config', 'telemetry'],
+  // What a job or the HTTP thread is told and answers is plain data, and main hands it over.
+  main: ['lib', 'config', 'telemetry', 'protocol', 'ring', 'log', 'coordinator', 'cluster', 'jobs/job.ts', 'http/messages.ts'],
+  http: ['lib', 'config', 'telemetry', 'ring/mailbox.ts'],
   // `log verify` and `log dump` look into a data folder as recovery does: storage, topics, batches, and how a batch is decompressed.
   cli: ['broker.ts', 'config', 'lib', 'log', 'cluster', 'protocol', 'jobs/open-batch.ts', 'jobs/decompress.ts'],
 };
@@ -55,6 +55,7 @@ const DOORS = {
   // The client library of the command line is put into this file by the build: docs/decisions/0018-command-line-client.md.
   '@platformatic/kafka': ['cli/kafka/library'],
   yaml: ['config/config-file'],
+  'prom-client': ['http/metrics-page'],
   piscina: ['main/', 'jobs/', 'broker'],
 };
 

@@ -51,7 +51,9 @@ import { Ingress } from './main/ingress.ts';
 import { InternalLoads } from './main/internal-loads.ts';
 import { InternalTopicLog } from './main/internal-log.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
+import { HttpHost } from './main/http-host.ts';
 import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
+import { MetricsPublisher } from './main/metrics-publisher.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
@@ -117,6 +119,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private readonly loads: InternalLoads;
   private readonly groups: GroupCoordinator;
   private readonly wheel: NodeJS.Timeout;
+  private readonly http: HttpHost;
+  private readonly metrics: MetricsPublisher;
   private resolveClosed: (reason: Error | undefined) => void = () => undefined;
   private stopping: Promise<void> | null = null;
 
@@ -142,6 +146,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
         initialize: (path) => EmbeddedMetadataStore.create(path),
       });
       undo.push(() => folder.close());
+      const http = new HttpHost(start, start.values.get('ringlog.http.port')?.origin !== 'default', logger);
+      undo.push(() => http.stop());
+      // Before recovery, which may take its time: that the broker starts is worth knowing.
+      http.start();
       const store = await EmbeddedMetadataStore.open(folder.metaPath);
       undo.push(() => store.close());
       const dynamic = new DynamicConfig({ start, stored: await StoredBrokerSettings.load(store, start.nodeId), logger });
@@ -159,7 +167,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       const crashPoint = crashPointOf(internals);
       const generation = await begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
-      const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder });
+      const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder, http });
       // It takes down all of the above, also when a shard's death has begun that already; why, is known.
       undo.length = 0;
       undo.push(() => broker.stop().catch(() => undefined));
@@ -188,6 +196,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     generation: BegunGeneration;
     crashPoint: CrashPoint | null;
     temporaryFolder: string | undefined;
+    http: HttpHost;
   }) {
     super();
     const { logger, catalog, generation } = parts;
@@ -225,6 +234,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
     });
     const connections = { connectionsMax: connectionsAllowed(config, logger) };
     this.ingress = new Ingress({ ...config, ...connections }, router, logger, this.opener, () => this.reads.waiting.flush());
+    this.http = parts.http;
+    this.metrics = new MetricsPublisher({
+      ...{ http: parts.http, ingress: this.ingress, reads: this.reads, jobs: this.jobs, router },
+      partitionsMax: config.metricsPartitionsMax,
+    });
     this.supervisor = new ShardSupervisor({
       config,
       generation,
@@ -232,8 +246,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
       ingress: this.ingress,
       jobs: this.jobs,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
-      onFailed: (shard, reason) =>
-        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again'),
+      onStarted: (shard, link, metrics) => this.metrics.onShardStarted(shard, link, metrics),
+      onFailed: (shard, reason) => {
+        this.metrics.onShardFailed(shard, reason);
+        logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again');
+      },
       onUnsecured: (shard, ranges) => {
         for (const { handle, from } of ranges) router.view(handle)?.onUnsecured(from);
         logger.error(
@@ -285,12 +302,21 @@ export class Broker extends EventEmitter<BrokerEvents> {
     return formatAddress(this.ingress.listener.address);
   }
 
+  /** Where metrics and health are, `http://host:port`; null: nowhere. */
+  get httpAddress(): string | null {
+    const { port } = this.http;
+    return port === null ? null : `http://${formatAddress({ host: this.config.httpHost, port })}`;
+  }
+
   /**
    * Stops cleanly: what was submitted is finished, a final checkpoint is written, connections are closed. Once it resolves no thread, socket or file is left,
    * and the folder of a temporary broker is gone. May be called again; rejects when the broker failed before or meanwhile, with the reason.
    */
   stop(): Promise<void> {
-    this.stopping ??= this.end(undefined);
+    if (this.stopping === null) {
+      this.http.tell({ kind: 'state', state: 'stopping', reason: null });
+      this.stopping = this.end(undefined);
+    }
     return this.stopping;
   }
 
@@ -331,13 +357,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.groups.start();
     // What was deleted before the process ended may still have offsets.
     for (const { name } of this.catalog.tombstones()) if (this.catalog.topicByName(name) === undefined) this.groups.onTopicDeleted(name);
+    await this.http.whenListening();
     await this.ingress.listener.start();
+    this.http.tell({ kind: 'state', state: 'running', reason: null });
     this.lifecycle.finishDeletions();
   }
 
   private fail(error: Error): void {
     if (this.stopping !== null) return;
     this.logger.fatal({ err: error }, 'the broker fails');
+    this.http.tell({ kind: 'state', state: 'failed', reason: error.message });
     this.stopping = this.end(error);
     // Whoever never calls stop is told by the event.
     this.stopping.catch(() => undefined);
@@ -373,6 +402,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       () => this.groups.stop(),
       () => this.stopShards(),
       () => clearInterval(this.wheel),
+      () => this.metrics.stop(),
       () => this.ingress.own.stop(),
       () => this.loads.stop(),
       () => this.ingress.stop(),
@@ -380,6 +410,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       () => this.reads.reader.closeAll(),
       () => this.catalog.close(),
       () => this.store.close(),
+      () => this.http.stop(),
       () => this.folder.close(),
       () => (temporaryFolder === undefined ? undefined : removeTemporaryFolder(temporaryFolder)),
     ];

@@ -19,6 +19,8 @@ import type { Terminal } from './terminal.ts';
 interface RunningBroker {
   /** `host:port` as bound. */
   readonly address: string;
+  /** Where metrics and health are, `http://host:port`; null: nowhere. */
+  readonly httpAddress: string | null;
   readonly config: BrokerConfig;
   /** Resolves once the broker is down: with undefined after `stop`, with the reason when it failed. */
   readonly closed: Promise<Error | undefined>;
@@ -115,7 +117,7 @@ function listenError(error: unknown): string | undefined {
   return `Cannot listen on ${place}: ${code}.`;
 }
 
-function banner({ address, config }: RunningBroker): string {
+function banner({ address, httpAddress, config }: RunningBroker): string {
   const [host, port] = splitAddress(address);
   const reachable = host === '0.0.0.0' || host === '::' ? `127.0.0.1:${port}` : address;
   const advertised = config.advertised === undefined ? '' : `, advertised as ${config.advertised.host}:${config.advertised.port}`;
@@ -124,6 +126,7 @@ function banner({ address, config }: RunningBroker): string {
     `  address     ${address}${advertised}`,
     `  data        ${config.dataDir}`,
     `  durability  ${config.durability} (${DURABILITY_MEANS[config.durability]})`,
+    ...(httpAddress === null ? [] : [`  metrics     ${httpAddress}/metrics (and ${httpAddress}/health)`]),
     `  produce     echo hello | kcat -P -b ${reachable} -t demo`,
     `  consume     kcat -C -b ${reachable} -t demo -o beginning -e`,
     '',

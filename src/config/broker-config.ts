@@ -21,6 +21,8 @@ export interface BrokerFlags {
   readonly host?: string;
   readonly port?: number | string;
   readonly dataDir?: string;
+  /** `ringlog.http.port`. */
+  readonly httpPort?: number | string;
   /** `name=value` each; a later one wins. */
   readonly set?: readonly string[];
 }
@@ -30,6 +32,11 @@ export interface BrokerConfig {
   /** Where the listener binds; port 0 means any free one. */
   readonly host: string;
   readonly port: number;
+  /** Where metrics and health are; port −1: nowhere, 0: any free one. */
+  readonly httpHost: string;
+  readonly httpPort: number;
+  /** Most partitions with metrics of their own. */
+  readonly metricsPartitionsMax: number;
   /** What clients are told to connect to; undefined: the local address of the connection that asks. */
   readonly advertised: ListenerAddress | undefined;
   /** Absolute path. */
@@ -120,6 +127,7 @@ function flagLayer(flags: BrokerFlags): ConfigLayer {
     settings.push({ name, text: assignment.slice(equals + 1), place: `--set ${shown(name)}` });
   }
   if (flags.dataDir !== undefined) settings.push({ name: 'log.dirs', text: flags.dataDir, place: '' });
+  if (flags.httpPort !== undefined) settings.push({ name: 'ringlog.http.port', text: String(flags.httpPort), place: '' });
   return { origin: 'flag', settings };
 }
 
@@ -140,6 +148,9 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, listener: Listene
     port: listener.port,
     advertised: advertisedAddress(values.get('advertised.listeners')!),
     dataDir: dataDirectory(values.get('log.dirs')!),
+    httpHost: text('ringlog.http.host'),
+    httpPort: number('ringlog.http.port'),
+    metricsPartitionsMax: number('ringlog.metrics.partitions.max'),
     profile: text('ringlog.profile') as Profile,
     logLevel: text('ringlog.log.level'),
     durability: brokerDurability(values),

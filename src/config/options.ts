@@ -17,6 +17,8 @@ export interface BrokerOptions {
   readonly port?: number;
   /** Address to listen on; the empty string stands for every interface. Default: 127.0.0.1. */
   readonly host?: string;
+  /** Port of `GET /metrics` and `GET /health`, 0 … 65535; 0 takes any free one, see `httpAddress`; -1: none. Default: -1, or `ringlog.http.port` in `settings`. */
+  readonly httpPort?: number;
   /** Any setting of docs/CONFIG.md by name, such as `{ 'num.partitions': 4, 'ringlog.profile': 'latency' }`. Sizes in bytes, times in ms. */
   readonly settings?: BrokerSettings;
   /** Takes each line of the broker's log (JSON) instead of standard error. Must not throw. How much is said is the setting `ringlog.log.level`. */
@@ -30,13 +32,15 @@ export interface ResolvedOptions {
 }
 
 /** Throws {@link ConfigError}; then nothing was made. */
-export function resolveOptions({ dataDir, temporary = false, port, host, settings = {} }: BrokerOptions): ResolvedOptions {
+export function resolveOptions({ dataDir, temporary = false, port, host, httpPort, settings = {} }: BrokerOptions): ResolvedOptions {
   if (temporary && (dataDir !== undefined || settings['log.dirs'] !== undefined))
     throw new ConfigError('A temporary broker has a folder of its own: leave dataDir and log.dirs away, or temporary.');
   const flags: BrokerFlags = {
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(port === undefined ? (temporary && settings.listeners === undefined ? { port: 0 } : {}) : { port }),
     ...(host === undefined ? {} : { host }),
+    // Who embeds a broker has not asked for a second port, and several brokers of one process would fight for it.
+    ...(httpPort === undefined ? (settings['ringlog.http.port'] === undefined ? { httpPort: -1 } : {}) : { httpPort }),
   };
   const layers = [settingsLayer(settings)];
   const config = resolveBrokerConfig(flags, layers);

@@ -5,6 +5,7 @@
 import { Completion, CompletionFlag, CompletionKind, getLong } from '../ring/completion.ts';
 import type { InternalAppends } from './internal-appends.ts';
 import type { PendingProduce, PendingTable } from './produce.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import type { ShardLink } from './shard-link.ts';
 
 /** Slots of one link that one drain takes, so that sockets get their turn. */
@@ -20,6 +21,7 @@ export class Completions {
   private readonly links: readonly ShardLink[];
   private readonly pending: PendingTable;
   private readonly own: InternalAppends;
+  private readonly metrics: RequestMetrics;
   private readonly views: { view(handle: number): ReadableView | undefined };
   /** Called after a drain that found something: waiting fetches are woken here, not in the middle. */
   private readonly onDrained: () => void;
@@ -28,12 +30,14 @@ export class Completions {
     links: readonly ShardLink[],
     pending: PendingTable,
     own: InternalAppends,
+    metrics: RequestMetrics,
     views: { view(handle: number): ReadableView | undefined },
     onDrained: () => void,
   ) {
     this.links = links;
     this.pending = pending;
     this.own = own;
+    this.metrics = metrics;
     this.views = views;
     this.onDrained = onDrained;
   }
@@ -96,6 +100,8 @@ export class Completions {
     if (errorCode === 0)
       pending.onAppended(slot, getLong(words, at + Completion.baseOffset), getLong(words, at + Completion.logAppendTime));
     else pending.onRefused(slot, errorCode, words[at + Completion.badRecord] as number);
-    if (pending.done && pending.owner !== null) pending.owner.onAnswered();
+    if (!pending.done) return;
+    pending.doneMs = this.metrics.nowMs;
+    pending.owner?.onAnswered();
   }
 }

@@ -17,9 +17,11 @@ import { FrameReader, type FrameSink } from './framing.ts';
 import type { Landing, LandingSink } from './landing.ts';
 import { PendingProduce, type PendingTable, type ProduceOwner } from './produce.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import { ApiRequest, type ApiRequestOwner, type CloseListener } from './requests.ts';
 import type { ResponseWriter } from './response-writer.ts';
 import type { ShardLink } from './shard-link.ts';
+import { ApiKey } from '../protocol/api-versions.ts';
 
 /** Requests of one connection that may be unanswered before reading stops. */
 export const UNANSWERED_MAX = 16;
@@ -34,6 +36,7 @@ export interface ConnectionHost {
   readonly links: readonly ShardLink[];
   readonly requestBytesMax: number;
   readonly writer: ResponseWriter;
+  readonly metrics: RequestMetrics;
   /** A frame: parses its header and enqueues a request, or closes the connection. */
   accept(connection: Connection, bytes: Buffer, start: number, end: number, grant: Grant | null): void;
   /** Starts a request. False: not now. */
@@ -120,6 +123,9 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
 
   landed(view: Buffer, count: number): boolean {
     this.active = true;
+    const { metrics } = this.host;
+    metrics.tick();
+    metrics.bytesIn += count;
     this.reader.landed(view, count);
     this.host.onLanded();
     this.reading = this.mayRead();
@@ -281,6 +287,9 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   }
 
   private writeProduce(entry: PendingProduce): void {
+    const { metrics } = this.host;
+    metrics.onAnswered(ApiKey.PRODUCE, entry.arrivedMs, entry.startedMs, entry.doneMs);
+    if (entry.results.hasErrors) metrics.produceFailures++;
     if (entry.acks !== 0) this.host.writer.produce(this.socket as Socket, entry);
     // The only way to tell a client that wants no answers.
     else if (entry.results.hasErrors) this.close('produce with acks=0 failed');
@@ -289,6 +298,8 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
 
   private writeApi(entry: ApiRequest): void {
     const socket = this.socket as Socket;
+    const { metrics } = this.host;
+    metrics.onAnswered(entry.apiKey, entry.arrivedMs, entry.startedMs, entry.doneMs);
     this.host.writer.flush(socket);
     const pieces = entry.pieces as Buffer[];
     const onDrained = entry.onDrained;
@@ -307,6 +318,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     if (pieces.length > 1) socket.cork();
     for (let index = 0; index < pieces.length; index++) {
       const piece = pieces[index] as Buffer;
+      metrics.bytesOut += piece.length;
       if (index === pieces.length - 1 && written !== undefined) socket.write(piece, written);
       else socket.write(piece);
     }

@@ -6,6 +6,7 @@ import type { Completions } from './completions.ts';
 import type { InternalAppends } from './internal-appends.ts';
 import type { PendingTable } from './produce.ts';
 import type { ReceiveRegions } from './regions.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import type { ShardLink } from './shard-link.ts';
 
 /** Rounds of one turn before sockets get theirs: serving those who wait may answer requests at once, which are written in the next round. */
@@ -24,6 +25,7 @@ export class Cycle {
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
   private readonly own: InternalAppends;
+  private readonly metrics: RequestMetrics;
   private dirty: DirtyConnection[] = [];
   private spare: DirtyConnection[] = [];
   private scheduled = false;
@@ -32,12 +34,20 @@ export class Cycle {
     this.run();
   };
 
-  constructor(links: readonly ShardLink[], completions: Completions, pending: PendingTable, regions: ReceiveRegions, own: InternalAppends) {
+  constructor(
+    links: readonly ShardLink[],
+    completions: Completions,
+    pending: PendingTable,
+    regions: ReceiveRegions,
+    own: InternalAppends,
+    metrics: RequestMetrics,
+  ) {
     this.links = links;
     this.completions = completions;
     this.pending = pending;
     this.regions = regions;
     this.own = own;
+    this.metrics = metrics;
   }
 
   /** A turn follows the socket callbacks of this poll. */
@@ -63,6 +73,7 @@ export class Cycle {
 
   /** One turn. Also called by the doorbell. */
   run(): void {
+    this.metrics.tick();
     let more = this.completions.drain();
     if (this.own.isDue) this.own.serve();
     for (let round = 0; round < ROUNDS_MAX; round++) {

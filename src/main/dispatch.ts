@@ -11,6 +11,7 @@ import { StartOutcome, type ProduceHandler } from './handlers/00-produce.ts';
 import { PendingProduce, type PendingTable } from './produce.ts';
 import { isLarge, LargeRequests } from './large-requests.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 import { ApiRequest, type Handler } from './requests.ts';
 import type { ShardLink } from './shard-link.ts';
 import { Steps } from './steps.ts';
@@ -24,13 +25,15 @@ export class Dispatcher {
   private readonly pending: PendingTable;
   private readonly regions: ReceiveRegions;
   private readonly logger: Logger;
+  private readonly metrics: RequestMetrics;
   private readonly steps = new Steps();
   private readonly large = new LargeRequests((request) => this.runInStep(request));
 
-  constructor(produce: ProduceHandler, pending: PendingTable, regions: ReceiveRegions, logger: Logger) {
+  constructor(produce: ProduceHandler, pending: PendingTable, regions: ReceiveRegions, metrics: RequestMetrics, logger: Logger) {
     this.produce = produce;
     this.pending = pending;
     this.regions = regions;
+    this.metrics = metrics;
     this.logger = logger;
   }
 
@@ -44,6 +47,7 @@ export class Dispatcher {
       pending.apiVersion = header.apiVersion;
       pending.bodyStart = header.bodyStart;
       pending.bodyEnd = end;
+      pending.arrivedMs = this.metrics.nowMs;
       connection.enqueue(pending);
       return;
     }
@@ -56,12 +60,19 @@ export class Dispatcher {
     const clientId = status === HeaderStatus.OK ? clientIdOf(bytes, header) : null;
     const request = new ApiRequest(connection, header, clientId, bytes, end, grant, this.regions, this.steps);
     request.unsupported = status !== HeaderStatus.OK;
+    request.arrivedMs = this.metrics.nowMs;
     connection.enqueue(request);
   }
 
   /** Starts a request whose turn it is. False: not now. */
   start(connection: Connection, entry: PendingProduce | ApiRequest, inLine: ShardLink | null): boolean {
-    if (entry instanceof PendingProduce) return this.produce.start(entry, connection, inLine) === StartOutcome.started;
+    if (entry instanceof PendingProduce) {
+      if (this.produce.start(entry, connection, inLine) !== StartOutcome.started) return false;
+      entry.startedMs = this.metrics.nowMs;
+      // Refused altogether: that is its answer.
+      if (entry.done) entry.doneMs = entry.startedMs;
+      return true;
+    }
     if (isLarge(entry)) this.large.add(entry);
     else this.run(entry);
     return true;
@@ -86,6 +97,7 @@ export class Dispatcher {
 
   private run(request: ApiRequest): void {
     request.started = true;
+    request.startedMs = this.metrics.nowMs;
     if (request.unsupported) {
       respondUnsupportedVersion(request);
       request.becomeSettled();

@@ -62,6 +62,8 @@ export class FetchEngine implements FetchOwner {
   readonly sessions: FetchSessions;
   /** Partitions looked at, by all fetches so far. */
   partitionsJudged = 0;
+  /** Bytes of records in all answers so far. */
+  recordBytes = 0;
   private sweeping = false;
   private readonly spare: FetchOperation[] = [];
   /** For all answers that are made in one step. */
@@ -159,6 +161,7 @@ export class FetchEngine implements FetchOwner {
       request.respond(pieces);
       return;
     }
+    this.recordBytes += operation.reading.recordsTotal;
     const drain = this.drains.begin(request.connection, operation.reading.recordsTotal);
     request.respond(pieces, () => {
       this.drains.end(drain);

@@ -20,6 +20,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { PendingTable } from './produce.ts';
 import { ProduceRefusals } from './produce-refusals.ts';
 import { ReceiveRegions, REQUEST_BYTES_MAX, type Grant } from './regions.ts';
+import { RequestMetrics } from './request-metrics.ts';
 import type { ApiRequest, Handler } from './requests.ts';
 import type { PendingProduce } from './produce.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -51,6 +52,7 @@ export class Ingress implements ConnectionHost {
   readonly writer: ResponseWriter;
   readonly listener: Listener;
   readonly cycle: Cycle;
+  readonly metrics = new RequestMetrics();
   /** For the shards to ring. */
   readonly doorbell = createDoorbell();
   private readonly dispatcher: Dispatcher;
@@ -67,12 +69,12 @@ export class Ingress implements ConnectionHost {
     });
     this.pending = new PendingTable(this.regions);
     this.own = new InternalAppends({ memory: this.regions.own, nowMs: () => Date.now(), onDue: () => this.cycle.schedule() });
-    const completions = new Completions(this.links, this.pending, this.own, router, onDrained);
-    this.cycle = new Cycle(this.links, completions, this.pending, this.regions, this.own);
+    const completions = new Completions(this.links, this.pending, this.own, this.metrics, router, onDrained);
+    this.cycle = new Cycle(this.links, completions, this.pending, this.regions, this.own, this.metrics);
     const produce = new ProduceHandler(router, this.links, this.regions.bytes, opener);
     const refusals = new ProduceRefusals(this.regions.bytes, (pending, topicSlot) => produce.topicOf(pending, topicSlot));
-    this.writer = new ResponseWriter(this.regions.bytes, refusals);
-    this.dispatcher = new Dispatcher(produce, this.pending, this.regions, logger);
+    this.writer = new ResponseWriter(this.regions.bytes, refusals, this.metrics);
+    this.dispatcher = new Dispatcher(produce, this.pending, this.regions, this.metrics, logger);
     this.dispatcher.handlers.set(ApiKey.API_VERSIONS, handleApiVersions);
     this.listener = new Listener(settings, this, logger);
     this.bell = new DoorbellListener(this.doorbell, () => this.cycle.run());

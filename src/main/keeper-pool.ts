@@ -18,6 +18,8 @@ export class KeeperPool {
   private runner: Promise<JobRunner> | null = null;
   private closed = false;
   private running = 0;
+  /** Jobs that have ended, well or not. */
+  ended = 0;
 
   /**
    * @param start its argument is to be told of the end of a thread that had no job, or not yet: then no job is done any more
@@ -48,6 +50,7 @@ export class KeeperPool {
       return (await runner.run(job)) as JobResult<J>;
     } finally {
       this.running--;
+      this.ended++;
     }
   }
 

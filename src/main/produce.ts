@@ -53,6 +53,10 @@ export class PendingProduce {
   readonly grant = new Grant();
   correlationId = 0;
   apiVersion = 0;
+  /** Stages of its life, monotonic: arrived whole, started, answered (see request-metrics.ts). */
+  arrivedMs = 0;
+  startedMs = 0;
+  doneMs = 0;
   bodyStart = 0;
   bodyEnd = 0;
   view = new ProduceView(PRODUCE_PARTITIONS_MAX);

@@ -93,6 +93,10 @@ export class ApiRequest implements Request {
   onReleased: (() => void) | null = null;
   /** Bytes of the answer, once there is one. */
   answerBytes = 0;
+  /** Stages of its life, monotonic: arrived whole, started, answered (see request-metrics.ts). */
+  arrivedMs = 0;
+  startedMs = 0;
+  doneMs = 0;
   private readonly grant = new Grant();
   private readonly regions: ReceiveRegions;
   private queuedCallback: (() => void) | null = null;
@@ -143,6 +147,7 @@ export class ApiRequest implements Request {
   respond(pieces: Buffer[], onDrained?: () => void): void {
     assert(!this.done, 'answered twice');
     this.done = true;
+    this.doneMs = performance.now();
     this.freeBytes();
     if (this.closed) {
       onDrained?.();

@@ -9,6 +9,7 @@ import { ByteWriter } from '../protocol/byte-writer.ts';
 import { produceResponseBytes, writeProduceResponse } from '../protocol/produce-response.ts';
 import type { PendingProduce } from './produce.ts';
 import type { ProduceRefusals } from './produce-refusals.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 const SCRATCH_BYTES = 64 * 1024;
 
@@ -18,18 +19,21 @@ export class ResponseWriter {
   private readonly writer = new ByteWriter(this.scratch);
   private readonly request: Buffer;
   private readonly refusals: ProduceRefusals;
+  private readonly metrics: RequestMetrics;
   private filled = 0;
 
   /** @param request the receive slab, where the names of the topics lie */
-  constructor(request: Buffer, refusals: ProduceRefusals) {
+  constructor(request: Buffer, refusals: ProduceRefusals, metrics: RequestMetrics) {
     this.request = request;
     this.refusals = refusals;
+    this.metrics = metrics;
   }
 
   /** Adds the answer to `pending`; {@link flush} must follow before another connection's turn. */
   produce(socket: Socket, pending: PendingProduce): void {
     if (pending.results.hasErrors) this.refusals.explain(pending);
     const bytes = produceResponseBytes(pending.view, pending.results);
+    this.metrics.bytesOut += bytes;
     if (this.filled + bytes > SCRATCH_BYTES) this.flush(socket);
     if (bytes > SCRATCH_BYTES) {
       const own = new ByteWriter(Buffer.allocUnsafeSlow(bytes));

@@ -15,6 +15,8 @@ import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { ShardLink, type ShardClass } from './shard-link.ts';
 import { SyncHelpers } from './sync-helpers.ts';
+import { MetricCells } from '../telemetry/metric-cells.ts';
+import { SHARD_METRICS } from '../telemetry/metric-table.ts';
 
 /** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
 const SYNC_STEP_BYTES = 8 << 20;
@@ -43,6 +45,8 @@ export interface ShardSupervisorParts {
   readonly onFailed: (shard: string, reason: string) => void;
   /** A sync of its segments failed: these offsets must not be served any more. */
   readonly onUnsecured: (shard: string, ranges: readonly UnsecuredRange[]) => void;
+  /** A shard begins; its numbers appear in `metrics`. */
+  readonly onStarted?: (shard: string, link: ShardLink, metrics: SharedArrayBuffer) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
   /** Another worker entry, for tests. */
@@ -149,6 +153,7 @@ export class ShardSupervisor {
     const isBuffered = shardClass === 'buffered';
     const jobResults = createJobResults();
     const crew = createSyncCrew();
+    const metrics = new MetricCells(SHARD_METRICS).memory;
     const prepared = generation.folders.get(name);
     const link = ShardLink.start({
       index: this.shards.size,
@@ -160,6 +165,7 @@ export class ShardSupervisor {
         doorbell: ingress.doorbell,
         jobResults,
         crew,
+        metrics,
         folder: prepared ?? `${generationFolder(config.dataDir, generation.name)}/${name}`,
         generation: generation.number,
         begins: prepared === undefined ? { generation: generation.name, shard: name } : null,
@@ -199,6 +205,7 @@ export class ShardSupervisor {
     link.onControl = (message) => this.onControl(shard, message);
     this.shards.set(name, shard);
     ingress.addLink(link);
+    this.parts.onStarted?.(name, link, metrics);
     if (this.hasBegun) link.control({ kind: 'begin' });
     return shard;
   }

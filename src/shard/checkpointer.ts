@@ -37,6 +37,10 @@ export class Checkpointer {
   bytesSince = 0;
   /** At least the unsynced bytes of the file that has most. */
   dirtiestBytes = 0;
+  /** Checkpoints that became durable. */
+  completed = 0;
+  /** How long the last of them took. */
+  lastTookMs = 0;
   /** Sequence that the newest durable checkpoint contains. */
   durableSequence = 0;
 
@@ -274,6 +278,8 @@ export class Checkpointer {
     this.underWay = null;
     if (underWay.isStep) return;
     this.retryAfterMs = 0;
+    this.completed++;
+    this.lastTookMs = nowMs - this.lastAtMs;
     this.durableSequence = underWay.sequence;
     const writer = this.shard.journalWriter;
     writer.journal.release(underWay.sequence, this.groupRoom);

@@ -61,6 +61,8 @@ export interface ShardWorkerData {
   /** Nothing is stored yet: a broker that could take nothing either had better not start. */
   readonly mustBegin: boolean;
   readonly settings: ShardSettings;
+  /** Of {@link ShardMetrics}. */
+  readonly metrics: SharedArrayBuffer;
   /** Counts disk operations over all threads and kills the process at one of them; tests only. */
   readonly crashPoint: { readonly counter: SharedArrayBuffer; readonly at: number } | null;
 }

@@ -5,6 +5,7 @@ import { beginShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import { NodeDisk, trySync } from '../log/node-disk.ts';
+import { timedDisk } from '../log/timed-disk.ts';
 import { PortControl } from '../ring/control.ts';
 import { DoorbellRinger } from '../ring/doorbell.ts';
 import { OperationCounter } from '../ring/operation-counter.ts';
@@ -12,6 +13,7 @@ import { JobResults } from '../ring/job-results.ts';
 import { IdleStrategy } from '../ring/idle.ts';
 import { Nap, RingConsumer, RingProducer } from '../ring/ring.ts';
 import { SyncCrewBoss } from '../ring/sync-crew.ts';
+import { ShardMetrics } from './metrics.ts';
 import { Shard, Worked } from './shard.ts';
 import type { ShardWorkerData } from './settings.ts';
 
@@ -19,10 +21,14 @@ import type { ShardWorkerData } from './settings.ts';
 const IDLE_SLEEP_MS = 100;
 /** With a job under way its outcome is looked for this often. */
 const JOB_SLEEP_MS = 5;
+/** Levels are shown this often at most. */
+const SHOW_INTERVAL_MS = 250;
 
 const data = workerData as ShardWorkerData;
 const crew = new SyncCrewBoss(data.crew, trySync);
-const disk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
+const metrics = new ShardMetrics(data.metrics);
+const plainDisk = data.crashPoint === null ? new NodeDisk((fds) => crew.run(fds)) : countingDisk(data.crashPoint);
+const disk = timedDisk(plainDisk, (ms) => metrics.onFlushTime(ms));
 const { begins } = data;
 const submissions = new RingConsumer(data.submissions);
 const doorbell = new DoorbellRinger(data.doorbell);
@@ -37,6 +43,7 @@ const shard = new Shard(data.settings, data.folder, data.generation, {
   jobResults: new JobResults(data.jobResults),
   slab: Buffer.from(data.slab),
   journal,
+  metrics,
   begins:
     begins === null
       ? null
@@ -52,8 +59,16 @@ const cannotBegin = shard.failure ?? shard.checkpointer.refusal;
 if (data.mustBegin && cannotBegin !== null) throw new Error(cannotBegin);
 
 const idle = new IdleStrategy(submissions, data.settings.spinUs);
+let shownAtMs = 0;
 while (!shard.stopped) {
-  const outcome = shard.doWork(Date.now());
+  const nowMs = Date.now();
+  const beganMs = performance.now();
+  const outcome = shard.doWork(nowMs);
+  if (outcome === Worked.something) metrics.onGroupTime(performance.now() - beganMs);
+  if (nowMs - shownAtMs >= SHOW_INTERVAL_MS || nowMs < shownAtMs) {
+    shownAtMs = nowMs;
+    metrics.show(shard, journal);
+  }
   if (outcome === Worked.stalled) nap.sleep(1);
   else if (outcome === Worked.nothing) idle.wait(shard.checkpointer.waiting ? JOB_SLEEP_MS : IDLE_SLEEP_MS);
 }

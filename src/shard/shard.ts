@@ -31,16 +31,18 @@ import {
   setLogAppendTime,
   stampBatch,
 } from '../protocol/record-batch.ts';
-import { Completion, CompletionFlag, CompletionKind, offerControl, setLong } from '../ring/completion.ts';
+import { CompletionFlag, CompletionKind, offerControl } from '../ring/completion.ts';
 import type { ControlPort } from '../ring/control.ts';
 import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { writeCompletion } from './completion-slot.ts';
 import { ShardControl } from './control.ts';
 import { Group, NEVER_STAGED } from './group.ts';
 import type { ShardHost } from './host.ts';
 import { controlBytesMax, JournalWriter } from './journal-writer.ts';
+import { ShardMetrics } from './metrics.ts';
 import type { ShardPartition } from './partition.ts';
 import { Producers } from './producers.ts';
 import { RecordChecks } from './record-checks.ts';
@@ -65,6 +67,8 @@ export interface ShardPorts {
   readonly ring: () => void;
   /** Gives main time to drain the completion ring; only called when it is full. */
   readonly waitForMain: () => void;
+  /** Where others look at its numbers; without it nobody does. */
+  readonly metrics?: ShardMetrics;
 }
 
 /** What one call of {@link Shard.doWork} did, for the thread to decide how to wait. */
@@ -83,6 +87,7 @@ export class Shard implements ShardHost {
   readonly retention: Retention;
   readonly producers: Producers;
   readonly pool: SegmentPool;
+  readonly metrics: ShardMetrics;
   /** Why nothing is acknowledged any more, or null. */
   failure: string | null = null;
   stopped = false;
@@ -109,6 +114,7 @@ export class Shard implements ShardHost {
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
     this.settings = settings;
     this.ports = ports;
+    this.metrics = ports.metrics ?? new ShardMetrics();
     this.pool = new SegmentPool(ports.disk, settings.dataFolder);
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
     this.age = new SegmentAge(ports.disk, this.segments);
@@ -139,6 +145,7 @@ export class Shard implements ShardHost {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
       // has no room even for a checkpoint, waiting helps nobody: appends are refused until it has.
       this.checkpointer.demand(nowMs);
+      this.metrics.onStall();
       this.refusal = this.checkpointer.refusal;
       outcome = Worked.stalled;
       if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
@@ -361,6 +368,7 @@ export class Shard implements ShardHost {
     this.flushReplies();
     this.publishGroup();
     if (this.failure === null) this.control.removeFiles();
+    if (this.group.count > 0) this.metrics.onGroup(this.group.count, this.group.bytes);
     this.group.clear();
     if (this.segments.openCount > this.settings.openSegmentsMax && this.failure === null) this.closeIdle();
   }
@@ -520,6 +528,7 @@ export class Shard implements ShardHost {
     assert(segment !== undefined, 'committed batch without a segment');
     for (let i = partition.firstInGroup; i >= 0; i = this.group.next[i] as number)
       noteEpoch(state.epochs, this.group.leaderEpoch[i] as number, this.group.baseOffset[i] as number);
+    this.metrics.onCommitted(partition.stagedEnd - state.endOffset, partition.stagedBytes);
     state.endOffset = segment.endOffset = partition.stagedEnd;
     segment.endPosition = partition.stagedPosition;
     segment.maxTimestamp = partition.stagedMaxTimestamp;
@@ -553,25 +562,7 @@ export class Shard implements ShardHost {
     const { group } = this;
     const { completions } = this.ports;
     while (completions.free(1) < 1) this.ports.waitForMain();
-    const at = completions.claim();
-    const words = completions.words;
-    words[at + Completion.kind] = CompletionKind.append;
-    words[at + Completion.request] = group.request[i] as number;
-    words[at + Completion.tag] = group.tag[i] as number;
-    // A batch that was there already is a success with its first offset, as in Kafka; readers have it.
-    const isDuplicate = group.errorCode[i] === ErrorCode.DUPLICATE_SEQUENCE_NUMBER;
-    const errorCode = isDuplicate ? ErrorCode.NONE : (group.errorCode[i] as number);
-    words[at + Completion.errorCode] = errorCode;
-    words[at + Completion.handle] = group.handle[i] as number;
-    words[at + Completion.flags] = flags;
-    if (errorCode !== ErrorCode.NONE) return void (words[at + Completion.badRecord] = group.badRecord[i] as number);
-    setLong(words, at + Completion.baseOffset, group.baseOffset[i] as number);
-    words[at + Completion.lastOffsetDelta] = group.lastOffsetDelta[i] as number;
-    words[at + Completion.position] = group.position[i] as number;
-    words[at + Completion.length] = group.length[i] as number;
-    words[at + Completion.leaderEpoch] = group.leaderEpoch[i] as number;
-    setLong(words, at + Completion.maxTimestamp, group.maxTimestamp[i] as number);
-    setLong(words, at + Completion.logAppendTime, group.logAppendTime[i] as number);
+    if (writeCompletion(completions.words, completions.claim(), group, i, flags) !== ErrorCode.NONE) this.metrics.onRefused();
   }
 
   /** Sends the queued messages to main. */

@@ -9,12 +9,13 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const root = join(import.meta.dirname, '../..');
 const IS_UP = /ringlog \S+ is up\n[\s\S]*-e\n/;
 
-const startIn = (folder: string, ...args: string[]) => ringlog('start', '--port', '0', '--data-dir', folder, ...args);
+/** Brokers of several tests at once cannot all have port 8080. */
+const startIn = (folder: string, ...args: string[]) => ringlog('start', '--port', '0', '--http-port', '-1', '--data-dir', folder, ...args);
 
 describe('ringlog start', () => {
-  it('prints one short block: version, address, data folder, durability, a line to produce and one to consume', async () => {
+  it('prints one short block: version, address, data folder, durability, metrics, a line to produce and one to consume', async () => {
     const folder = join(temporaryFolder(), 'data');
-    const broker = startIn(folder, '--set', 'ringlog.durability=page-cache');
+    const broker = startIn(folder, '--set', 'ringlog.durability=page-cache', '--http-port', '0');
     const [block] = await broker.until(IS_UP);
     const address = /address {5}(127\.0\.0\.1:[1-9]\d+)\n/.exec(block)?.[1];
     expect(block.split('\n')).toEqual([
@@ -22,6 +23,7 @@ describe('ringlog start', () => {
       `  address     ${address}`,
       `  data        ${folder}`,
       expect.stringMatching(/^ {2}durability {2}page-cache \(.+\)$/),
+      expect.stringMatching(/^ {2}metrics {5}http:\/\/127\.0\.0\.1:[1-9]\d+\/metrics \(and http:\/\/127\.0\.0\.1:[1-9]\d+\/health\)$/),
       `  produce     echo hello | kcat -P -b ${address} -t demo`,
       `  consume     kcat -C -b ${address} -t demo -o beginning -e`,
       '',
@@ -61,7 +63,7 @@ describe('ringlog start', () => {
     onTestFinished(() => void server.close());
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const broker = ringlog('start', '--port', String(port), '--data-dir', temporaryFolder());
+    const broker = startIn(temporaryFolder(), '--port', String(port));
     expect(await broker.ended).toBe(1);
     expect(broker.stderr()).toBe(`ringlog: 127.0.0.1:${port} is in use by another process. Stop it, or choose another port (--port).\n`);
   });
@@ -115,7 +117,7 @@ describe('ringlog start', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('ringlog under npm', () => {
-  const npmStart = (folder: string) => run('npm', ['start', '--', '--port', '0', '--data-dir', folder], { cwd: root });
+  const npmStart = (folder: string) => run('npm', ['start', '--', '--port', '0', '--http-port', '-1', '--data-dir', folder], { cwd: root });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)('stops when npm ends by %s', async (signal) => {
     const folder = temporaryFolder();

@@ -12,6 +12,8 @@ import { HANG_MS } from './limits.ts';
 const ROOT = join(import.meta.dirname, '../..');
 /** Batches of tests carry times of long ago: they must not go for their age while a test runs. */
 const KEEP_OLD = { 'log.retention.ms': -1 };
+/** Many brokers at once cannot all have the default port. */
+const NO_HTTP = { 'ringlog.http.port': -1 };
 
 export interface BrokerOptions {
   readonly dataDir: string;
@@ -115,7 +117,10 @@ export class BrokerProcess {
 export function spawnBroker(options: BrokerOptions): BrokerProcess {
   const script = options.script ?? join(ROOT, 'dist/bin.js');
   if (!existsSync(join(ROOT, 'dist/bin.js'))) throw new Error('dist/ is missing: run npm run build first');
-  const settings = Object.entries({ ...KEEP_OLD, ...options.settings }).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  const settings = Object.entries({ ...KEEP_OLD, ...NO_HTTP, ...options.settings }).flatMap(([name, value]) => [
+    '--set',
+    `${name}=${value}`,
+  ]);
   const command = [
     ...(options.wrapper ?? []),
     process.execPath,

@@ -25,7 +25,7 @@ export async function startOwnBroker(parent: string, environment: Terminal['envi
   const folder = mkdtempSync(join(parent, 'ringlog-bench-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   // Ctrl-C goes to the whole group of processes: this one ends the broker when it is done with it. If this one is killed, the broker ends by itself.
-  const args = ['start', '--port', '0', '--data-dir', join(folder, 'data'), '--parent', String(process.pid)];
+  const args = ['start', '--port', '0', '--http-port', '-1', '--data-dir', join(folder, 'data'), '--parent', String(process.pid)];
   const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

@@ -19,6 +19,7 @@ interface StartOptions {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
+  readonly httpPort?: string;
   readonly config?: string;
   readonly set?: string[];
   readonly parent?: number;
@@ -34,11 +35,12 @@ export function addStart(ringlog: Command, terminal: Terminal): void {
     .option('-p, --port <port>', 'port to listen on; 0 takes any free one (default 9092)')
     .option('--host <host>', 'address to listen on (default 127.0.0.1)')
     .option('-d, --data-dir <folder>', 'where data lies (default ./data)')
+    .option('--http-port <port>', 'port of GET /metrics and GET /health; -1 for none (default 8080)')
     .option('-c, --config <file>', 'settings from a YAML or JSON file (default: the one that RINGLOG_CONFIG names, if any)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', collect)
     .option('--parent <pid>', 'stop when this process, which has to be the one that starts the broker, is gone', integer(1, PID_MAX))
     .addHelpText('after', EXAMPLES)
-    .action(async ({ port, host, dataDir, config, set, parent }: StartOptions) => {
+    .action(async ({ port, host, dataDir, httpPort, config, set, parent }: StartOptions) => {
       const { start } = await import('../start.ts');
       const flags = {
         ...(config === undefined ? {} : { config }),
@@ -46,6 +48,7 @@ export function addStart(ringlog: Command, terminal: Terminal): void {
         ...(port === undefined ? {} : { port }),
         ...(host === undefined ? {} : { host }),
         ...(dataDir === undefined ? {} : { dataDir }),
+        ...(httpPort === undefined ? {} : { httpPort }),
       };
       const { environment } = terminal;
       // npm does not pass SIGTERM on, and its shell may outlive it.

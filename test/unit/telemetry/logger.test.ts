@@ -1,22 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Counters } from '../../../src/telemetry/counters.ts';
 import { createLogger } from '../../../src/telemetry/logger.ts';
-
-describe('counters', () => {
-  it('are seen through another view of the same memory', () => {
-    const counters = new Counters(['requests', 'bytes']);
-    const other = new Counters(['requests', 'bytes'], counters.memory);
-    counters.add(counters.indexOf('bytes'), 1000);
-    counters.add(counters.indexOf('bytes'), 24);
-    expect(other.value('bytes')).toBe(1024);
-    expect(other.snapshot()).toEqual({ requests: 0, bytes: 1024 });
-  });
-
-  it('refuse a name twice and memory of another size', () => {
-    expect(() => new Counters(['a', 'a'])).toThrow(/twice/);
-    expect(() => new Counters(['a'], new SharedArrayBuffer(16))).toThrow(/another size/);
-  });
-});
 
 describe('the logger', () => {
   it('writes one line of JSON for each event at or above its level', () => {
