@@ -1,5 +1,5 @@
 /** What main and a shard say to each other beside the rings (see ring/control.ts), and the work a shard asks the keeper for. */
-import type { PartitionConfig, PartitionState } from './partition-state.ts';
+import type { DamagedRange, PartitionConfig, PartitionState, SegmentState } from './partition-state.ts';
 
 /** main → shard. Each is answered by the shard message of the same name in the past tense, in ring order. */
 export type ToShard =
@@ -109,3 +109,29 @@ export type KeeperWork =
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */
   | { readonly kind: 'prepareJournal'; readonly path: string; readonly bytes: number };
+
+/** A pass of compaction over the older part of a log. */
+export interface CleaningPlan {
+  readonly topicId: string;
+  readonly partition: number;
+  /** From the first of the log on, adjacent; nobody appends to them, and what they hold is on disk. */
+  readonly segments: readonly SegmentState[];
+  readonly damaged: readonly DamagedRange[];
+  /** What lies below has been compacted already. */
+  readonly dirtyFrom: number;
+  /** Part of the names of new files: no file of the partition has it yet. */
+  readonly revision: number;
+  /** Largest new segment, bytes. */
+  readonly segmentBytes: number;
+  /** Time of the plan, ms since the epoch. */
+  readonly nowMs: number;
+  readonly deleteRetentionMs: number;
+}
+
+/** What came of a pass. */
+export interface CleaningOutcome {
+  /** Everything below is compacted now. */
+  readonly cleanedEnd: number;
+  /** New segments, on disk with their names, ascending. Each takes the place of those that begin within its offsets. */
+  readonly segments: readonly SegmentState[];
+}

@@ -22,7 +22,7 @@ export function planTruncation(disk: Disk, dataFolder: string, state: LogState, 
   const last = kept[kept.length - 1];
   let end = endOffset;
   if (last !== undefined && last.endOffset > endOffset) {
-    const path = segmentPath(dataFolder, state.topicId, state.partition, last.baseOffset);
+    const path = segmentPath(dataFolder, state.topicId, state.partition, last.baseOffset, last.revision);
     const fd = disk.open(path, 'read');
     try {
       let position = 0;

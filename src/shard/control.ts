@@ -217,7 +217,7 @@ export class ShardControl {
     this.cuts = true;
     // The journal entry comes first, the files go after it is secured: a crash in between leaves files that no log names.
     for (const removed of plan.removed)
-      this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
+      this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset, removed.revision));
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
     this.parts.producers.replace(partition, this.parts.producers.fitToJournal(producers));

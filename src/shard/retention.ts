@@ -152,7 +152,7 @@ export class Retention {
   private modifiedMs(partition: ShardPartition, segment: SegmentState): number {
     const { topicId, partition: number } = partition.state;
     try {
-      return this.disk.modifiedMs(segmentPath(this.shard.settings.dataFolder, topicId, number, segment.baseOffset));
+      return this.disk.modifiedMs(segmentPath(this.shard.settings.dataFolder, topicId, number, segment.baseOffset, segment.revision));
     } catch (error) {
       if (error instanceof DiskError) return Infinity;
       throw error;
