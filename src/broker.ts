@@ -41,7 +41,7 @@ import { listConfigResourcesHandler } from './main/handlers/74-list-config-resou
 import { describeTopicPartitionsHandler } from './main/handlers/75-describe-topic-partitions.ts';
 import { Ingress } from './main/ingress.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
-import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
+import { KeeperPool, startCleanerPiscina, startPiscina } from './main/keeper-pool.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
@@ -76,6 +76,7 @@ export class Broker {
   private readonly ingress: Ingress;
   private readonly supervisor: ShardSupervisor;
   private readonly jobs: KeeperPool;
+  private readonly cleaners: KeeperPool;
   private readonly opener: BatchOpener;
   private readonly catalog: TopicCatalog;
   private readonly store: EmbeddedMetadataStore;
@@ -154,6 +155,10 @@ export class Broker {
       () => startPiscina({ crashPoint: parts.crashPoint }),
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
     );
+    this.cleaners = new KeeperPool(
+      () => startCleanerPiscina({ crashPoint: parts.crashPoint }, config.cleanerThreads),
+      (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
+    );
     this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
     this.wheel = setInterval(() => timers.advance(performance.now()), TICK_MS);
@@ -199,6 +204,7 @@ export class Broker {
       reader: this.reads.reader,
       indexes: this.reads.indexes,
       jobs: this.jobs,
+      cleaners: this.cleaners,
       getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
       onProblem: (text, error) => logger.error({ err: error }, text),
       later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
@@ -262,11 +268,13 @@ export class Broker {
 
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
+    // What it writes is nobody's yet: it need not come to an end.
+    const cleanersClosed = this.cleaners.close();
     const reasons = await this.supervisor.stop(STOP_MS_MAX);
     if (reasons.length > 0) this.logger.warn({ reasons }, 'the shards did not stop cleanly: the next start recovers');
     clearInterval(this.wheel);
     this.ingress.stop();
-    await Promise.all([this.jobs.close(), this.opener.close()]);
+    await Promise.all([cleanersClosed, this.jobs.close(), this.opener.close()]);
     this.reads.reader.closeAll();
     this.catalog.close();
     await this.store.close();

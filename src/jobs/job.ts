@@ -90,6 +90,8 @@ export type BatchJob =
       readonly timestampMax: number;
       /** Times of producers count: the largest one must be what the header says. */
       readonly isTimed: boolean;
+      /** Every record must have a key. */
+      readonly keyed: boolean;
       /** Records out of range that are named, at most. */
       readonly namedMax: number;
     };

@@ -22,6 +22,8 @@ export type ToShard =
   | { readonly kind: 'truncate'; readonly handle: number; readonly endOffset: number }
   /** Deletes the records below `offset`; durable, in a shard of either class, when it is answered. */
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
+  /** The outcome of a pass of compaction that the shard has planned; null: it came to nothing. Answered by `replaced`. */
+  | { readonly kind: 'cleaned'; readonly handle: number; readonly plan: CleaningPlan; readonly outcome: CleaningOutcome | null }
   /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
 
@@ -45,6 +47,10 @@ export type FromShard =
   | ({ readonly kind: 'logStartSet' } & LogStartChange)
   /** The shard has deleted records by itself (retention). */
   | ({ readonly kind: 'logStartMoved' } & LogStartChange)
+  /** A partition is due for compaction; what comes of it goes back as `cleaned`. */
+  | { readonly kind: 'clean'; readonly handle: number; readonly plan: CleaningPlan }
+  /** Compacted segments took the place of others. */
+  | ({ readonly kind: 'replaced' } & Replacement)
   /** Nothing durable names these segments any more: their files may have another owner once nobody reads them. */
   | { readonly kind: 'released'; readonly segments: readonly RetiredSegment[] }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
@@ -67,11 +73,27 @@ export interface LogStartChange {
   readonly error: string | null;
 }
 
+/** What became of the new segments of a pass. */
+export interface Replacement {
+  readonly handle: number;
+  readonly topicId: string;
+  readonly partition: number;
+  /** Those that are part of the log now. */
+  readonly segments: readonly SegmentState[];
+  /** Those that they have replaced. */
+  readonly replaced: readonly SegmentState[];
+  /** Those that nobody wants: their files can go. */
+  readonly discarded: readonly SegmentState[];
+  /** Set where it is not known whether the log has the new segments: nothing of either may go. */
+  readonly error: string | null;
+}
+
 /** A segment that left its log. Its file is still there. */
 export interface RetiredSegment {
   readonly topicId: string;
   readonly partition: number;
   readonly baseOffset: number;
+  readonly revision?: number;
 }
 
 /** Offsets of a partition whose bytes a failed sync was to bring to disk. */

@@ -284,6 +284,7 @@ export class FetchReading implements MemoryWaiter {
       return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     }
     if (window.stale) return this.next();
+    if (window.validBytes > 0 && !window.hasRecords && this.goesOnBehind(view, window)) return 'on';
     if (window.validBytes > 0) {
       this.keep(view, window);
       return this.next();
@@ -307,6 +308,20 @@ export class FetchReading implements MemoryWaiter {
     this.pending = true;
     this.host.damage.resolve(view, segment, position, this.base, this.onStep);
     return 'pending';
+  }
+
+  /** The segment ends with batches without records, which are no answer while there are others: goes on with the next one. False: there is none. */
+  private goesOnBehind(view: PartitionView, window: FetchWindow): boolean {
+    const { segment, position, validBytes, nextOffset } = window;
+    const next = view.segments[view.segmentIndexOf(nextOffset)];
+    if (position + validBytes < segment.endPosition || next?.baseOffset !== nextOffset || next.endPosition === 0) return false;
+    if (view.damage.has(nextOffset) || nextOffset >= view.unsecuredFrom) return false;
+    this.beginPartition();
+    this.segment = next;
+    this.position = 0;
+    this.base = nextOffset;
+    this.located = true;
+    return true;
   }
 
   private keep(view: PartitionView, window: FetchWindow): void {

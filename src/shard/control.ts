@@ -12,6 +12,7 @@ import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Checkpointer } from './checkpointer.ts';
+import type { Compaction } from './compaction.ts';
 import type { ShardHost } from './host.ts';
 import { controlBytesMax } from './journal-writer.ts';
 import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
@@ -23,6 +24,7 @@ import { unsecuredOf } from './segment-writer.ts';
 export interface ShardControlParts {
   readonly checkpointer: Checkpointer;
   readonly retention: Retention;
+  readonly compaction: Compaction;
   readonly producers: Producers;
 }
 
@@ -50,6 +52,7 @@ export class ShardControl {
       case 'begin':
         this.parts.checkpointer.begin(nowMs);
         this.parts.retention.begin(nowMs);
+        this.parts.compaction.begin(nowMs);
         this.parts.producers.begin(nowMs);
         return this.shard.reply({ kind: 'began' });
       case 'close':
@@ -62,6 +65,8 @@ export class ShardControl {
         return this.truncate(message.handle, message.endOffset);
       case 'setLogStart':
         return this.setLogStart(message.handle, message.offset);
+      case 'cleaned':
+        return this.parts.compaction.onCleaned(message, nowMs);
       case 'stop':
         this.stopping = true;
         return this.parts.checkpointer.end();

@@ -37,6 +37,7 @@ import type { JobResults } from '../ring/job-results.ts';
 import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { Compaction } from './compaction.ts';
 import { ShardControl } from './control.ts';
 import { Group, NEVER_STAGED } from './group.ts';
 import type { ShardHost } from './host.ts';
@@ -81,6 +82,7 @@ export class Shard implements ShardHost {
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
   readonly retention: Retention;
+  readonly compaction: Compaction;
   readonly producers: Producers;
   readonly pool: SegmentPool;
   /** Why nothing is acknowledged any more, or null. */
@@ -113,13 +115,14 @@ export class Shard implements ShardHost {
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
     this.age = new SegmentAge(ports.disk, this.segments);
     this.retention = new Retention(this, ports.disk);
+    this.compaction = new Compaction(this, this.retention, ports.disk);
     this.producers = new Producers(this);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
     this.control = new ShardControl(
       this,
-      { checkpointer: this.checkpointer, retention: this.retention, producers: this.producers },
+      { checkpointer: this.checkpointer, retention: this.retention, compaction: this.compaction, producers: this.producers },
       ports.disk,
     );
     this.controlBytesMax = controlBytesMax(settings);
@@ -150,6 +153,7 @@ export class Shard implements ShardHost {
       this.refusal = null;
     } else {
       if (this.retention.poll(nowMs)) outcome = Worked.something;
+      this.compaction.poll(nowMs);
       this.producers.poll(nowMs);
       if (this.gather(nowMs)) {
         this.commit(nowMs);
