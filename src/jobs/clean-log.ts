@@ -38,7 +38,7 @@ export function cleanLog(disk: Disk, dataFolder: string, plan: CleaningPlan, lim
   try {
     return pass.run();
   } catch (error) {
-    pass.undo();
+    if (error instanceof DiskError) pass.undo();
     throw error;
   }
 }
