@@ -87,7 +87,7 @@ export class ShardBench {
         reserveBytes: 1024,
         openSegmentsMax: 1000,
         retentionCheckIntervalMs: 1000,
-        cleanerBackoffMs: 1000,
+        cleanerBackoffMs: 86_400_000,
         producerExpirationMs: 86_400_000,
         producerCheckIntervalMs: 600_000,
         partitionProducersMax: 50,
