@@ -61,6 +61,9 @@ export function validateTopicConfigs(overrides: TopicConfigOverrides): string | 
   const flush = FLUSH_SETTINGS.find((name) => asksForFlush(overrides[name]));
   if (flush !== undefined && durability !== undefined && durability !== 'fsync')
     return `${flush}=${overrides[flush]?.trim()} asks for fsync but ringlog.durability is ${durability}; set one of them.`;
+  const [lagMin, lagMax] = [overrides['min.compaction.lag.ms'], overrides['max.compaction.lag.ms']];
+  if (lagMin !== undefined && lagMax !== undefined && BigInt(lagMin.trim()) > BigInt(lagMax.trim()))
+    return `min.compaction.lag.ms (${lagMin.trim()}) must be at most max.compaction.lag.ms (${lagMax.trim()}).`;
   return undefined;
 }
 

@@ -149,7 +149,10 @@ describe('broker settings', () => {
     ['message.max.bytes=1MB', 'Invalid value "1MB" for message.max.bytes: it must be a whole number of bytes from 0 to 2147483647.'],
     ['auto.create.topics.enable=yes', 'Invalid value "yes" for auto.create.topics.enable: it must be true or false.'],
     ['ringlog.durability=disk', 'Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.'],
-    ['log.cleanup.policy=compact', 'log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.'],
+    [
+      'unclean.leader.election.enable=true',
+      'unclean.leader.election.enable=true is refused: there is no leader election with a single broker. Leave it at false.',
+    ],
     ['listeners=SSL://h:1', 'Invalid value "SSL://h:1" for listeners: it must be a PLAINTEXT listener (TLS and SASL are not there yet).'],
     ['listeners=9092', 'Invalid value "9092" for listeners: it must be PLAINTEXT://host:port, for example PLAINTEXT://127.0.0.1:9092.'],
     [

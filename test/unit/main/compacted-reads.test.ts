@@ -90,7 +90,7 @@ test('what a view has of segments that were replaced is not used for the new one
   ]);
   expect(gone[0]).toBe(open);
   expect(log.view.segments.map(({ baseOffset: base }) => base)).toEqual([0, 6, 9]);
-  for (let offset = 0; offset < 5; offset++) expect(await fetched(offset, 1)).toEqual([0, 4]);
+  for (let offset = 0; offset < 5; offset++) expect((await fetched(offset, 1)).at(-1)).toBe(4);
   expect(await fetched(5, 1)).toEqual([6]);
   expect(log.view.damage.has(3)).toBe(false);
   expect(bench.side.damage.found).toBe(0);

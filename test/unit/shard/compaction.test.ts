@@ -114,14 +114,24 @@ describe('the outcome', () => {
     const [plan] = plans(bench) as [CleaningPlan];
     const outcome = run(bench, plan);
     append(bench, 4);
+    bench.take('released');
     finish(bench, plan, outcome);
-    expect(bench.take('replaced')).toMatchObject([
-      { error: null, discarded: [], segments: [{ baseOffset: 0, endOffset: 12, revision: plan.revision }], replaced: [{}, {}, {}] },
-    ]);
-    expect(bases(bench)).toEqual([0, 12, 16]);
     expect(bench.take('released')).toEqual([]);
     bench.checkpoint();
     expect(bench.take('released')).toMatchObject([{ segments: [{ baseOffset: 0 }, { baseOffset: 4 }, { baseOffset: 8 }] }]);
+    expect(bench.take('replaced')).toMatchObject([
+      {
+        error: null,
+        discarded: [],
+        segments: [0, 4, 8].map((baseOffset) => ({ baseOffset, endOffset: baseOffset + 4, revision: plan.revision })),
+        replaced: [{}, {}, {}],
+      },
+    ]);
+    // The next pass puts what is left into one segment.
+    append(bench, 8);
+    const [next] = plans(bench) as [CleaningPlan];
+    finish(bench, next, run(bench, next));
+    expect(bases(bench)).toEqual([0, 16, 20, 24]);
   });
 
   it('is discarded when records of the log were deleted meanwhile', () => {
@@ -132,7 +142,7 @@ describe('the outcome', () => {
     bench.tell({ kind: 'setLogStart', handle: 1, offset: 5 });
     bench.work();
     finish(bench, plan, outcome);
-    expect(bench.take('replaced')).toMatchObject([{ segments: [], replaced: [], discarded: [{ baseOffset: 0 }] }]);
+    expect(bench.take('replaced')).toMatchObject([{ segments: [], replaced: [], discarded: [{ baseOffset: 0 }, { baseOffset: 4 }] }]);
     expect(bases(bench)).toEqual([4, 8]);
   });
 
@@ -144,7 +154,7 @@ describe('the outcome', () => {
     bench.tell({ kind: 'moveOut', handle: 1, moveNumber: 1 });
     bench.work();
     finish(bench, plan, outcome);
-    expect(bench.take('replaced')).toMatchObject([{ segments: [], discarded: [{ baseOffset: 0 }] }]);
+    expect(bench.take('replaced')).toMatchObject([{ segments: [], discarded: [{ baseOffset: 0 }, { baseOffset: 4 }] }]);
   });
 
   it('that is none makes the log wait, and others have their turn', () => {
