@@ -37,8 +37,10 @@ export class BatchWalk {
 
   /**
    * Walks `bytes[start, start + length)`, which lie at `position` of `segment` and begin with the batch of base offset `expectedOffset`. Stops before
-   * a batch that reaches `limitOffset`. Batches without records, which compaction has left there, are no answer alone while the segment goes on: they count as part of
-   * the batch that follows. (Some clients take an answer without records for the end of the log.) With `verify`, CRCs are computed. An incomplete batch at the end is no damage unless the segment ends there.
+   * a batch that reaches `limitOffset`. With `verify`, CRCs are computed. An incomplete batch at the end is no damage unless the segment ends there.
+   *
+   * Batches without records, which compaction has left there, are no answer alone while the segment goes on: they count as part of the batch that
+   * follows. (Some clients take an answer without records for the end of the log.)
    */
   run(
     bytes: Buffer,

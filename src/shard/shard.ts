@@ -120,11 +120,7 @@ export class Shard implements ShardHost {
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
-    this.control = new ShardControl(
-      this,
-      { checkpointer: this.checkpointer, retention: this.retention, compaction: this.compaction, producers: this.producers },
-      ports.disk,
-    );
+    this.control = new ShardControl(this, this, ports.disk);
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
     this.checkpointer.prepareFirst(0);

@@ -127,11 +127,11 @@ describe('the outcome', () => {
         replaced: [{}, {}, {}],
       },
     ]);
-    // The next pass puts what is left into one segment.
+    // The next pass puts together what fits into one segment.
     append(bench, 8);
     const [next] = plans(bench) as [CleaningPlan];
     finish(bench, next, run(bench, next));
-    expect(bases(bench)).toEqual([0, 16, 20, 24]);
+    expect(bases(bench)).toEqual([0, 12, 16, 20, 24]);
   });
 
   it('is discarded when records of the log were deleted meanwhile', () => {
