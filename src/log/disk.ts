@@ -2,6 +2,7 @@
  * The disk port: every byte that ringlog stores passes through this interface, so that the simulator can lose, tear and refuse them
  * (test/sim/fake-disk.ts) and crash tests can count operations. All calls are synchronous: whoever calls them owns a thread that may wait.
  */
+import { halfMade } from './layout.ts';
 
 /** How {@link Disk.open} treats the file. */
 export type OpenMode =
@@ -82,7 +83,7 @@ export function readFileIfPresent(disk: Disk, path: string): Buffer | null {
 
 /** Replaces a file so that a crash at any point leaves the old or the new content whole: temporary file, sync, rename, sync folder. */
 export function replaceFileDurably(disk: Disk, folder: string, name: string, bytes: Uint8Array): void {
-  const temporary = `${folder}/${name}.tmp`;
+  const temporary = halfMade(`${folder}/${name}`);
   disk.unlink(temporary);
   const fd = disk.open(temporary, 'write');
   try {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { encodeCheckpoint, type CheckpointPartition } from './checkpoint.ts';
 import { isSpaceError, readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
-import { checkpointName, generationFolder, journalName, journalNumber } from './layout.ts';
+import { checkpointName, generationFolder, isHalfMade, journalName, journalNumber } from './layout.ts';
 
 const CURRENT = 'CURRENT';
 
@@ -61,18 +61,20 @@ export function beginShard(disk: Disk, dataFolder: string, generation: string, b
 }
 
 /**
- * Removes what killed starts left: generations that never became the truth. Those that were it may still hold journal files worth keeping. False: there was
- * none.
+ * Removes what a killed process left half made: generations that never became the truth, and files under a name of their own that were not yet what they are
+ * for, a journal file among them. Generations that were the truth may still hold journal files worth keeping. False: there was nothing.
  */
 export function discardUnborn(disk: Disk, dataFolder: string): boolean {
   const current = currentGeneration(disk, dataFolder);
   let removed = false;
   for (const name of disk.list(`${dataFolder}/generations`)) {
     const folder = generationFolder(dataFolder, name);
-    const journals = disk.list(folder).some((shard) => disk.list(`${folder}/${shard}`).some((file) => journalNumber(file) >= 0));
-    if (name === current || journals) continue;
-    disk.removeTree(folder);
-    removed = true;
+    const files = disk.list(folder).flatMap((shard) => disk.list(`${folder}/${shard}`).map((file) => `${shard}/${file}`));
+    const isKept = name === current || files.some((file) => journalNumber(file.slice(file.indexOf('/') + 1)) >= 0);
+    if (!isKept) disk.removeTree(folder);
+    const halfMade = isKept ? files.filter(isHalfMade) : [];
+    for (const file of halfMade) disk.unlink(`${folder}/${file}`);
+    removed ||= !isKept || halfMade.length > 0;
   }
   return removed;
 }

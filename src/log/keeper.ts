@@ -4,6 +4,7 @@
  */
 import { DiskError, isSyncError, replaceFileDurably, type Disk } from './disk.ts';
 import { JobStatus, type KeeperWork } from './messages.ts';
+import { halfMade } from './layout.ts';
 import { keepReserve, withRoom, writeZeros } from './room.ts';
 
 /** Between two steps of a journal file's preparation the disk is the shard's. */
@@ -53,7 +54,7 @@ function syncFile(disk: Disk, path: string): void {
 }
 
 function prepareJournal(disk: Disk, { path, bytes }: Extract<KeeperWork, { kind: 'prepareJournal' }>, pause: (ms: number) => void): void {
-  const temporary = `${path}.tmp`;
+  const temporary = halfMade(path);
   try {
     writeZeros(disk, temporary, bytes, () => pause(PREPARE_PAUSE_MS));
     disk.rename(temporary, path);

@@ -80,3 +80,13 @@ export function journalNumber(name: string): number {
   const match = /^journal-(\d{6,})\.jrn$/.exec(name);
   return match === null ? -1 : Number(match[1]);
 }
+
+/** The name under which a file is written until it is durable and gets its own: nothing reads it, and whoever finds it may remove it. */
+export function halfMade(path: string): string {
+  return `${path}.tmp`;
+}
+
+/** True for a name that {@link halfMade} gave. */
+export function isHalfMade(name: string): boolean {
+  return name.endsWith('.tmp');
+}
