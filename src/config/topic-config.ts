@@ -90,9 +90,7 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
     messageTimestampType: valueOf('message.timestamp.type') as TopicConfig['messageTimestampType'],
     messageTimestampBeforeMsMax: long('message.timestamp.before.max.ms'),
     messageTimestampAfterMsMax: long('message.timestamp.after.max.ms'),
-    recordValidation: cleanup.includes('compact')
-      ? 'full'
-      : (valueOf('ringlog.record.validation') as TopicConfig['recordValidation']),
+    recordValidation: cleanup.includes('compact') ? 'full' : (valueOf('ringlog.record.validation') as TopicConfig['recordValidation']),
     retentionMs: unlimitedBelowZero(long('retention.ms')),
     retentionBytes: unlimitedBelowZero(long('retention.bytes')),
     cleanupDelete: cleanup.includes('delete'),

@@ -178,7 +178,8 @@ class CleaningPass implements RecordJudge {
       let position = 0;
       for (let i = recordCount(scan.buffer, scan.at); i > 0; i--) {
         record.read(records, position, records.length);
-        if (scan.base + record.offsetDelta > scan.last) throw new MalformedError('record batch', 'records', position, 'offset behind its batch');
+        if (scan.base + record.offsetDelta > scan.last)
+          throw new MalformedError('record batch', 'records', position, 'offset behind its batch');
         position = record.end;
       }
       return records;

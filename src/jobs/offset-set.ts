@@ -12,12 +12,12 @@ export class OffsetSet {
   add(offset: number): void {
     const at = offset - this.from;
     const word = Math.floor(at / 32);
-    this.bits[word] = (this.bits[word] as number) | (1 << at % 32);
+    this.bits[word] = (this.bits[word] as number) | (1 << (at % 32));
   }
 
   has(offset: number): boolean {
     const at = offset - this.from;
-    return at >= 0 && ((this.bits[Math.floor(at / 32)] ?? 0) & (1 << at % 32)) !== 0;
+    return at >= 0 && ((this.bits[Math.floor(at / 32)] ?? 0) & (1 << (at % 32))) !== 0;
   }
 
   /** Whether any offset of [first, last] is in it. */

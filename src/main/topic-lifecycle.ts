@@ -390,7 +390,9 @@ export class TopicLifecycle {
     for (const segment of gone) this.parts.indexes.forget(segment);
     if (view !== undefined) this.retired.onRetired(view, gone);
     if (discarded.length === 0) return;
-    const paths = discarded.map(({ baseOffset, revision }) => segmentPath(this.parts.broker.dataDir, topicId, partition, baseOffset, revision));
+    const paths = discarded.map(({ baseOffset, revision }) =>
+      segmentPath(this.parts.broker.dataDir, topicId, partition, baseOffset, revision),
+    );
     this.parts.jobs
       .submit({ kind: 'removeFiles', paths })
       .catch((failed: unknown) => this.parts.jobs.onFailure('removing what compaction has written in vain', failed));

@@ -28,7 +28,9 @@ const valueOf = (n: number): string => `${n} `.padEnd(10_000, '.');
 async function fill(client: KafkaClient, from: number, to: number): Promise<void> {
   for (let at = from; at < to; at += 40) {
     const bases = Array.from({ length: Math.min(10, (to - at) / 4) }, (_, i) => at + 4 * i);
-    const batches = bases.map((base) => buildBatch({ records: [0, 1, 2, 3].map((i) => ({ key: keyOf(base + i), value: valueOf(base + i) })) }));
+    const batches = bases.map((base) =>
+      buildBatch({ records: [0, 1, 2, 3].map((i) => ({ key: keyOf(base + i), value: valueOf(base + i) })) }),
+    );
     const answers = await Promise.all(batches.map((batch) => client.produce('t', 0, batch)));
     expect(answers.map(({ errorCode, baseOffset }) => [errorCode, baseOffset])).toEqual(bases.map((base) => [0, base]));
   }
@@ -40,7 +42,8 @@ function expectOwn(records: readonly SeenRecord[]): void {
   let before = -1;
   for (const { offset, key, value } of records) {
     expect(offset).toBeGreaterThan(before);
-    if (key !== keyOf(offset) || value !== valueOf(offset)) throw new Error(`offset ${offset} has another record: ${key}, ${value.slice(0, 20)}`);
+    if (key !== keyOf(offset) || value !== valueOf(offset))
+      throw new Error(`offset ${offset} has another record: ${key}, ${value.slice(0, 20)}`);
     before = offset;
   }
 }
@@ -55,7 +58,10 @@ function expectLatest(records: readonly SeenRecord[], end: number): void {
 const segmentsOf = (broker: BrokerProcess, id: string): string[] =>
   readdirSync(join(broker.dataDir, 'topics', id, '0')).filter((name) => name.endsWith('.log'));
 const bytesOf = (broker: BrokerProcess, id: string): number =>
-  segmentsOf(broker, id).reduce((sum, name) => sum + (statSync(join(broker.dataDir, 'topics', id, '0', name), { throwIfNoEntry: false })?.size ?? 0), 0);
+  segmentsOf(broker, id).reduce(
+    (sum, name) => sum + (statSync(join(broker.dataDir, 'topics', id, '0', name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 
 describe.each(MODES)('a compacted %s topic', (mode) => {
   it('keeps the last record of each key, while readers read, and after a stop', { timeout: 120_000 }, async () => {
@@ -63,10 +69,10 @@ describe.each(MODES)('a compacted %s topic', (mode) => {
     const broker = await startBroker({ dataDir, settings: SETTINGS });
     const client = await broker.connect();
     const id = await client.createTopic('t', 1, { ...CONFIGS, 'ringlog.durability': mode });
-    let reading = true;
+    const reading = new AbortController();
     const reader = (async (): Promise<void> => {
       const other = await broker.connect();
-      while (reading) expectOwn(await other.readAll('t', 0));
+      while (!reading.signal.aborted) expectOwn(await other.readAll('t', 0));
     })();
     // Looked at below; the test may fail before.
     reader.catch(() => undefined);
@@ -76,7 +82,7 @@ describe.each(MODES)('a compacted %s topic', (mode) => {
     await eventually(() => bytesOf(broker, id) < 4 * MIB, 'their files go');
     expectLatest(await client.readAll('t', 0), 1200);
     await fill(client, 1200, 1240);
-    reading = false;
+    reading.abort();
     await reader;
     expectLatest(await client.readAll('t', 0), 1240);
     expect((await broker.stop()).code).toBe(0);
@@ -135,31 +141,42 @@ describe('a fetch from where records are gone', () => {
   });
 });
 
-it('a record without key is refused by a compacted topic, compressed or not, and nothing of its batch is taken', { timeout: 60_000 }, async () => {
-  const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings: SETTINGS });
-  const client = await broker.connect();
-  await client.createTopic('t', 1, CONFIGS);
-  const records = [{ key: 'a', value: '1' }, { value: '2' }];
-  const plain = buildBatch({ records });
-  const packed = buildBatch({ records, attributes: 1 }, (bytes) => gzipSync(bytes));
-  for (const batch of [plain, packed]) expect((await client.produce('t', 0, batch)).errorCode).toBe(ErrorCode.INVALID_RECORD);
-  expect((await client.produce('t', 0, buildBatch({ records: [{ key: '', value: '1' }] }))).errorCode).toBe(0);
-  expect((await client.listOffset('t', 0, -1)).offset).toBe(1);
-  await client.createTopic('plain', 1);
-  expect((await client.produce('plain', 0, plain)).errorCode).toBe(0);
-});
+it(
+  'a record without key is refused by a compacted topic, compressed or not, and nothing of its batch is taken',
+  { timeout: 60_000 },
+  async () => {
+    const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings: SETTINGS });
+    const client = await broker.connect();
+    await client.createTopic('t', 1, CONFIGS);
+    const records = [{ key: 'a', value: '1' }, { value: '2' }];
+    const plain = buildBatch({ records });
+    const packed = buildBatch({ records, attributes: 1 }, (bytes) => gzipSync(bytes));
+    for (const batch of [plain, packed]) expect((await client.produce('t', 0, batch)).errorCode).toBe(ErrorCode.INVALID_RECORD);
+    expect((await client.produce('t', 0, buildBatch({ records: [{ key: '', value: '1' }] }))).errorCode).toBe(0);
+    expect((await client.listOffset('t', 0, -1)).offset).toBe(1);
+    await client.createTopic('plain', 1);
+    expect((await client.produce('plain', 0, plain)).errorCode).toBe(0);
+  },
+);
 
-it('a topic that becomes compacted loses what has no key; one with both policies loses old segments as well', { timeout: 60_000 }, async () => {
-  const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings: { ...SETTINGS, 'log.retention.check.interval.ms': 200 } });
-  const client = await broker.connect();
-  const id = await client.createTopic('t', 1, { 'segment.bytes': String(MIB) });
-  await client.produce('t', 0, buildBatch({ records: [{ value: 'no key' }] }));
-  for (let n = 1; n < 120; n++) await client.produce('t', 0, buildBatch({ records: [{ key: keyOf(n), value: valueOf(n).repeat(4) }] }));
-  expect(await client.alterTopic('t', CONFIGS)).toBe(0);
-  await eventually(async () => (await client.readAll('t', 0))[0]?.key !== null, 'the record without key goes');
-  const records = await client.readAll('t', 0);
-  for (let k = 0; k < KEYS; k++) expect(records.filter(({ key }) => key === `key-${k}`).length).toBeGreaterThan(0);
-  expect(await client.alterTopic('t', { ...CONFIGS, 'cleanup.policy': 'compact,delete', 'retention.bytes': String(MIB) })).toBe(0);
-  await eventually(async () => (await client.listOffset('t', 0, -2)).offset > 0, 'the log start moves');
-  await eventually(() => segmentsOf(broker, id).length <= 2, 'files go');
-});
+it(
+  'a topic that becomes compacted loses what has no key; one with both policies loses old segments as well',
+  { timeout: 60_000 },
+  async () => {
+    const broker = await startBroker({
+      dataDir: join(temporaryFolder(), 'data'),
+      settings: { ...SETTINGS, 'log.retention.check.interval.ms': 200 },
+    });
+    const client = await broker.connect();
+    const id = await client.createTopic('t', 1, { 'segment.bytes': String(MIB) });
+    await client.produce('t', 0, buildBatch({ records: [{ value: 'no key' }] }));
+    for (let n = 1; n < 120; n++) await client.produce('t', 0, buildBatch({ records: [{ key: keyOf(n), value: valueOf(n).repeat(4) }] }));
+    expect(await client.alterTopic('t', CONFIGS)).toBe(0);
+    await eventually(async () => (await client.readAll('t', 0))[0]?.key !== null, 'the record without key goes');
+    const records = await client.readAll('t', 0);
+    for (let k = 0; k < KEYS; k++) expect(records.filter(({ key }) => key === `key-${k}`).length).toBeGreaterThan(0);
+    expect(await client.alterTopic('t', { ...CONFIGS, 'cleanup.policy': 'compact,delete', 'retention.bytes': String(MIB) })).toBe(0);
+    await eventually(async () => (await client.listOffset('t', 0, -2)).offset > 0, 'the log start moves');
+    await eventually(() => segmentsOf(broker, id).length <= 2, 'files go');
+  },
+);

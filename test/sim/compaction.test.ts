@@ -1,6 +1,7 @@
 /** Compaction under crashes, and the bugs that its simulation must find. */
 import { describe, expect, test } from 'vitest';
 import type { Disk } from '../../src/log/disk.ts';
+import type { KeptSegments } from '../../src/log/retire.ts';
 import { RetiredSegments } from '../../src/main/retired-segments.ts';
 import { runCompaction, type CompactionBugs } from './compaction.ts';
 import type { FakeDisk } from './fake-disk.ts';
@@ -36,7 +37,9 @@ describe('is found by the simulation:', () => {
     'files that go while they are read': { recyclesUnderReaders: true },
     'new files whose bytes are not synced': { jobDisk: (disk) => without(disk, 'fdatasync') },
     'new files whose names are not synced': { jobDisk: (disk) => without(disk, 'syncFolder') },
-    'new files that nobody names and nobody removes': { leftoversOf: (state) => RetiredSegments.leftoversOf({ ...state, cleanedEnd: 0 }, false) },
+    'new files that nobody names and nobody removes': {
+      leftoversOf: (state) => ({ ...(RetiredSegments.leftoversOf(state, true) as KeptSegments), cleanedEnd: 0 }),
+    },
   };
   test.each(Object.entries(BUGS))('%s', (_name, bugs) => {
     const found = (seed: number): boolean => {

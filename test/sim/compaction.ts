@@ -13,7 +13,7 @@ import { runKeeperWork } from '../../src/log/keeper.ts';
 import { partitionFolder, segmentPath } from '../../src/log/layout.ts';
 import type { CleaningPlan, FromShard, RetiredSegment, ToShard } from '../../src/log/messages.ts';
 import { emptyPartition, type PartitionConfig, type PartitionState, type SegmentState } from '../../src/log/partition-state.ts';
-import { retireLeftovers, retireSegments, tidyPool } from '../../src/log/retire.ts';
+import { retireLeftovers, retireSegments, tidyPool, type KeptSegments } from '../../src/log/retire.ts';
 import { RetiredSegments } from '../../src/main/retired-segments.ts';
 import { buildBatch, readRecordsFrom } from '../../src/protocol/record.ts';
 import { Completion, CompletionKind, getLong } from '../../src/ring/completion.ts';
@@ -35,7 +35,7 @@ export interface CompactionBugs {
   /** The job writes to this disk. */
   readonly jobDisk?: (disk: FakeDisk) => Disk;
   /** Leftovers of an earlier life are told from the log by this. */
-  readonly leftoversOf?: typeof RetiredSegments.leftoversOf;
+  readonly leftoversOf?: (state: PartitionState) => KeptSegments;
 }
 
 interface Reader {
@@ -93,7 +93,7 @@ export class CompactionSim {
     this.written.length = this.ackedEnd = state.endOffset;
     this.verify(state);
     tidyPool(disk, DATA);
-    const leftovers = (this.bugs.leftoversOf ?? RetiredSegments.leftoversOf)(state, true);
+    const leftovers = this.bugs.leftoversOf?.(state) ?? RetiredSegments.leftoversOf(state, true);
     if (leftovers !== undefined) retireLeftovers(disk, DATA, leftovers, this.poolLimits(), () => {});
     const named = new Set(state.segments.map((segment) => pathOf(segment)));
     const unnamed = this.segmentFiles().filter((path) => !named.has(path) && Number(/(\d{20})/.exec(path)?.[1]) < (state.cleanedEnd ?? 0));
@@ -232,7 +232,13 @@ export class CompactionSim {
       this.replacements += message.segments.length;
       for (const segment of message.discarded) this.disk.unlink(pathOf(segment));
       for (const segment of message.replaced)
-        this.retired.push({ ...segment, topicId: TOPIC, partition: 0, path: pathOf(segment), isReleased: this.bugs.releasesEarly === true });
+        this.retired.push({
+          ...segment,
+          topicId: TOPIC,
+          partition: 0,
+          path: pathOf(segment),
+          isReleased: this.bugs.releasesEarly === true,
+        });
       this.giveAway();
     }
     if (message.kind !== 'released') return;

@@ -242,11 +242,16 @@ test('the map of keys finds what was put in, up to its limit', () => {
 
 test('a set of offsets answers for single ones and for ranges as a plain set does', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 299 })), fc.integer({ min: 0, max: 299 }), fc.integer({ min: 0, max: 99 }), (in_, at, span) => {
-      const set = new OffsetSet(2 ** 40, 2 ** 40 + 300);
-      for (const offset of in_) set.add(2 ** 40 + offset);
-      expect(set.has(2 ** 40 + at)).toBe(in_.includes(at));
-      expect(set.hasAny(2 ** 40 + at, 2 ** 40 + at + span)).toBe(in_.some((offset) => offset >= at && offset <= at + span));
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 299 })),
+      fc.integer({ min: 0, max: 299 }),
+      fc.integer({ min: 0, max: 99 }),
+      (in_, at, span) => {
+        const set = new OffsetSet(2 ** 40, 2 ** 40 + 300);
+        for (const offset of in_) set.add(2 ** 40 + offset);
+        expect(set.has(2 ** 40 + at)).toBe(in_.includes(at));
+        expect(set.hasAny(2 ** 40 + at, 2 ** 40 + at + span)).toBe(in_.some((offset) => offset >= at && offset <= at + span));
+      },
+    ),
   );
 });
