@@ -19,7 +19,8 @@ export function raiseLogStart(state: LogState, offset: number, firstSegment: num
     state.epochs = [{ epoch: epoch.epoch, startOffset: offset }, ...state.epochs.filter((start) => start.startOffset > offset)];
   const kept = firstSegment === NO_SEGMENT ? -1 : state.segments.findIndex((segment) => segment.baseOffset >= firstSegment);
   const retired = state.segments.splice(0, kept < 0 ? state.segments.length : kept);
-  const from = state.segments[0]?.baseOffset ?? offset;
+  // A range above the log start stays refused, also where no segment holds its offsets any more.
+  const from = Math.min(offset, state.segments[0]?.baseOffset ?? offset);
   state.damaged = state.damaged.filter((range) => range.to > from);
   return retired;
 }

@@ -283,9 +283,13 @@ export class PartitionView {
     return segments;
   }
 
-  /** Damage goes with its segment: whoever follows the batches of the first one has to get past it, whether its records are deleted or not. */
+  /**
+   * Damage goes with its segment: whoever follows the batches of the first one has to get past it, whether its records are deleted or not. Above the log start
+   * it stays, also where no segment holds its offsets.
+   */
   private pruneDamage(endOffset: number): void {
-    this.damage.prune(this.segmentList[0]?.baseOffset ?? this.logStartOffset, endOffset);
+    const { logStartOffset } = this;
+    this.damage.prune(Math.min(logStartOffset, this.segmentList[0]?.baseOffset ?? logStartOffset), endOffset);
   }
 
   private markChanged(): void {

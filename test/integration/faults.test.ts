@@ -85,7 +85,7 @@ describe('a full disk', () => {
     const second = await startBroker({ dataDir, settings: SETTINGS });
     const reader = await second.connect();
     for (const topic of ['fsync', 'page-cache']) expect(await readBack(reader, topic)).toEqual(acknowledged[topic]);
-    expect((await second.stop()).code).toBe(0);
+    expect(await second.stop()).toEqual({ code: 0, signal: null });
   });
 
   it('keeps a broker neither from stopping cleanly nor from starting, nor from recovering', async (context) => {
@@ -176,7 +176,7 @@ describe('a full disk and a class of shards that begins', () => {
     rmSync(filler);
     for (const topic of ['forced', 'cached'])
       await eventually(async () => (await reader.produce(topic, 0, batchOf(['more']))).errorCode === 0, `${topic} takes appends`);
-    expect((await second.stop()).code).toBe(0);
+    expect(await second.stop()).toEqual({ code: 0, signal: null });
   });
 });
 

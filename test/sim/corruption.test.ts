@@ -172,8 +172,14 @@ function verify(sim: Simulation, rot: Rot): void {
   for (const topic of sim.topics.values()) {
     if (topic.deleted) continue;
     const state = sim.lastRecovery?.partitions.get(`${topic.id}/0`);
+    // Retention may have moved the start of the log, durably, and nobody was told yet.
+    const logStart = state?.logStartOffset ?? 0;
+    check(
+      logStart <= topic.maybeStart,
+      `${topic.id}: with ${rot.what} rotten the log starts at ${logStart}, deleted was at most what is below ${topic.maybeStart}`,
+    );
     for (const record of topic.records.values()) {
-      if (!record.acked || record.survives < 1 || record.lastOffset >= topic.truncatingTo) continue;
+      if (!record.acked || record.survives < 1 || record.lastOffset >= topic.truncatingTo || record.lastOffset < logStart) continue;
       if (rot.mayBeCut?.(topic, record) === true) continue;
       const what = `${topic.id}: offset ${record.baseOffset}, with ${rot.what} rotten,`;
       check(

@@ -192,7 +192,7 @@ function addAdminChecks(checks, client) {
 }
 
 function addNotServed(checks, client) {
-  checks.cannot('log-dirs', 'the client has no option for it');
+  checks.cannot('log-dirs', 'has no call for it');
   checks.add('idempotence', 'a producer gets an id and writes', async () => {
     const topic = await client.topic(1);
     const idempotent = kafka.producer({ idempotent: true, retry: { retries: 1 } });

@@ -67,6 +67,17 @@ describe('moving the start of a log up', () => {
     raiseLogStart(state, 20, 20);
     expect(state.damaged).toEqual([]);
   });
+
+  test('keeps damage above the start, also when its segment is gone', () => {
+    const state = logOf(3);
+    state.segments.splice(1, 1);
+    state.damaged = [{ from: 10, to: 20 }];
+    raiseLogStart(state, 12, firstSegmentAt(state, 12));
+    expect(bases(state)).toEqual([20]);
+    expect(state.damaged).toEqual([{ from: 10, to: 20 }]);
+    raiseLogStart(state, 20, 20);
+    expect(state.damaged).toEqual([]);
+  });
 });
 
 describe('replay', () => {

@@ -76,6 +76,20 @@ test('damage in the segment where a log begins stays known: readers have to get 
   expect(log.view.damage.has(2)).toBe(false);
 });
 
+test('damage above the start of a log stays known, also when its segment is gone', () => {
+  const log = oneLog();
+  for (let n = 0; n < 3; n++) log.append();
+  log.roll();
+  log.append();
+  log.state.damaged = [{ from: 0, to: 3 }];
+  log.state.segments.shift();
+  log.restart();
+  log.view.onLogStartSet(1, []);
+  expect(log.view.damage.has(2)).toBe(true);
+  log.view.onLogStartSet(3, []);
+  expect(log.view.damage.has(2)).toBe(false);
+});
+
 test('an empty segment may be replaced by another file under the same base offset; one with records may not', async () => {
   const log = oneLog();
   const { view } = log;
