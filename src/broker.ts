@@ -52,7 +52,7 @@ import { InternalLoads } from './main/internal-loads.ts';
 import { InternalTopicLog } from './main/internal-log.ts';
 import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { HttpHost } from './main/http-host.ts';
-import { KeeperPool, startPiscina } from './main/keeper-pool.ts';
+import { KeeperPool, startCleanerPiscina, startPiscina } from './main/keeper-pool.ts';
 import { MetricsPublisher } from './main/metrics-publisher.ts';
 import { ReadSide } from './main/read-side.ts';
 import { Router } from './main/router.ts';
@@ -111,6 +111,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private readonly ingress: Ingress;
   private readonly supervisor: ShardSupervisor;
   private readonly jobs: KeeperPool;
+  private readonly cleaners: KeeperPool;
   private readonly opener: BatchOpener;
   private readonly catalog: TopicCatalog;
   private readonly store: EmbeddedMetadataStore;
@@ -215,6 +216,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
       (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
       (error) => this.fail(new Error(`the job pool died: ${error instanceof Error ? error.message : String(error)}`)),
     );
+    this.cleaners = new KeeperPool(
+      (onLost) => startCleanerPiscina({ crashPoint: parts.crashPoint }, config.cleanerThreads, onLost),
+      (what, error) => logger.error({ err: error }, `background job failed: ${what}`),
+      (error) => this.fail(new Error(`the cleaner pool died: ${error instanceof Error ? error.message : String(error)}`)),
+    );
     this.opener = new BatchOpener(startBatchPiscina, (error) => logger.error({ err: error }, 'a compressed batch could not be opened'));
     const timers = new TimerWheel(performance.now(), TICK_MS);
     this.wheel = setInterval(() => timers.advance(performance.now()), TICK_MS);
@@ -268,6 +274,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       reader: this.reads.reader,
       indexes: this.reads.indexes,
       jobs: this.jobs,
+      cleaners: this.cleaners,
       getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
       onProblem: (text, error) => logger.error({ err: error }, text),
       onDeleted: (name) => this.groups.onTopicDeleted(name),
@@ -398,6 +405,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private async takeDown(): Promise<void> {
     this.ingress.listener.stopAccepting();
     const { temporaryFolder } = this;
+    // What they write is nobody's yet: it need not come to an end.
+    const cleanersClosed = this.cleaners.close();
+    cleanersClosed.catch(() => undefined);
     const steps: readonly (() => Promise<unknown> | void)[] = [
       () => this.groups.stop(),
       () => this.stopShards(),
@@ -406,7 +416,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       () => this.ingress.own.stop(),
       () => this.loads.stop(),
       () => this.ingress.stop(),
-      () => Promise.all([this.jobs.close(), this.opener.close()]),
+      () => Promise.all([cleanersClosed, this.jobs.close(), this.opener.close()]),
       () => this.reads.reader.closeAll(),
       () => this.catalog.close(),
       () => this.store.close(),

@@ -68,6 +68,11 @@ export interface BrokerConfig {
   readonly referenceBytesMin: number;
   readonly poolBytesMax: number;
   readonly retentionCheckIntervalMs: number;
+  readonly cleanerThreads: number;
+  /** Memory for keys of one thread. */
+  readonly cleanerKeyBytes: number;
+  readonly cleanerBytesPerSecondMax: number;
+  readonly cleanerBackoffMs: number;
   readonly producerExpirationMs: number;
   readonly producerCheckIntervalMs: number;
   readonly partitionProducersMax: number;
@@ -176,6 +181,10 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, listener: Listene
     referenceBytesMin: number('ringlog.reference.bytes.min'),
     poolBytesMax: number('ringlog.pool.bytes.max'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    cleanerThreads: number('log.cleaner.threads'),
+    cleanerKeyBytes: Math.floor(number('log.cleaner.dedupe.buffer.size') / number('log.cleaner.threads')),
+    cleanerBytesPerSecondMax: number('log.cleaner.io.max.bytes.per.second'),
+    cleanerBackoffMs: number('log.cleaner.backoff.ms'),
     producerExpirationMs: number('producer.id.expiration.ms'),
     producerCheckIntervalMs: number('producer.id.expiration.check.interval.ms'),
     partitionProducersMax: number('ringlog.partition.producers.max'),

@@ -24,7 +24,7 @@ export interface TopicConfig {
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
   readonly messageTimestampBeforeMsMax: number;
   readonly messageTimestampAfterMsMax: number;
-  /** `full`: compressed batches are opened, too. */
+  /** `full`: compressed batches are opened, too. Always so in compacted topics, where every record must have a key. */
   readonly recordValidation: 'uncompressed' | 'full';
   /** `Infinity`: forever. */
   readonly retentionMs: number;
@@ -32,6 +32,14 @@ export interface TopicConfig {
   readonly retentionBytes: number;
   readonly cleanupDelete: boolean;
   readonly cleanupCompact: boolean;
+  /** In force where `cleanupCompact` is. */
+  readonly compaction: {
+    readonly lagMsMin: number;
+    /** `Infinity`: none. */
+    readonly lagMsMax: number;
+    readonly dirtyRatioMin: number;
+    readonly deleteRetentionMs: number;
+  };
   readonly compressionType: string;
 }
 
@@ -53,6 +61,9 @@ export function validateTopicConfigs(overrides: TopicConfigOverrides): string | 
   const flush = FLUSH_SETTINGS.find((name) => asksForFlush(overrides[name]));
   if (flush !== undefined && durability !== undefined && durability !== 'fsync')
     return `${flush}=${overrides[flush]?.trim()} asks for fsync but ringlog.durability is ${durability}; set one of them.`;
+  const [lagMin, lagMax] = [overrides['min.compaction.lag.ms'], overrides['max.compaction.lag.ms']];
+  if (lagMin !== undefined && lagMax !== undefined && BigInt(lagMin.trim()) > BigInt(lagMax.trim()))
+    return `min.compaction.lag.ms (${lagMin.trim()}) must be at most max.compaction.lag.ms (${lagMax.trim()}).`;
   return undefined;
 }
 
@@ -79,11 +90,17 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
     messageTimestampType: valueOf('message.timestamp.type') as TopicConfig['messageTimestampType'],
     messageTimestampBeforeMsMax: long('message.timestamp.before.max.ms'),
     messageTimestampAfterMsMax: long('message.timestamp.after.max.ms'),
-    recordValidation: valueOf('ringlog.record.validation') as TopicConfig['recordValidation'],
+    recordValidation: cleanup.includes('compact') ? 'full' : (valueOf('ringlog.record.validation') as TopicConfig['recordValidation']),
     retentionMs: unlimitedBelowZero(long('retention.ms')),
     retentionBytes: unlimitedBelowZero(long('retention.bytes')),
     cleanupDelete: cleanup.includes('delete'),
     cleanupCompact: cleanup.includes('compact'),
+    compaction: {
+      lagMsMin: long('min.compaction.lag.ms'),
+      lagMsMax: long('max.compaction.lag.ms'),
+      dirtyRatioMin: valueOf('min.cleanable.dirty.ratio') as number,
+      deleteRetentionMs: long('delete.retention.ms'),
+    },
     compressionType: valueOf('compression.type') as string,
   });
 }

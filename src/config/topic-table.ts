@@ -2,7 +2,6 @@
 
 import { APPLIED, LONG_MAX_TEXT, notApplicable, notYet, type TopicConfigDefinition } from './definition.ts';
 
-const COMPACTION = 'compaction is not there yet';
 const TIERED = 'there is no remote storage';
 const THROTTLE = 'there is no replication to throttle yet';
 const LEVEL = 'the broker never recompresses: batches are stored as the producer sent them';
@@ -15,7 +14,7 @@ const TABLE = [
     validValues: ['compact', 'delete'],
     dynamic: true,
     brokerName: 'log.cleanup.policy',
-    state: notYet(COMPACTION),
+    state: APPLIED,
     doc: 'What happens to old records: deleted by age and size, or compacted to the last one of each key, or both.',
   },
   {
@@ -69,7 +68,7 @@ const TABLE = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.cleaner.delete.retention.ms',
-    state: notYet(COMPACTION),
+    state: APPLIED,
     doc: 'How long delete markers of compacted topics stay readable.',
   },
   {
@@ -162,8 +161,8 @@ const TABLE = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.cleaner.max.compaction.lag.ms',
-    state: notYet(COMPACTION),
-    doc: 'A record is compacted at the latest after this time.',
+    state: APPLIED,
+    doc: 'A record is compacted at the latest after this time, however little there is to do; segments are closed after it, too.',
   },
   {
     name: 'max.message.bytes',
@@ -217,7 +216,7 @@ const TABLE = [
     unit: 'ratio',
     dynamic: true,
     brokerName: 'log.cleaner.min.cleanable.ratio',
-    state: notYet(COMPACTION),
+    state: APPLIED,
     doc: 'Share of a log that must be uncompacted before compaction starts.',
   },
   {
@@ -228,7 +227,7 @@ const TABLE = [
     unit: 'ms',
     dynamic: true,
     brokerName: 'log.cleaner.min.compaction.lag.ms',
-    state: notYet(COMPACTION),
+    state: APPLIED,
     doc: 'A record is not compacted before this time has passed.',
   },
   {

@@ -1,6 +1,7 @@
 /** What the job pool is asked to do: plain data, because it crosses a thread boundary. */
 import type { IndexEntries } from '../log/index-file.ts';
-import type { KeeperWork } from '../log/messages.ts';
+import type { CleaningOutcome, CleaningPlan, KeeperWork } from '../log/messages.ts';
+import type { KeptSegments } from '../log/retire.ts';
 import type { TimedRecord } from '../protocol/batch-refusal.ts';
 
 /** One job. */
@@ -39,18 +40,34 @@ export type Job =
       readonly poolBytesMin: number;
       readonly poolBytesMax: number;
     }
-  /** The same for what an earlier life left behind: files in a partition's folder that begin before its first segment. */
+  /** The same for what an earlier life left behind in the folders of partitions. */
   | {
       readonly kind: 'retireLeftovers';
       readonly dataFolder: string;
-      readonly partitions: readonly { readonly topicId: string; readonly partition: number; readonly firstOffset: number }[];
+      readonly partitions: readonly KeptSegments[];
       readonly poolBytesMax: number;
+    }
+  /** Compacts the older part of a log: writes new files and changes nothing. Result: what they are. */
+  | {
+      readonly kind: 'clean';
+      readonly dataFolder: string;
+      readonly plan: CleaningPlan;
+      /** Memory for keys. */
+      readonly keyBytesMax: number;
+      /** Bytes read and written in a second, at most. */
+      readonly bytesPerSecondMax: number;
     }
   /** Removes the files of a deleted topic, durably: full segments go to the pool, other large ones shrink in steps. */
   | { readonly kind: 'removeTopic'; readonly dataFolder: string; readonly topicId: string; readonly poolBytesMax: number };
 
 /** What a job gives back. */
-export type JobResult<J extends Job> = J extends { kind: 'keeper' } ? number : J extends { kind: 'rebuildIndex' } ? IndexEntries : null;
+export type JobResult<J extends Job> = J extends { kind: 'keeper' }
+  ? number
+  : J extends { kind: 'rebuildIndex' }
+    ? IndexEntries
+    : J extends { kind: 'clean' }
+      ? CleaningOutcome
+      : null;
 
 /** What a thread of the pool is given when it starts. */
 export interface KeeperWorkerData {
@@ -73,6 +90,8 @@ export type BatchJob =
       readonly timestampMax: number;
       /** Times of producers count: the largest one must be what the header says. */
       readonly isTimed: boolean;
+      /** Every record must have a key. */
+      readonly keyed: boolean;
       /** Records out of range that are named, at most. */
       readonly namedMax: number;
     };

@@ -47,7 +47,7 @@ function validate(job: Extract<BatchJob, { kind: 'validate' }>, bytesMax: number
   if (checkBatchHeader(batch, 0, batch.length) !== ErrorCode.NONE || !isBatchCrcValid(batch, 0)) return { kind: 'valid', mended: null };
   const records = recordsOf(batch, bytesMax);
   const walk = new RecordWalk();
-  if (walk.walk(batch, 0, records, 0, records.length) !== ErrorCode.NONE) return { kind: 'malformed', record: walk.badRecord };
+  if (walk.walk(batch, 0, records, 0, records.length, job.keyed) !== ErrorCode.NONE) return { kind: 'malformed', record: walk.badRecord };
   const { timestampMin: min, timestampMax: max } = job;
   if (walk.timestampMin < min || walk.timestampMax > max)
     return {

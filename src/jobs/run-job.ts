@@ -6,7 +6,9 @@ import { runKeeperWork } from '../log/keeper.ts';
 import { POOL_SEGMENT_BYTES_MIN } from '../log/pool.ts';
 import { retireLeftovers, retireSegments, retireTopic, type PoolLimits } from '../log/retire.ts';
 import { unreachable } from '../lib/assert.ts';
+import { cleanLog } from './clean-log.ts';
 import type { Job, JobResult } from './job.ts';
+import { Pace } from './pace.ts';
 import { rebuildIndex } from './rebuild-index.ts';
 
 /** Between the steps in which a large file shrinks. */
@@ -40,6 +42,10 @@ function run(disk: Disk, job: Job, pause: (ms: number) => void): unknown {
       for (const partition of job.partitions)
         retireLeftovers(disk, job.dataFolder, partition, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
       return null;
+    case 'clean': {
+      const pace = new Pace(job.bytesPerSecondMax, () => performance.now(), pause);
+      return cleanLog(disk, job.dataFolder, job.plan, { keyBytesMax: job.keyBytesMax, onBytes: (bytes) => pace.onBytes(bytes) });
+    }
     case 'removeTopic':
       retireTopic(disk, job.dataFolder, job.topicId, poolLimits(job.poolBytesMax), () => pause(RETIRE_PAUSE_MS));
       return null;

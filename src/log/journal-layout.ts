@@ -26,7 +26,7 @@ import { pack, unpack } from 'msgpackr';
 import { crc32cAt } from '../protocol/crc32c.ts';
 import { readInt64 } from '../protocol/int64.ts';
 import { isLogAppendTime } from '../protocol/record-batch.ts';
-import type { PartitionState } from './partition-state.ts';
+import type { PartitionState, SegmentState } from './partition-state.ts';
 
 export const GROUP_ALIGNMENT = 4096;
 export const GROUP_HEADER_BYTES = 64;
@@ -34,7 +34,7 @@ export const APPEND_ENTRY_BYTES = 72;
 const CONTROL_HEADER_BYTES = 16;
 const MAGIC = 0x314a4c52;
 
-export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, truncate: 6, logStart: 7, roll: 8 } as const;
+export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, truncate: 6, logStart: 7, roll: 8, replace: 9 } as const;
 
 /** Set when the batch's bytes are in the group's payload; clear when they are only in the segment. */
 export const INLINE_FLAG = 1;
@@ -67,6 +67,8 @@ export type ControlEntry =
     }
   /** `firstSegment`: base offset of the first segment that stays, or NO_SEGMENT. */
   | { readonly type: typeof EntryType.logStart; readonly offset: number; readonly firstSegment: number }
+  /** Compacted segments in the place of those that begin within their offsets. `cleanedEnd`: what lies below is compacted; 0: nothing new about that. */
+  | { readonly type: typeof EntryType.replace; readonly segments: readonly SegmentState[]; readonly cleanedEnd: number }
   | { readonly type: typeof EntryType.roll; readonly baseOffset: number; readonly capacity: number };
 
 /** The entry that names a partition. */

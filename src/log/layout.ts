@@ -8,6 +8,7 @@
  *       <sequence>.ckpt                           checkpoints, the newest two
  *     topics/<topicId>/<partition>/
  *       <baseOffset>.log  <baseOffset>.index
+ *       <baseOffset>.<revision>.log …             what compaction made of one segment or several; the state of the partition says which file is which
  *     pool/<bytes>-<random>.pool                  retired segments waiting for a next owner
  *     quarantine/                                 what recovery cut or could not place; never read again by ringlog
  *     reserve                                     space given up when the disk is full, so that a checkpoint can finish
@@ -22,8 +23,14 @@ export function partitionFolder(dataFolder: string, topicId: string, partition: 
   return `${dataFolder}/topics/${topicId}/${partition}`;
 }
 
-export function segmentPath(dataFolder: string, topicId: string, partition: number, baseOffset: number): string {
-  return `${partitionFolder(dataFolder, topicId, partition)}/${offsetName(baseOffset)}.log`;
+/** @param revision of a segment that compaction has written; 0 for one that was appended to */
+export function segmentPath(dataFolder: string, topicId: string, partition: number, baseOffset: number, revision = 0): string {
+  return `${partitionFolder(dataFolder, topicId, partition)}/${segmentName(baseOffset, revision)}.log`;
+}
+
+/** Name of the files of a segment, without extension. */
+export function segmentName(baseOffset: number, revision = 0): string {
+  return revision === 0 ? offsetName(baseOffset) : `${offsetName(baseOffset)}.${revision}`;
 }
 
 export function generationFolder(dataFolder: string, generation: string): string {
@@ -62,10 +69,10 @@ export function segmentOffset(name: string): number {
   return match === null ? -1 : Number(match[1]);
 }
 
-/** Base offset in the name of a segment file or its index, or −1 for any other name. */
-export function fileOffset(name: string): number {
-  const match = /^(\d{20})\.(?:log|index)$/.exec(name);
-  return match === null ? -1 : Number(match[1]);
+/** What the name of a segment file or its index says; null for any other name. */
+export function parseSegmentFile(name: string): { readonly baseOffset: number; readonly revision: number } | null {
+  const match = /^(\d{20})(?:\.(\d{1,16}))?\.(?:log|index)$/.exec(name);
+  return match === null ? null : { baseOffset: Number(match[1]), revision: Number(match[2] ?? 0) };
 }
 
 /** Number of a journal file's name, or −1 for any other name. */

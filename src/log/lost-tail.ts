@@ -60,7 +60,7 @@ function begin(state: PartitionState, baseOffset: number): SegmentState {
 function follow(disk: Disk, dataFolder: string, state: PartitionState, segment: SegmentState): void {
   let fd: number;
   try {
-    fd = disk.open(segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset), 'read');
+    fd = disk.open(segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset, segment.revision), 'read');
   } catch (error) {
     if (error instanceof DiskError && error.code === 'ENOENT') return;
     throw error;

@@ -1,5 +1,5 @@
 /** What main and a shard say to each other beside the rings (see ring/control.ts), and the work a shard asks the keeper for. */
-import type { PartitionConfig, PartitionState } from './partition-state.ts';
+import type { DamagedRange, PartitionConfig, PartitionState, SegmentState } from './partition-state.ts';
 
 /** main → shard. Each is answered by the shard message of the same name in the past tense, in ring order. */
 export type ToShard =
@@ -24,6 +24,8 @@ export type ToShard =
   | { readonly kind: 'setLogStart'; readonly handle: number; readonly offset: number }
   /** Settings that may change while a shard runs. Not answered. */
   | ({ readonly kind: 'settings' } & ChangeableSettings)
+  /** The outcome of a pass of compaction that the shard has planned; null: it came to nothing. Answered by `replaced`. */
+  | { readonly kind: 'cleaned'; readonly handle: number; readonly plan: CleaningPlan; readonly outcome: CleaningOutcome | null }
   /** Lets a checkpoint under way end, writes a clean final one, then `stopped`. After a failed sync, `stopped` at once. */
   | { readonly kind: 'stop' };
 
@@ -53,6 +55,10 @@ export type FromShard =
   | ({ readonly kind: 'logStartSet' } & LogStartChange)
   /** The shard has deleted records by itself (retention). */
   | ({ readonly kind: 'logStartMoved' } & LogStartChange)
+  /** A partition is due for compaction; what comes of it goes back as `cleaned`. */
+  | { readonly kind: 'clean'; readonly handle: number; readonly plan: CleaningPlan }
+  /** Compacted segments took the place of others. */
+  | ({ readonly kind: 'replaced' } & Replacement)
   /** Nothing durable names these segments any more: their files may have another owner once nobody reads them. */
   | { readonly kind: 'released'; readonly segments: readonly RetiredSegment[] }
   /** Work for the keeper; its outcome goes into the shard's job results (ring/job-results.ts) under the work's kind. */
@@ -75,11 +81,27 @@ export interface LogStartChange {
   readonly error: string | null;
 }
 
+/** What became of the new segments of a pass. */
+export interface Replacement {
+  readonly handle: number;
+  readonly topicId: string;
+  readonly partition: number;
+  /** Those that are part of the log now. */
+  readonly segments: readonly SegmentState[];
+  /** Those that they have replaced. */
+  readonly replaced: readonly SegmentState[];
+  /** Those that nobody wants: their files can go. */
+  readonly discarded: readonly SegmentState[];
+  /** Set where it is not known whether the log has the new segments: nothing of either may go. */
+  readonly error: string | null;
+}
+
 /** A segment that left its log. Its file is still there. */
 export interface RetiredSegment {
   readonly topicId: string;
   readonly partition: number;
   readonly baseOffset: number;
+  readonly revision?: number;
 }
 
 /** Offsets of a partition whose bytes a failed sync was to bring to disk. */
@@ -117,3 +139,29 @@ export type KeeperWork =
     }
   /** Writes a journal file full of zeros and makes it and its name durable. */
   | { readonly kind: 'prepareJournal'; readonly path: string; readonly bytes: number };
+
+/** A pass of compaction over the older part of a log. */
+export interface CleaningPlan {
+  readonly topicId: string;
+  readonly partition: number;
+  /** From the first of the log on, adjacent; nobody appends to them, and what they hold is on disk. */
+  readonly segments: readonly SegmentState[];
+  readonly damaged: readonly DamagedRange[];
+  /** What lies below has been compacted already. */
+  readonly dirtyFrom: number;
+  /** Part of the names of new files: no file of the partition has it yet. */
+  readonly revision: number;
+  /** Largest new segment, bytes. */
+  readonly segmentBytes: number;
+  /** Time of the plan, ms since the epoch. */
+  readonly nowMs: number;
+  readonly deleteRetentionMs: number;
+}
+
+/** What came of a pass. */
+export interface CleaningOutcome {
+  /** Everything below is compacted now. */
+  readonly cleanedEnd: number;
+  /** New segments, on disk with their names, ascending. Each takes the place of those that begin within its offsets. */
+  readonly segments: readonly SegmentState[];
+}

@@ -13,6 +13,8 @@ export interface SegmentState {
   maxTimestamp: number;
   /** Length of the preallocated file of a pool segment; 0 for a growing one. */
   capacity: number;
+  /** Part of the file's name if compaction wrote it; absent: it was appended to. */
+  readonly revision?: number;
 }
 
 /** An offset range that was acknowledged and is not readable any more; reads inside it are refused, what lies behind it is kept. */
@@ -46,6 +48,8 @@ export interface PartitionState {
   producers: Uint8Array;
   /** The latest time that the broker gave to a batch (LogAppendTime), ms; it gives no earlier one. Absent, or −1: it never gave any, or nobody noted it. */
   lastAppendTime?: number;
+  /** Compaction has gone through everything below this offset. Absent: it never did. */
+  cleanedEnd?: number;
 }
 
 /** A partition's log without its producers. */
@@ -93,4 +97,18 @@ export interface PartitionConfig {
   timestampBeforeMsMax: number;
   /** … and so far after it. */
   timestampAfterMsMax: number;
+  /** How the log is compacted; null: it is not. */
+  compaction: CompactionConfig | null;
+}
+
+/** Settings of a compacted topic. Times in ms; `Infinity`: no limit. */
+export interface CompactionConfig {
+  /** Records younger than this are left alone. */
+  readonly lagMsMin: number;
+  /** A record is compacted at the latest when it is so old, however little there is to do. */
+  readonly lagMsMax: number;
+  /** Share of the log that must be new before it is worth a pass. */
+  readonly dirtyRatioMin: number;
+  /** How long a record without value stays after the pass that has found nothing older of its key. */
+  readonly deleteRetentionMs: number;
 }

@@ -28,7 +28,7 @@ export function cutProducers(disk: Disk, dataFolder: string, state: LogState, en
     const segment = state.segments[n] as SegmentState;
     if (segment.endPosition === 0) continue;
     const inSegment = new Map<number, FoundBatch[]>();
-    const fd = disk.open(segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset), 'read');
+    const fd = disk.open(segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset, segment.revision), 'read');
     try {
       for (let position = 0; headersLeft > 0; headersLeft--) {
         const head = readBatchHead(disk, fd, position, segment.endPosition);

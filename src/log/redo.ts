@@ -162,7 +162,7 @@ function noteMissingFiles(context: RedoContext, replayed: ReplayedPartition, key
   const { state } = replayed;
   for (const segment of state.segments) {
     if (segment.endOffset === segment.baseOffset) continue;
-    const path = segmentPath(context.dataFolder, state.topicId, state.partition, segment.baseOffset);
+    const path = segmentPath(context.dataFolder, state.topicId, state.partition, segment.baseOffset, segment.revision);
     const present = fileSize(context.disk, path);
     if (present >= segment.endPosition) continue;
     const what = present < 0 ? 'is missing' : `has ${present} bytes, its log ${segment.endPosition}`;

@@ -6,6 +6,7 @@ import type { FoundGroup } from './journal-reader.ts';
 import { raiseLogStart } from './log-start.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 import { ProducerHistory } from './producer-history.ts';
+import { replaceSegments } from './replacement.ts';
 
 /** An append that is above the checkpoint. */
 export interface ReplayedAppend {
@@ -108,6 +109,12 @@ export class Replay {
         // Their files may belong to somebody else by now.
         replayed.appends = replayed.appends.filter((append) => append.entry.segmentBase >= (state.segments[0]?.baseOffset ?? Infinity));
         return;
+      case EntryType.replace: {
+        const replaced = new Set(replaceSegments(state, body.segments, body.cleanedEnd).map(({ baseOffset }) => baseOffset));
+        // Their bytes were on disk before they were compacted, and the files may be gone.
+        replayed.appends = replayed.appends.filter(({ entry }) => !replaced.has(entry.segmentBase));
+        return;
+      }
       case EntryType.roll:
         if (body.baseOffset > state.endOffset) this.lose(state, body.baseOffset);
         if (body.baseOffset < state.endOffset) this.cutAsLost(replayed, body.baseOffset, null);
@@ -231,6 +238,7 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
     last.endPosition = endPosition;
   }
   state.endOffset = endOffset;
+  if (state.cleanedEnd !== undefined) state.cleanedEnd = Math.min(state.cleanedEnd, endOffset);
   replayed.producers.cut(endOffset);
   state.epochs = state.epochs.filter((epoch) => epoch.startOffset < endOffset);
   state.damaged = state.damaged

@@ -3,7 +3,7 @@
  * by a job, after main has no read in flight on them and has closed its descriptors, and after the deletion is durable (a tombstone, or a log
  * start that a checkpoint contains), so that nothing durable names the file under its old name any more.
  */
-import { fileOffset, partitionFolder, poolFolder } from './layout.ts';
+import { parseSegmentFile, partitionFolder, poolFolder } from './layout.ts';
 import { DiskError, isSpaceError, type Disk } from './disk.ts';
 import { lengthOf } from './pool.ts';
 
@@ -119,24 +119,33 @@ function remove(disk: Disk, path: string, length: number, pause: () => void): vo
   disk.unlink(gone);
 }
 
+/** A partition's log as it was recovered, for {@link retireLeftovers}. */
+export interface KeptSegments {
+  readonly topicId: string;
+  readonly partition: number;
+  /** Where its log begins now. */
+  readonly firstOffset: number;
+  /** What compaction has gone through ends here. */
+  readonly cleanedEnd: number;
+  /** Names of the files of its segments, without extension. */
+  readonly names: readonly string[];
+}
+
 /**
- * Finishes what a crash interrupted: retires the files of a partition's segments that begin before `firstOffset`, where its log begins now. Only right
- * while no reader, job or checkpoint of this life knows them: at start.
+ * Finishes what a crash interrupted: retires the files of a partition's segments that left its log, or never came to be part of it: those that begin before it, those
+ * that compaction has replaced, and those that it wrote and nobody put in force. Only right while no reader, job or checkpoint of this life knows them: at start.
  */
-export function retireLeftovers(
-  disk: Disk,
-  dataFolder: string,
-  partition: { readonly topicId: string; readonly partition: number; readonly firstOffset: number },
-  limits: PoolLimits,
-  pause: () => void,
-): void {
-  const folder = partitionFolder(dataFolder, partition.topicId, partition.partition);
+export function retireLeftovers(disk: Disk, dataFolder: string, kept: KeptSegments, limits: PoolLimits, pause: () => void): void {
+  const folder = partitionFolder(dataFolder, kept.topicId, kept.partition);
+  const names = new Set(kept.names);
   const segments: string[] = [];
   for (const name of disk.list(folder)) {
     const path = `${folder}/${name}`;
-    const offset = fileOffset(name);
+    const file = parseSegmentFile(name);
     if (name.endsWith(GONE)) disk.unlink(path);
-    else if (offset < 0 || offset >= partition.firstOffset) continue;
+    else if (file === null || names.has(name.slice(0, name.lastIndexOf('.')))) continue;
+    // Behind what was compacted an unnamed file is what a cut left there, as ever.
+    else if (file.revision === 0 && file.baseOffset >= Math.max(kept.firstOffset, kept.cleanedEnd)) continue;
     else if (name.endsWith('.log')) segments.push(path);
     else disk.unlink(path);
   }

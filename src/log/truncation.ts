@@ -22,7 +22,7 @@ export function planTruncation(disk: Disk, dataFolder: string, state: LogState, 
   const last = kept[kept.length - 1];
   let end = endOffset;
   if (last !== undefined && last.endOffset > endOffset) {
-    const path = segmentPath(dataFolder, state.topicId, state.partition, last.baseOffset);
+    const path = segmentPath(dataFolder, state.topicId, state.partition, last.baseOffset, last.revision);
     const fd = disk.open(path, 'read');
     try {
       let position = 0;
@@ -53,6 +53,8 @@ function cutState(state: LogState, kept: SegmentState[], end: number): LogState 
   return {
     ...state,
     endOffset: end,
+    // Nothing of what was secured is ever cut, so neither is anything compacted; but an offset that is given out anew is new.
+    ...(state.cleanedEnd === undefined ? {} : { cleanedEnd: Math.min(state.cleanedEnd, end) }),
     segments: kept,
     epochs: state.epochs.filter((epoch) => epoch.startOffset < end),
     damaged: state.damaged.filter((range) => range.from < end).map((range) => ({ from: range.from, to: Math.min(range.to, end) })),

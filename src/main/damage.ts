@@ -95,6 +95,17 @@ export class DamageList {
     this.holes.splice(0, this.holes.length, ...holes);
   }
 
+  /** Forgets what lies within [from, to). */
+  forget(from: number, to: number): void {
+    const kept = this.list.flatMap((range) => [
+      { from: range.from, to: Math.min(range.to, from) },
+      { from: Math.max(range.from, to), to: range.to },
+    ]);
+    this.list.splice(0, this.list.length, ...kept.filter((range) => range.from < range.to));
+    const holes = this.holes.filter((hole) => hole.segmentBase < from || hole.segmentBase >= to);
+    this.holes.splice(0, this.holes.length, ...holes);
+  }
+
   private firstEndingAfter(offset: number): number {
     let low = 0;
     let high = this.list.length;

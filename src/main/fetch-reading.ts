@@ -25,6 +25,9 @@ const READ_COST = 20;
 /** First batches that were read in vain, because they did not fit into what is left of the answer; after so many it counts as full. */
 const MISSES_MAX = 8;
 
+/** Look-ups begun anew for one partition because its segment gave way to another; then the next fetch has to try. */
+const RELOCATIONS_MAX = 3;
+
 /** What one transition leads to: the next one, a step whose callback resumes, or the end of all partitions. */
 type Progress = 'on' | 'pending' | 'done';
 
@@ -63,6 +66,7 @@ export class FetchReading implements MemoryWaiter {
   private located = false;
   /** Size of a first batch that did not fit into what was asked for. */
   private firstBatchBytes = 0;
+  private relocations = 0;
   private region: Region | null = null;
   private window: FetchWindow | null = null;
   private readonly onStep = (): void => this.resume();
@@ -179,7 +183,8 @@ export class FetchReading implements MemoryWaiter {
     if (!this.located) return this.locate(view, offset);
     const segment = this.segment as SegmentView;
     const available = segment.endPosition - this.position;
-    if (segment.retired || available <= 0) return this.next();
+    if (segment.retired) return this.relocate();
+    if (available <= 0) return this.next();
     return this.openWindow(view, segment, Math.min(available, Math.max(limit, this.firstBatchBytes, BATCH_HEADER_BYTES)));
   }
 
@@ -195,6 +200,16 @@ export class FetchReading implements MemoryWaiter {
     this.segment = null;
     this.located = false;
     this.firstBatchBytes = 0;
+    this.relocations = 0;
+  }
+
+  /** The segment left the log: what was asked for may be in another one now. */
+  private relocate(): Progress {
+    if (this.relocations === RELOCATIONS_MAX) return this.next();
+    const relocations = this.relocations + 1;
+    this.beginPartition();
+    this.relocations = relocations;
+    return 'on';
   }
 
   private fail(error: number): Progress {
@@ -225,6 +240,7 @@ export class FetchReading implements MemoryWaiter {
       this.base = place.base;
     } else if (place.outcome === 'damaged') this.fail(ErrorCode.CORRUPT_MESSAGE);
     else if (place.outcome === 'error') this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
+    else if (place.outcome === 'gone') this.relocate();
     else this.next(); // The log changed under the lookup: no data this time, the next fetch is judged anew.
     this.resume();
   }
@@ -283,7 +299,8 @@ export class FetchReading implements MemoryWaiter {
       this.host.onReadError(view, window.segment, window.error);
       return this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     }
-    if (window.stale) return this.next();
+    if (window.stale) return window.segment.retired ? this.relocate() : this.next();
+    if (window.validBytes > 0 && !window.hasRecords && this.goesOnBehind(view, window)) return 'on';
     if (window.validBytes > 0) {
       this.keep(view, window);
       return this.next();
@@ -307,6 +324,20 @@ export class FetchReading implements MemoryWaiter {
     this.pending = true;
     this.host.damage.resolve(view, segment, position, this.base, this.onStep);
     return 'pending';
+  }
+
+  /** The segment ends with batches without records, which are no answer while there are others: goes on with the next one. False: there is none. */
+  private goesOnBehind(view: PartitionView, window: FetchWindow): boolean {
+    const { segment, position, validBytes, nextOffset } = window;
+    const next = view.segments[view.segmentIndexOf(nextOffset)];
+    if (position + validBytes < segment.endPosition || next?.baseOffset !== nextOffset || next.endPosition === 0) return false;
+    if (view.damage.has(nextOffset) || nextOffset >= view.unsecuredFrom) return false;
+    this.beginPartition();
+    this.segment = next;
+    this.position = 0;
+    this.base = nextOffset;
+    this.located = true;
+    return true;
   }
 
   private keep(view: PartitionView, window: FetchWindow): void {

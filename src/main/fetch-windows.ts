@@ -33,11 +33,12 @@ export class FetchWindow {
   stale = false;
   /** The read itself failed; nothing is known about the bytes. */
   error: Error | null = null;
-  /** Bytes of whole, fitting batches; see BatchWalk for this and the next three. */
+  /** Bytes of whole, fitting batches; see BatchWalk for this and the next four. */
   validBytes = 0;
   nextOffset = 0;
   damaged = false;
   firstBatchBytes = 0;
+  hasRecords = false;
   /** Called once ready. */
   callbacks: (() => void)[] | null = null;
 
@@ -165,6 +166,7 @@ export class FetchWindows {
     window.validBytes = walk.validBytes;
     window.nextOffset = walk.nextOffset;
     window.firstBatchBytes = walk.firstBatchBytes;
+    window.hasRecords = walk.hasRecords;
     // The file is shorter than the log says: what is missing is damage, even in the middle of a batch.
     window.damaged = walk.damaged || (bytesRead < window.length && walk.validBytes < window.length);
     if (verify && this.verify === 'once' && walk.validBytes > 0) segment.markVerified(position, position + walk.validBytes);

@@ -2,6 +2,7 @@
  * Main's end of the job pool. The pool (one thread, a second under load) is started at the first job: a broker that starts with nothing to do pays neither
  * its time nor its memory.
  */
+import type { Piscina } from 'piscina';
 import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
 
 /** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
@@ -41,6 +42,11 @@ export class KeeperPool {
     return this.running;
   }
 
+  /** It takes no jobs any more. */
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
   /** Runs a job. Rejects with what it threw. */
   async submit<J extends Job>(job: J): Promise<JobResult<J>> {
     if (this.closed) throw new Error('the job pool is closed');
@@ -67,18 +73,29 @@ export class KeeperPool {
   }
 }
 
-/** Jobs on piscina's worker threads. */
-export async function startPiscina(
+/** Jobs on piscina's worker threads, two of them. */
+export function startPiscina(workerData: KeeperWorkerData, onLost: (error: unknown) => void, entry?: URL): Promise<JobRunner> {
+  return startPool(workerData, 2, (pool) => pool.close(), onLost, entry);
+}
+
+/** Passes of compaction on `threads` threads. Closing it ends them where they are: the files that they were writing are nobody's, and the next start removes them. */
+export function startCleanerPiscina(workerData: KeeperWorkerData, threads: number, onLost: (error: unknown) => void): Promise<JobRunner> {
+  return startPool(workerData, threads, (pool) => pool.destroy(), onLost);
+}
+
+async function startPool(
   workerData: KeeperWorkerData,
+  maxThreads: number,
+  close: (pool: Piscina) => Promise<void>,
   onLost: (error: unknown) => void,
   entry = new URL('../jobs/keeper.thread.js', import.meta.url),
 ): Promise<JobRunner> {
-  const { Piscina } = await import('piscina');
-  const pool = new Piscina({
+  const piscina = await import('piscina');
+  const pool = new piscina.Piscina({
     filename: entry.href,
     workerData,
     minThreads: 1,
-    maxThreads: 2,
+    maxThreads,
     idleTimeout: 30_000,
     concurrentTasksPerWorker: 1,
   });
@@ -87,5 +104,5 @@ export async function startPiscina(
     void pool.destroy();
     onLost(error);
   });
-  return { run: (job) => pool.run(job), close: () => pool.close() };
+  return { run: (job) => pool.run(job), close: () => close(pool) };
 }

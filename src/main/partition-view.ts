@@ -8,7 +8,7 @@
 import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import { endOffsetForEpoch, type EpochEnd } from '../log/epochs.ts';
-import type { EpochStart, PartitionState } from '../log/partition-state.ts';
+import type { EpochStart, PartitionState, SegmentState } from '../log/partition-state.ts';
 import { DamageList } from './damage.ts';
 import { PositionHints } from './position-hints.ts';
 import { SegmentView } from './segment-view.ts';
@@ -191,6 +191,27 @@ export class PartitionView {
     return retired;
   }
 
+  /**
+   * Compacted segments take the place of others. Returns those; their descriptors are the caller's to close. Who was about to read one looks the place up again, in
+   * the new ones.
+   */
+  onReplaced(by: readonly Readonly<SegmentState>[], replaced: readonly Readonly<SegmentState>[]): SegmentView[] {
+    const gone = this.segmentList.filter((segment) =>
+      replaced.some(({ baseOffset, revision = 0 }) => baseOffset === segment.baseOffset && revision === segment.revision),
+    );
+    // The job had them on disk, and nobody has read them yet: they are checked when first read.
+    const fresh = by.map((state) => new SegmentView(state, Infinity));
+    this.segmentList = [...this.segmentList.filter((segment) => !gone.includes(segment)), ...fresh].sort(
+      (a, b) => a.baseOffset - b.baseOffset,
+    );
+    for (const segment of gone) this.drop(segment);
+    // A hole is a place in a file; what was read without fault for the new one is none.
+    for (const { baseOffset, endOffset } of by) this.damage.forget(baseOffset, endOffset);
+    this.hints.clear();
+    this.markChanged();
+    return gone;
+  }
+
   /** Index in {@link segments} of the one that holds `offset` (or would); −1 when `offset` lies before the first. */
   segmentIndexOf(offset: number): number {
     let low = 0;
@@ -295,7 +316,8 @@ export class PartitionView {
     for (const segment of this.segmentList) known.set(segment.baseOffset, segment);
     const last = state.segments.length - 1;
     this.segmentList = state.segments.map((next, i) => {
-      const segment = known.get(next.baseOffset);
+      const found = known.get(next.baseOffset);
+      const segment = found?.revision === (next.revision ?? 0) ? found : undefined;
       // Bytes up to endPosition were written in an earlier life or by another shard: they are checked when first read.
       if (segment === undefined) return new SegmentView(next, i === last ? next.endPosition : Infinity);
       known.delete(next.baseOffset);
@@ -347,6 +369,10 @@ class LazyDamage {
   /** First refused offset at or behind `offset`; Infinity when there is none. */
   nextFrom(offset: number): number {
     return this.list === null ? Infinity : this.list.nextFrom(offset);
+  }
+
+  forget(from: number, to: number): void {
+    this.list?.forget(from, to);
   }
 
   prune(logStartOffset: number, endOffset: number): void {

@@ -13,7 +13,7 @@ import { malformedRecord, RECORDS_NAMED_MAX, REQUEST_RECORDS_NAMED_MAX, untimely
 /** Settings of a topic that say how its batches are judged. */
 export type ValidationConfig = Pick<
   TopicConfig,
-  'recordValidation' | 'messageTimestampType' | 'messageTimestampBeforeMsMax' | 'messageTimestampAfterMsMax'
+  'recordValidation' | 'cleanupCompact' | 'messageTimestampType' | 'messageTimestampBeforeMsMax' | 'messageTimestampAfterMsMax'
 >;
 
 /** See the file header. */
@@ -66,6 +66,7 @@ export class ProduceOpening {
         timestampMin: min,
         timestampMax: max,
         isTimed,
+        keyed: config.cleanupCompact,
         namedMax: Math.min(RECORDS_NAMED_MAX, namedMax),
       });
       // The bytes may be another request's by now.

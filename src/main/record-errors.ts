@@ -7,11 +7,11 @@ export const RECORDS_NAMED_MAX = 100;
 /** And of one request, whose batches may be many and small. */
 export const REQUEST_RECORDS_NAMED_MAX = 1000;
 
-/** Names a record whose bytes are none. */
+/** Names a record whose bytes are none, or that has no key where it must have one. */
 export function malformedRecord(index: number): RecordError {
   return {
     batchIndex: index,
-    message: `Record ${index} is malformed: its length, its offset delta, or the length of one of its fields is wrong.`,
+    message: `Record ${index} is malformed: its length, its offset delta, or the length of one of its fields is wrong, or it has no key, which compacted topics require.`,
   };
 }
 

@@ -5,10 +5,11 @@
  *
  * If the broker dies before, the next start finds the files below their log starts and gives them away then. Main only.
  */
-import { segmentPath } from '../log/layout.ts';
+import { segmentName, segmentPath } from '../log/layout.ts';
 import type { RetiredSegment } from '../log/messages.ts';
 import type { PartitionState } from '../log/partition-state.ts';
 import { POOL_SEGMENT_BYTES_MIN } from '../log/pool.ts';
+import type { KeptSegments } from '../log/retire.ts';
 import type { Job } from '../jobs/job.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -30,14 +31,6 @@ interface Retired {
   isAbandoned: boolean;
 }
 
-/** A partition whose folder may still have files of segments that left its log in an earlier life. */
-export interface Leftovers {
-  readonly topicId: string;
-  readonly partition: number;
-  /** Where its first segment begins now. */
-  readonly firstOffset: number;
-}
-
 /** See the file header. */
 export class RetiredSegments {
   private readonly reader: SegmentReader;
@@ -47,6 +40,9 @@ export class RetiredSegments {
   /** By path. */
   private readonly waiting = new Map<string, Retired>();
   private ready: Retired[] = [];
+  private onLeftoversGiven: () => void = () => undefined;
+  /** Resolves when {@link giveAwayLeftovers} has come to its end. */
+  readonly leftoversGiven = new Promise<void>((resolve) => (this.onLeftoversGiven = resolve));
   /** Files of a topic that are read, and jobs that work on its files, by topic id; none: no entry. */
   private readonly holds = new Map<string, number>();
   private readonly whenFree = new Map<string, (() => void)[]>();
@@ -82,8 +78,8 @@ export class RetiredSegments {
 
   /** A shard says that nothing durable names these segments any more. */
   onReleased(segments: readonly RetiredSegment[]): void {
-    for (const { topicId, partition, baseOffset } of segments) {
-      const retired = this.waiting.get(segmentPath(this.dataDir, topicId, partition, baseOffset));
+    for (const { topicId, partition, baseOffset, revision } of segments) {
+      const retired = this.waiting.get(segmentPath(this.dataDir, topicId, partition, baseOffset, revision));
       // Nobody: its topic is deleted, and the files are its removal's.
       if (retired === undefined) continue;
       retired.isReleased = true;
@@ -106,20 +102,30 @@ export class RetiredSegments {
     });
   }
 
-  /** What a log that was recovered may have left behind; undefined when its start never moved. */
-  static leftoversOf(state: PartitionState): Leftovers | undefined {
-    if (state.logStartOffset === 0) return undefined;
-    const { topicId, partition } = state;
-    return { topicId, partition, firstOffset: state.segments[0]?.baseOffset ?? state.endOffset };
+  /** What a log that was recovered may have left behind; undefined when its start never moved and it was not compacted, nor was about to be. */
+  static leftoversOf(state: PartitionState, isCompacted = false): KeptSegments | undefined {
+    const { topicId, partition, segments, cleanedEnd } = state;
+    if (state.logStartOffset === 0 && cleanedEnd === undefined && !isCompacted) return undefined;
+    const firstOffset = segments[0]?.baseOffset ?? state.endOffset;
+    const names = segments.map(({ baseOffset, revision }) => segmentName(baseOffset, revision));
+    return { topicId, partition, firstOffset, cleanedEnd: cleanedEnd ?? 0, names };
+  }
+
+  /** A job works on files of a topic until the function that is returned was called: they do not go away before. */
+  beginJob(topicId: string): () => void {
+    this.hold(topicId);
+    return () => this.release(topicId);
   }
 
   /** At start: gives away what an earlier life could not. `leftovers` is of the recovered states: what leaves a log in this life is none. */
-  giveAwayLeftovers(leftovers: readonly Leftovers[]): void {
+  giveAwayLeftovers(leftovers: readonly KeptSegments[]): void {
+    const jobs: Promise<void>[] = [];
     for (let at = 0; at < leftovers.length; at += PARTITIONS_PER_JOB) {
       const partitions = leftovers.slice(at, at + PARTITIONS_PER_JOB);
       const topicIds = partitions.map(({ topicId }) => topicId);
-      this.run(topicIds, { kind: 'retireLeftovers', dataFolder: this.dataDir, partitions, poolBytesMax: this.poolBytesMax });
+      jobs.push(this.run(topicIds, { kind: 'retireLeftovers', dataFolder: this.dataDir, partitions, poolBytesMax: this.poolBytesMax }));
     }
+    void Promise.all(jobs).then(this.onLeftoversGiven);
   }
 
   private maybeReady(retired: Retired): void {
@@ -137,7 +143,7 @@ export class RetiredSegments {
     const sizes = new Set(ready.map(({ poolBytesMin }) => poolBytesMin));
     for (const poolBytesMin of sizes) {
       const group = ready.filter((retired) => retired.poolBytesMin === poolBytesMin);
-      this.run(
+      void this.run(
         group.map(({ topicId }) => topicId),
         {
           kind: 'retireSegments',
@@ -152,10 +158,11 @@ export class RetiredSegments {
     for (const { topicId } of ready) this.release(topicId);
   }
 
-  private run(topicIds: readonly string[], job: Job): void {
+  private run(topicIds: readonly string[], job: Job): Promise<void> {
     for (const topicId of topicIds) this.hold(topicId);
-    this.jobs
+    return this.jobs
       .submit(job)
+      .then(() => undefined)
       .catch((error: unknown) => this.jobs.onFailure('retiring segments (the next start tries again)', error))
       .finally(() => {
         for (const topicId of topicIds) this.release(topicId);

@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync, read as readAsync, readFile, readSync } from 'node:fs';
 import { assert } from '../lib/assert.ts';
-import { offsetName, partitionFolder } from '../log/layout.ts';
+import { partitionFolder, segmentName } from '../log/layout.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { Descriptor, SegmentView } from './segment-view.ts';
 
@@ -40,7 +40,7 @@ export class SegmentReader {
 
   /** Path of a file of a segment. */
   pathOf(view: PartitionView, segment: SegmentView, extension: 'log' | 'index'): string {
-    return `${this.folderOf(view)}/${offsetName(segment.baseOffset)}.${extension}`;
+    return `${this.folderOf(view)}/${segmentName(segment.baseOffset, segment.revision)}.${extension}`;
   }
 
   /**

@@ -30,6 +30,8 @@ export class SegmentView {
   maxTimestamp: number;
   /** Length of a preallocated pool file; 0 for a growing one. */
   readonly capacity: number;
+  /** Part of the name of its files if compaction wrote it; 0: it was appended to. */
+  readonly revision: number;
   /** Folder of the partition plus file name without extension; made when first needed. */
   path: string | null = null;
   /** The index while it is in memory: always for the active segment once it has entries, for others while the cache holds it. */
@@ -53,6 +55,7 @@ export class SegmentView {
     this.endPosition = state.endPosition;
     this.maxTimestamp = state.maxTimestamp;
     this.capacity = state.capacity;
+    this.revision = state.revision ?? 0;
     this.trustedFrom = trustedFrom;
   }
 

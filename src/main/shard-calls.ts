@@ -87,5 +87,6 @@ export function partitionConfig(config: TopicConfig): PartitionConfig {
     timestampType: config.messageTimestampType,
     timestampBeforeMsMax: config.messageTimestampBeforeMsMax,
     timestampAfterMsMax: config.messageTimestampAfterMsMax,
+    compaction: config.cleanupCompact ? config.compaction : null,
   };
 }

@@ -184,6 +184,7 @@ export class ShardSupervisor {
           reserveBytes: RESERVE_BYTES,
           openSegmentsMax: segmentsWithin(config.openSegmentsMax, openFilesMax(), config.shardsSync + config.shardsBuffered),
           retentionCheckIntervalMs: config.retentionCheckIntervalMs,
+          cleanerBackoffMs: config.cleanerBackoffMs,
           producerExpirationMs: config.producerExpirationMs,
           producerCheckIntervalMs: config.producerCheckIntervalMs,
           partitionProducersMax: config.partitionProducersMax,

@@ -17,13 +17,16 @@ import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '..
 import type { BrokerConfig } from '../config/broker-config.ts';
 import { isSameConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
-import type { FromShard, LogStartChange } from '../log/messages.ts';
+import type { FromShard, LogStartChange, Replacement } from '../log/messages.ts';
+import { segmentPath } from '../log/layout.ts';
 import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
+import type { KeptSegments } from '../log/retire.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
+import { Cleaning } from './cleaning.ts';
 import { PartitionOpening } from './partition-opening.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
-import { RetiredSegments, type Leftovers } from './retired-segments.ts';
+import { RetiredSegments } from './retired-segments.ts';
 import { partitionConfig, shardClassOf, ShardCalls } from './shard-calls.ts';
 import type { ShardClass, ShardLink } from './shard-link.ts';
 import type { MutableTopic, Router, Topic } from './router.ts';
@@ -38,6 +41,8 @@ export interface TopicLifecycleParts {
   readonly reader: SegmentReader;
   readonly indexes: IndexCache;
   readonly jobs: KeeperPool;
+  /** For compaction alone. */
+  readonly cleaners: KeeperPool;
   /** The shard of the class that owns a partition; starts the class at its first use. */
   readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
   /** Something went wrong that no client is told of. */
@@ -56,13 +61,16 @@ export class TopicLifecycle {
   /** The last operation on each topic, by name; the next one waits for it. */
   private readonly running = new Map<string, Promise<unknown>>();
   private readonly retired: RetiredSegments;
+  private readonly cleaning: Cleaning;
   /** Found by {@link openRecovered} for {@link finishDeletions}. */
-  private leftovers: Leftovers[] = [];
+  private leftovers: KeptSegments[] = [];
   private nextHandle = 1;
 
   constructor(parts: TopicLifecycleParts) {
     this.parts = parts;
     this.retired = new RetiredSegments(parts.reader, parts.jobs, parts.broker.dataDir, parts.broker.poolBytesMax);
+    const { dataDir, cleanerKeyBytes: keyBytesMax, cleanerBytesPerSecondMax: bytesPerSecondMax } = parts.broker;
+    this.cleaning = new Cleaning(parts.cleaners, this.retired, { dataDir, keyBytesMax, bytesPerSecondMax });
     const { onProblem, later } = parts;
     this.opening = new PartitionOpening({ calls: this.calls, onProblem, later, inTurn: (name, run) => this.inTurn(name, run) });
   }
@@ -89,6 +97,15 @@ export class TopicLifecycle {
       case 'logStartMoved':
         this.onLogStartChange(message);
         return true;
+      case 'clean': {
+        const view = this.parts.router.view(message.handle);
+        assert(view !== undefined, 'a shard plans for partitions that it has');
+        void this.cleaning.run(view.link, message.handle, message.plan);
+        return true;
+      }
+      case 'replaced':
+        this.onReplaced(message);
+        return true;
       case 'released':
         this.retired.onReleased(message.segments);
         return true;
@@ -112,7 +129,7 @@ export class TopicLifecycle {
       const topic = this.makeTopic(metadata);
       for (let partition = 0; partition < metadata.partitionCount; partition++) {
         const state = states.get(partitionKey(metadata.topicId, partition)) ?? emptyPartition(metadata.topicId, partition);
-        const leftovers = RetiredSegments.leftoversOf(state);
+        const leftovers = RetiredSegments.leftoversOf(state, topic.config.cleanupCompact);
         if (leftovers !== undefined) this.leftovers.push(leftovers);
         opened.push(this.open(topic, state, true));
       }
@@ -407,6 +424,22 @@ export class TopicLifecycle {
     this.parts.jobs
       .submit({ kind: 'removeFiles', paths: stale })
       .catch((error: unknown) => this.parts.jobs.onFailure('removing stale indexes', error));
+  }
+
+  private onReplaced({ handle, topicId, partition, segments, replaced, discarded, error }: Replacement): void {
+    // Whether the journal has it is not known: files of both stay until the next start knows.
+    if (error !== null) return;
+    const view = this.parts.router.view(handle);
+    const gone = view?.onReplaced(segments, replaced) ?? [];
+    for (const segment of gone) this.parts.indexes.forget(segment);
+    if (view !== undefined) this.retired.onRetired(view, gone);
+    if (discarded.length === 0) return;
+    const paths = discarded.map(({ baseOffset, revision }) =>
+      segmentPath(this.parts.broker.dataDir, topicId, partition, baseOffset, revision),
+    );
+    this.parts.jobs
+      .submit({ kind: 'removeFiles', paths })
+      .catch((failed: unknown) => this.parts.jobs.onFailure('removing what compaction has written in vain', failed));
   }
 
   private onLogStartChange(message: LogStartChange): void {

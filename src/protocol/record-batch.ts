@@ -49,7 +49,6 @@ export const COMPRESSION_MASK = 0x07;
 export const TIMESTAMP_TYPE_BIT = 0x08;
 export const TRANSACTIONAL_BIT = 0x10;
 export const CONTROL_BIT = 0x20;
-/** @later compaction */
 export const DELETE_HORIZON_BIT = 0x40;
 
 /** Numbers behind the compression bits. */

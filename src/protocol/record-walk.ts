@@ -21,9 +21,10 @@ export class RecordWalk {
 
   /**
    * Walks records[start, end), which are all the records of the batch whose header is at `position` of `header`.
+   * @param keyed every record must have a key
    * @returns NONE, or INVALID_RECORD unless they are exactly as many as the header says, one behind the other, with rising offsets without gaps
    */
-  walk(header: Buffer, position: number, records: Uint8Array, start: number, end: number): ErrorCode {
+  walk(header: Buffer, position: number, records: Uint8Array, start: number, end: number, keyed = false): ErrorCode {
     const count = recordCount(header, position);
     const base = baseTimestamp(header, position);
     const { cursor } = this;
@@ -46,7 +47,7 @@ export class RecordWalk {
         if (timestamp > this.timestampMax) this.timestampMax = timestamp;
       }
       // Key and value.
-      if (!this.skipBytes(records, recordEnd, -1) || !this.skipBytes(records, recordEnd, -1)) return this.refuse(index);
+      if (!this.skipBytes(records, recordEnd, keyed ? 0 : -1) || !this.skipBytes(records, recordEnd, -1)) return this.refuse(index);
       const headers = readVarint(records, cursor, recordEnd);
       if (headers < 0) return this.refuse(index);
       for (let i = 0; i < headers; i++)

@@ -12,6 +12,7 @@ import { cutProducers } from '../log/producer-truncation.ts';
 import { planTruncation } from '../log/truncation.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Checkpointer } from './checkpointer.ts';
+import type { Compaction } from './compaction.ts';
 import type { ShardHost } from './host.ts';
 import { controlBytesMax } from './journal-writer.ts';
 import { ShardPartition, UNKNOWN_AGE } from './partition.ts';
@@ -23,6 +24,7 @@ import { unsecuredOf } from './segment-writer.ts';
 export interface ShardControlParts {
   readonly checkpointer: Checkpointer;
   readonly retention: Retention;
+  readonly compaction: Compaction;
   readonly producers: Producers;
 }
 
@@ -50,6 +52,7 @@ export class ShardControl {
       case 'begin':
         this.parts.checkpointer.begin(nowMs);
         this.parts.retention.begin(nowMs);
+        this.parts.compaction.begin(nowMs);
         this.parts.producers.begin(nowMs);
         return this.shard.reply({ kind: 'began' });
       case 'close':
@@ -64,6 +67,8 @@ export class ShardControl {
         return this.setLogStart(message.handle, message.offset);
       case 'settings':
         return this.changeSettings(message, nowMs);
+      case 'cleaned':
+        return this.parts.compaction.onCleaned(message, nowMs);
       case 'stop':
         this.stopping = true;
         return this.parts.checkpointer.end();
@@ -224,7 +229,7 @@ export class ShardControl {
     this.cuts = true;
     // The journal entry comes first, the files go after it is secured: a crash in between leaves files that no log names.
     for (const removed of plan.removed)
-      this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset));
+      this.doomed.push(segmentPath(this.shard.settings.dataFolder, state.topicId, state.partition, removed.baseOffset, removed.revision));
     if (plan.removed.length > 0) this.shard.segments.dropActive(partition);
     Object.assign(state, plan.state);
     this.parts.producers.replace(partition, this.parts.producers.fitToJournal(producers));

@@ -60,6 +60,10 @@ export class ShardPartition {
   named = false;
   /** It says so with an append too. */
   bound = false;
+  /** Revision of the pass of compaction under way; 0: none. */
+  cleaning = 0;
+  /** No pass begins before, ms. */
+  cleanAfterMs = -Infinity;
   /** The active segment's file was closed for being idle, with a durable name. */
   nameIsDurable = false;
   /** Its folder exists and the chain above it was handed to the next sync (segment-writer.ts). */

@@ -29,7 +29,7 @@ export class RecordChecks {
     let first = baseTimestamp(slab, position);
     let last = maxTimestamp(slab, position);
     if (compression(slab, position) === Compression.NONE) {
-      const malformed = this.walk.walk(slab, position, slab, position + BATCH_HEADER_BYTES, position + length);
+      const malformed = this.walk.walk(slab, position, slab, position + BATCH_HEADER_BYTES, position + length, config.compaction !== null);
       if (malformed !== ErrorCode.NONE) return malformed;
       first = this.walk.timestampMin;
       const largest = this.walk.timestampMax;

@@ -95,15 +95,26 @@ export class Retention {
    */
   moveLogStart(partition: ShardPartition, offset: number, firstSegment: number): number[] {
     const { state } = partition;
-    const { topicId, partition: number } = state;
     const writer = this.shard.journalWriter;
     const retired = raiseLogStart(state, offset, firstSegment);
     if (state.segments.length === 0) this.shard.segments.dropActive(partition);
     writer.record(partition, { type: EntryType.logStart, offset, firstSegment });
     this.shard.noteWritten(1);
-    const segments = retired.map(({ baseOffset }) => ({ topicId, partition: number, baseOffset }));
-    if (segments.length > 0) this.waiting.push({ sequence: writer.sequence + 1, segments });
+    this.releaseLater(partition, retired);
     return retired.map(({ baseOffset }) => baseOffset);
+  }
+
+  /** Segments left a log with what was just recorded: they are released once a checkpoint contains that. */
+  releaseLater({ state }: ShardPartition, left: readonly SegmentState[]): void {
+    if (left.length === 0) return;
+    const { topicId, partition } = state;
+    const segments = left.map(({ baseOffset, revision }) => ({
+      topicId,
+      partition,
+      baseOffset,
+      ...(revision === undefined ? {} : { revision }),
+    }));
+    this.waiting.push({ sequence: this.shard.journalWriter.sequence + 1, segments });
   }
 
   /** A checkpoint of every group up to `sequence` is durable: nothing durable names the segments that left before it any more. */
@@ -143,7 +154,8 @@ export class Retention {
 
   private check(partition: ShardPartition, nowMs: number, forAge: boolean): void {
     const { state, config, handle } = partition;
-    if (state.segments.length === 0) return;
+    // While it is compacted its segments stay where they are; asked for again then.
+    if (state.segments.length === 0 || partition.cleaning !== 0) return;
     const ageNowMs = !forAge || nowMs < this.ageHeldUntilMs ? -Infinity : nowMs;
     const start = expiredPart(state, config, ageNowMs, (segment) => this.modifiedMs(partition, segment));
     if (start === null) return;
@@ -157,7 +169,7 @@ export class Retention {
   private modifiedMs(partition: ShardPartition, segment: SegmentState): number {
     const { topicId, partition: number } = partition.state;
     try {
-      return this.disk.modifiedMs(segmentPath(this.shard.settings.dataFolder, topicId, number, segment.baseOffset));
+      return this.disk.modifiedMs(segmentPath(this.shard.settings.dataFolder, topicId, number, segment.baseOffset, segment.revision));
     } catch (error) {
       if (error instanceof DiskError) return Infinity;
       throw error;

@@ -35,7 +35,9 @@ export class SegmentAge {
 
   private limitMs(partition: ShardPartition): number {
     const { config, state } = partition;
-    const { segmentMs, segmentJitterMs } = config;
+    const { segmentJitterMs } = config;
+    // Only what is in an older segment is compacted.
+    const segmentMs = Math.min(config.segmentMs, config.compaction?.lagMsMax ?? Infinity);
     if (segmentMs === Infinity || segmentJitterMs === 0) return segmentMs;
     // Not random, but different for each segment: partitions that began together do not roll together.
     let seed = Math.imul(state.partition + 1, 0x9e3779b9) ^ (partition.activeSegment()?.baseOffset ?? 0);

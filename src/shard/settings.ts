@@ -29,6 +29,8 @@ export interface ShardSettings {
   readonly openSegmentsMax: number;
   /** Partitions are looked through for records to delete this often. */
   readonly retentionCheckIntervalMs: number;
+  /** Partitions are looked through for what to compact this often, while there is nothing. */
+  readonly cleanerBackoffMs: number;
   /** A producer that appended nothing to a partition for this long is forgotten there … */
   readonly producerExpirationMs: number;
   /** … at checks that come this often. */

@@ -38,6 +38,7 @@ import type { RingConsumer, RingProducer } from '../ring/ring.ts';
 import { Submission, SubmissionFlag, SubmissionKind } from '../ring/submission.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { writeCompletion } from './completion-slot.ts';
+import { Compaction } from './compaction.ts';
 import { ShardControl } from './control.ts';
 import { Group, NEVER_STAGED } from './group.ts';
 import type { ShardHost } from './host.ts';
@@ -85,6 +86,7 @@ export class Shard implements ShardHost {
   readonly journalWriter: JournalWriter;
   readonly checkpointer: Checkpointer;
   readonly retention: Retention;
+  readonly compaction: Compaction;
   readonly producers: Producers;
   readonly pool: SegmentPool;
   readonly metrics: ShardMetrics;
@@ -119,15 +121,12 @@ export class Shard implements ShardHost {
     this.segments = new SegmentWriter(ports.disk, settings.dataFolder, this.pool);
     this.age = new SegmentAge(ports.disk, this.segments);
     this.retention = new Retention(this, ports.disk);
+    this.compaction = new Compaction(this, this.retention, ports.disk);
     this.producers = new Producers(this);
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
-    this.control = new ShardControl(
-      this,
-      { checkpointer: this.checkpointer, retention: this.retention, producers: this.producers },
-      ports.disk,
-    );
+    this.control = new ShardControl(this, this, ports.disk);
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
     this.checkpointer.prepareFirst(0);
@@ -157,6 +156,7 @@ export class Shard implements ShardHost {
       this.refusal = null;
     } else {
       if (this.retention.poll(nowMs)) outcome = Worked.something;
+      this.compaction.poll(nowMs);
       this.producers.poll(nowMs);
       if (this.gather(nowMs)) {
         this.commit(nowMs);

@@ -1,9 +1,8 @@
 /** What becomes of the files of a simulated broker that nobody needs any more, and the readers for whom that has to wait. */
 import { DiskError } from '../../src/log/disk.ts';
 import { segmentPath } from '../../src/log/layout.ts';
-import { retireLeftovers, retireSegments, retireTopic, type PoolLimits } from '../../src/log/retire.ts';
+import { retireLeftovers, retireSegments, retireTopic, type KeptSegments, type PoolLimits } from '../../src/log/retire.ts';
 import type { Prng } from '../../src/lib/prng.ts';
-import type { Leftovers } from '../../src/main/retired-segments.ts';
 import type { FakeDisk } from './fake-disk.ts';
 import { DATA, expectRecord, type SimRecord, type SimTopic } from './history.ts';
 
@@ -39,7 +38,7 @@ export class SimFiles {
   /** What truncations took from logs. */
   readonly cut = new WeakSet<SimRecord>();
   /** What the life before left behind. */
-  leftovers: Leftovers[] = [];
+  leftovers: KeptSegments[] = [];
   private readonly sim: Host;
   private readonly options: FileKnobs;
   private readers: SlowReader[] = [];

@@ -55,6 +55,9 @@ export class SimMessages {
         if (message.capacity > 0) this.sim.recycled++;
         this.sim.byHandle(message.handle)?.view.onRolled(message.baseOffset, message.capacity, message.previousEndPosition);
         return;
+      case 'clean':
+      case 'replaced':
+        throw new Error(`nothing is compacted here: ${message.kind}`);
       case 'released':
         this.sim.files.onReleased(message.segments);
         return;

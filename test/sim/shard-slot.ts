@@ -53,6 +53,7 @@ function settingsOf(kind: 'sync' | 'buffered', knobs: ShardKnobs): ShardSettings
     reserveBytes: 256 << 10,
     openSegmentsMax: (knobs.seed & 8) === 0 ? 100 : 1,
     retentionCheckIntervalMs: 300,
+    cleanerBackoffMs: 1000,
     producerExpirationMs: 86_400_000,
     producerCheckIntervalMs: 600_000,
     partitionProducersMax: 50,
@@ -70,6 +71,7 @@ export function configOf(topic: SimTopic): PartitionConfig {
     timestampType: topic.appendTime ? 'LogAppendTime' : 'CreateTime',
     timestampBeforeMsMax: Infinity,
     timestampAfterMsMax: Infinity,
+    compaction: null,
     ...topic.retention,
   };
 }

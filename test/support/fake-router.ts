@@ -35,6 +35,7 @@ export class FakeTopic implements ProduceTopic {
   readonly config = {
     maxMessageBytes: 1024 * 1024 * 64,
     recordValidation: 'uncompressed' as 'uncompressed' | 'full',
+    cleanupCompact: false,
     messageTimestampType: 'CreateTime' as const,
     messageTimestampBeforeMsMax: Infinity,
     messageTimestampAfterMsMax: Infinity,

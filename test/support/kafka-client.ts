@@ -63,6 +63,7 @@ export interface FetchAnswer {
 /** A record as a consumer sees it. */
 export interface SeenRecord {
   readonly offset: number;
+  readonly key: string | null;
   readonly value: string;
   readonly timestamp: number;
 }
@@ -315,6 +316,7 @@ export function batchesOf(bytes: Buffer): Buffer[] {
 export function recordsOf(batch: Buffer): SeenRecord[] {
   return [...readRecords(batch)].map((record) => ({
     offset: Number(record.offset),
+    key: record.key?.toString() ?? null,
     value: (record.value ?? Buffer.alloc(0)).toString(),
     timestamp: Number(record.timestamp),
   }));

@@ -77,6 +77,9 @@ export class FakeShard {
         state.moveNumber = message.moveNumber;
         return { kind: 'movedOut', handle: message.handle, state, error: null };
       }
+      case 'cleaned':
+        // Its answer is the test's.
+        return null;
       case 'setLogStart': {
         const { handle, offset } = message;
         const partition = this.open.get(handle);
@@ -154,6 +157,7 @@ export class LifecycleBench {
       reader: bench.reads.reader,
       indexes: bench.reads.indexes,
       jobs,
+      cleaners: jobs,
       getLink: (shardClass) => bench.shards[shardClass] as unknown as ShardLink,
       onProblem: (text) => bench.problems.push(text),
       onDeleted: (name) => void bench.deleted.push(name),

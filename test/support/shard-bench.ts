@@ -33,6 +33,7 @@ const CONFIG: PartitionConfig = {
   timestampType: 'CreateTime',
   timestampBeforeMsMax: Infinity,
   timestampAfterMsMax: Infinity,
+  compaction: null,
 };
 
 /** See the file header. */
@@ -86,6 +87,7 @@ export class ShardBench {
         reserveBytes: 1024,
         openSegmentsMax: 1000,
         retentionCheckIntervalMs: 1000,
+        cleanerBackoffMs: 86_400_000,
         producerExpirationMs: 86_400_000,
         producerCheckIntervalMs: 600_000,
         partitionProducersMax: 50,

@@ -196,7 +196,7 @@ describe('altering the settings of a topic', () => {
     expect(await alter('segment.bytes', 'set', 'x')).toMatchObject({ ok: false, error: 'INVALID_CONFIG' });
     expect(await alter('segment.bytes', 'set', null)).toMatchObject({ ok: false, error: 'INVALID_CONFIG' });
     expect(await alter('segment.bytes', 'append', '1')).toEqual(refusal('INVALID_CONFIG', /is for lists/));
-    expect(await alter('cleanup.policy', 'append', 'compact')).toEqual(refusal('INVALID_CONFIG', /compaction is not there yet/));
+    expect(await alter('cleanup.policy', 'append', 'shrink')).toEqual(refusal('INVALID_CONFIG', /of compact, delete/));
     expect(await alter('no.such', 'set', '1')).toEqual(refusal('INVALID_CONFIG', /Unknown topic setting/));
     expect(await alter('ringlog.durability', 'set', 'memory')).toEqual(refusal('INVALID_CONFIG', /set one of them/));
     const twice = { name: 'segment.bytes', operation: 'set', value: '2097152' } as const;
@@ -230,6 +230,8 @@ describe('altering the settings of a topic', () => {
     await catalog.createTopic(newTopic('t'));
     const append = await catalog.alterTopicConfigs('t', [{ name: 'cleanup.policy', operation: 'append', value: 'delete' }]);
     expect(append).toMatchObject({ ok: true, value: { configs: { 'cleanup.policy': 'delete' } } });
+    const both = await catalog.alterTopicConfigs('t', [{ name: 'cleanup.policy', operation: 'append', value: 'compact' }]);
+    expect(both).toMatchObject({ ok: true, value: { configs: { 'cleanup.policy': 'delete,compact' } } });
   });
 });
 

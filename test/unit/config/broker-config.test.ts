@@ -170,8 +170,8 @@ describe('broker settings', () => {
       '--set ringlog.durability: Invalid value "disk" for ringlog.durability: it must be one of memory, page-cache, fsync.',
     ],
     [
-      'log.cleanup.policy=compact',
-      '--set log.cleanup.policy: log.cleanup.policy=compact is refused: compaction is not there yet. Leave it at delete.',
+      'unclean.leader.election.enable=true',
+      '--set unclean.leader.election.enable: unclean.leader.election.enable=true is refused: there is no leader election with a single broker. Leave it at false.',
     ],
     [
       'listeners=SSL://h:1',

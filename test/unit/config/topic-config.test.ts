@@ -70,7 +70,6 @@ describe('topic settings', () => {
     ['flush.messages', '0', /from 1 to 9223372036854775807/],
     ['flush.ms', '-1', /from 0 to 9223372036854775807/],
     ['message.timestamp.after.max.ms', '-1', /from 0 to 9223372036854775807/],
-    ['cleanup.policy', 'compact', /compaction is not there yet/],
     ['cleanup.policy', 'delete,delete', /without empty or repeated items/],
     ['cleanup.policy', '', /comma-separated list of compact, delete/],
     ['retention.ms', '-2', /from -1 to 9223372036854775807/],
@@ -92,6 +91,10 @@ describe('topic settings', () => {
     ['segment.ms', '1'],
     ['segment.jitter.ms', '5'],
     ['cleanup.policy', 'delete'],
+    ['cleanup.policy', 'compact'],
+    ['cleanup.policy', 'compact,delete'],
+    ['min.cleanable.dirty.ratio', '0.01'],
+    ['max.compaction.lag.ms', '1000'],
     ['preallocate', 'TRUE'],
     ['flush.messages', '1'],
     ['flush.messages', '9223372036854775807'],
@@ -144,9 +147,21 @@ describe('describing settings', () => {
     expect(durability({ 'flush.messages': '1' })).toBe('fsync');
   });
 
+  it('refuse a shortest lag of compaction that is longer than the longest', () => {
+    const lags = (min: string, max: string): string | undefined =>
+      validateTopicConfigs({ 'min.compaction.lag.ms': min, 'max.compaction.lag.ms': max });
+    expect(lags('2000', '1000')).toMatch(/min.compaction.lag.ms .2000. must be at most max.compaction.lag.ms .1000./);
+    expect(lags('1000', '1000')).toBeUndefined();
+  });
+
+  it('open every compressed batch of a compacted topic: each record must have a key', () => {
+    expect(resolveTopicConfig({ 'cleanup.policy': 'compact' }, broker).recordValidation).toBe('full');
+    expect(resolveTopicConfig({}, broker).recordValidation).toBe('uncompressed');
+  });
+
   it('says which settings have no effect yet', () => {
     const docs = new Map(describeTopicConfigs({}, broker).map(({ name, doc }) => [name, doc]));
-    expect(docs.get('cleanup.policy')).toMatch(/Not there yet/);
+    expect(docs.get('compression.type')).toMatch(/Not there yet/);
     expect(docs.get('segment.index.bytes')).toMatch(/Without effect/);
     expect(docs.get('segment.bytes')).not.toMatch(/\(/);
   });

@@ -216,6 +216,7 @@ describe('validating a produced batch', () => {
       timestampMin,
       timestampMax,
       isTimed: true,
+      keyed: false,
       namedMax: 2,
     } as const;
     return openBatch(job, bytesMax);

@@ -221,10 +221,10 @@ describe('segments that left their logs', () => {
       [name(30, 'log')]: 100,
       'somebody.txt': 5,
     });
-    retireLeftovers(disk, DATA, { topicId: TOPIC, partition: 0, firstOffset: 20 }, LIMITS, () => {});
+    retireLeftovers(disk, DATA, { topicId: TOPIC, partition: 0, firstOffset: 20, cleanedEnd: 0, names: [] }, LIMITS, () => {});
     expect(disk.list(folder)).toEqual([name(20, 'index'), name(20, 'log'), name(30, 'log'), 'somebody.txt']);
     expect(pooledBytes(disk, DATA)).toBe(4000);
-    retireLeftovers(disk, DATA, { topicId: 'unknown', partition: 0, firstOffset: 20 }, LIMITS, () => {});
+    retireLeftovers(disk, DATA, { topicId: 'unknown', partition: 0, firstOffset: 20, cleanedEnd: 0, names: [] }, LIMITS, () => {});
   });
 });
 

@@ -119,7 +119,7 @@ test('what an earlier life left behind is looked for where a log start has moved
   begin();
   expect(RetiredSegments.leftoversOf(log.state)).toBeUndefined();
   const moved = { ...log.state, logStartOffset: 3, segments: log.state.segments.slice(1) };
-  expect(RetiredSegments.leftoversOf(moved)).toEqual({ topicId: log.state.topicId, partition: 0, firstOffset: 2 });
+  expect(RetiredSegments.leftoversOf(moved)).toMatchObject({ topicId: log.state.topicId, partition: 0, firstOffset: 2 });
   expect(RetiredSegments.leftoversOf({ ...moved, logStartOffset: 6, segments: [] })).toMatchObject({ firstOffset: 6 });
   retired.giveAwayLeftovers([RetiredSegments.leftoversOf(moved)!]);
   await settle();

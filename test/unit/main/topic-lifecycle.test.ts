@@ -597,3 +597,56 @@ describe('metadata', () => {
     });
   });
 });
+
+describe('a pass of compaction', () => {
+  const planOf = (topicId: string) => ({
+    topicId,
+    partition: 0,
+    segments: [],
+    damaged: [],
+    dirtyFrom: 0,
+    revision: 7,
+    segmentBytes: 1 << 20,
+    nowMs: 0,
+    deleteRetentionMs: 0,
+  });
+
+  async function begin(): Promise<{ handle: number; plan: ReturnType<typeof planOf> }> {
+    bench = await LifecycleBench.create();
+    await bench.lifecycle.createTopic({ name: 't', partitions: 1, replicationFactor: 1, configs: { 'cleanup.policy': 'compact' } });
+    const topic = bench.router.topicByName('t')!;
+    return { handle: topic.partitions[0]!.handle, plan: planOf(topic.id) };
+  }
+  const cleaned = () => bench.shards.sync.received.filter(({ kind }) => kind === 'cleaned');
+
+  test('begins once what an earlier life left behind is gone, and its outcome goes to the shard', async () => {
+    const { handle, plan } = await begin();
+    bench.lifecycle.onControl({ kind: 'clean', handle, plan });
+    await settle();
+    expect(bench.jobsRun).toEqual([]);
+    bench.lifecycle.finishDeletions();
+    await settle();
+    expect(bench.jobsRun).toMatchObject([{ kind: 'clean', keyBytesMax: 128 << 20 }]);
+    expect(cleaned()).toEqual([{ kind: 'cleaned', handle, plan, outcome: { cleanedEnd: 0, segments: [] } }]);
+  });
+
+  test('that fails is told to the shard, which would wait for ever', async () => {
+    const { handle, plan } = await begin();
+    bench.lifecycle.finishDeletions();
+    bench.jobFailure = new Error('no room');
+    bench.lifecycle.onControl({ kind: 'clean', handle, plan });
+    await settle();
+    expect(cleaned()).toEqual([{ kind: 'cleaned', handle, plan, outcome: null }]);
+    expect(bench.problems).toHaveLength(1);
+  });
+
+  test('that was in vain leaves no file', async () => {
+    const { handle, plan } = await begin();
+    const discarded = [{ baseOffset: 5, endOffset: 9, endPosition: 100, maxTimestamp: 1, capacity: 0, revision: 7 }];
+    const rest = { handle, topicId: plan.topicId, partition: 0, segments: [], replaced: [], discarded };
+    bench.lifecycle.onControl({ kind: 'replaced', ...rest, error: 'not known' });
+    bench.lifecycle.onControl({ kind: 'replaced', ...rest, error: null });
+    await settle();
+    expect(bench.jobsRun).toMatchObject([{ kind: 'removeFiles', paths: [expect.stringMatching(/0{19}5\.7\.log$/) as string] }]);
+  });
+});
