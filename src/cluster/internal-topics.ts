@@ -31,6 +31,7 @@ export function offsetsTopic(broker: BrokerConfig): NewTopic {
     partitions: broker.offsetsTopicPartitions,
     replicationFactor: 1,
     configs: {
+      'cleanup.policy': 'compact',
       'compression.type': 'producer',
       'max.message.bytes': String(Math.max(BATCH_BYTES, broker.values.get('message.max.bytes')?.value as number)),
       'ringlog.durability': broker.offsetsTopicDurability,
