@@ -27,7 +27,7 @@ const codeOf = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(
 
 describe('docs/OPERATIONS.md', () => {
   it.each(rowsBehind('Limits'))('has the limit of %s as it is: %s, %s', (_, setting, value) => {
-    const [name = ''] = codeOf(setting as string);
+    const [name = ''] = codeOf(setting);
     expect([`\`${BROKER_CONFIG_BY_NAME.get(name)?.default}\``, name]).toEqual([value, name]);
   });
 
