@@ -35,6 +35,10 @@ describe('a broker inside a program', () => {
     expectNothingLeft(before, after);
   });
 
+  it('leaves no memory: once stopped, nothing in the process holds on to it', async () => {
+    expect(await scene('memory')).toEqual({ kept: 0 });
+  });
+
   it('is one of several, each with its own folder and port, which go with it', async () => {
     expect(await scene('several')).toEqual({ folders: 3, addresses: 3, refused: true, left: [] });
   });
