@@ -29,6 +29,7 @@ import { NodeDisk } from './log/node-disk.ts';
 import type { TopicStatus } from './log/recovery-note.ts';
 import { DynamicConfig } from './main/dynamic-config.ts';
 import { GroupCoordinator } from './main/group-coordinator.ts';
+import { GroupLags } from './main/group-lags.ts';
 import { groupSettingsOf, handleGroups } from './main/group-side.ts';
 import { fetchHandler } from './main/handlers/01-fetch.ts';
 import { listOffsetsHandler } from './main/handlers/02-list-offsets.ts';
@@ -55,6 +56,7 @@ import { HttpHost } from './main/http-host.ts';
 import { KeeperPool, startCleanerPiscina, startPiscina } from './main/keeper-pool.ts';
 import { MetricsPublisher } from './main/metrics-publisher.ts';
 import { ReadSide } from './main/read-side.ts';
+import { RecordAges } from './main/record-ages.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
 import { ShardSupervisor, type CrashPoint } from './main/shard-supervisor.ts';
@@ -241,8 +243,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
     const connections = { connectionsMax: connectionsAllowed(config, logger) };
     this.ingress = new Ingress({ ...config, ...connections }, router, logger, this.opener, () => this.reads.waiting.flush());
     this.http = parts.http;
+    const groupLags = new GroupLags({
+      groups: () => this.groups.watched(),
+      router,
+      ages: new RecordAges(this.reads.locator, this.reads.reader),
+      rowsMax: config.metricsPartitionsMax,
+      date: () => Date.now(),
+      tell: (message) => parts.http.tell(message),
+    });
     this.metrics = new MetricsPublisher({
       ...{ http: parts.http, ingress: this.ingress, reads: this.reads, jobs: this.jobs, router },
+      groups: groupLags,
       partitionsMax: config.metricsPartitionsMax,
     });
     this.supervisor = new ShardSupervisor({

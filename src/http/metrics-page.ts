@@ -4,6 +4,7 @@ import { cellsOf, rowCellsOf } from '../telemetry/metric-cells.ts';
 import {
   GROUP_METRICS,
   MAIN_METRICS,
+  MEMBER_METRICS,
   PARTITION_METRICS,
   PROCESS_METRICS,
   REQUEST_METRICS,
@@ -11,6 +12,7 @@ import {
   SHARD_METRICS,
   type MetricDefinition,
 } from '../telemetry/metric-table.ts';
+import type { SeriesMessage } from './messages.ts';
 import type { PageSource } from './source.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -50,6 +52,7 @@ export async function metricsPage({ source, main, apiNames, process }: MetricsFa
   }
   addSeries(page, source, 'partitions', PARTITION_METRICS, ['topic', 'partition']);
   addSeries(page, source, 'groups', GROUP_METRICS, ['group', 'topic', 'partition']);
+  addSeries(page, source, 'members', MEMBER_METRICS, ['group']);
   return AggregatorRegistry.aggregate([page.metrics]).metrics();
 }
 
@@ -65,7 +68,7 @@ function addRequests(page: Page, cells: Float64Array, apiNames: Readonly<Record<
 function addSeries(
   page: Page,
   source: PageSource,
-  table: 'partitions' | 'groups',
+  table: SeriesMessage['table'],
   list: readonly MetricDefinition[],
   names: readonly string[],
 ): void {

@@ -188,6 +188,54 @@ export const MAIN_METRICS = [
     kafka: 'kafka.server:type=ReplicaManager,name=OfflineReplicaCount',
   },
   {
+    key: 'groups',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroups',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Consumer groups, those without members included.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroups',
+  },
+  {
+    key: 'groupsEmpty',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupsempty',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups without members: only their committed offsets are kept.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsEmpty',
+  },
+  {
+    key: 'groupsPreparing',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups that wait for their members to join.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsPreparingRebalance',
+  },
+  {
+    key: 'groupsCompleting',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups that wait for the assignment of their leader.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsCompletingRebalance',
+  },
+  {
+    key: 'groupsStable',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupsstable',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups whose members all have their assignment.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsStable',
+  },
+  {
+    key: 'groupOffsets',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numoffsets',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Committed offsets, of all groups and partitions.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumOffsets',
+  },
+  {
     key: 'jobsPending',
     name: 'ringlog_jobs_pending',
     type: 'gauge',
@@ -455,21 +503,37 @@ export const PARTITION_METRICS = [
   },
 ] as const satisfies readonly MetricDefinition[];
 
-/** Of consumer groups, as far as somebody tells of any; labels `group`, `topic` and `partition`. Named as the Kafka exporters that people have name them. */
+/**
+ * Of partitions that consumer groups have committed offsets of, as many as ringlog.metrics.partitions.max says; labels `group`, `topic` and `partition`. Named as the
+ * Kafka exporters that people have name them.
+ */
 export const GROUP_METRICS = [
   {
     key: 'lag',
     name: 'kafka_consumergroup_lag',
     type: 'gauge',
     unit: 'records',
-    help: 'Records between the committed offset of a group and the watermark.',
+    help: 'Offsets between the committed offset of a group and the watermark. In compacted topics fewer records than that may be left.',
   },
   {
     key: 'lagSeconds',
     name: 'kafka_consumergroup_lag_seconds',
     type: 'gauge',
     unit: 'seconds',
-    help: 'Age of the oldest record that the group has not committed; 0 without any.',
+    help:
+      'Age, by its timestamp, of the first record that the group has not committed; 0 without any, NaN if its producer gave no time. Records of a batch count as old ' +
+      'as the first of it. After a commit the record is looked up in the background; until then, mostly a second, this is the least that it can be.',
+  },
+] as const satisfies readonly MetricDefinition[];
+
+/** Of consumer groups, as many as ringlog.metrics.partitions.max says; label `group`. */
+export const MEMBER_METRICS = [
+  {
+    key: 'members',
+    name: 'kafka_consumergroup_members',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Members of a group.',
   },
 ] as const satisfies readonly MetricDefinition[];
 
@@ -522,7 +586,7 @@ export const PROCESS_METRICS = [
     name: 'ringlog_metrics_series_left_out',
     type: 'gauge',
     unit: 'count',
-    help: 'Partitions (or partitions of groups) without series of their own, because there are more than ringlog.metrics.partitions.max.',
+    help: 'Partitions, partitions of groups and groups without series of their own, because there are more than ringlog.metrics.partitions.max.',
   },
 ] as const satisfies readonly MetricDefinition[];
 
@@ -535,4 +599,5 @@ export const METRIC_LISTS: readonly { readonly labels: readonly string[]; readon
   { labels: ['shard'], metrics: RING_METRICS },
   { labels: ['topic', 'partition'], metrics: PARTITION_METRICS },
   { labels: ['group', 'topic', 'partition'], metrics: GROUP_METRICS },
+  { labels: ['group'], metrics: MEMBER_METRICS },
 ];
