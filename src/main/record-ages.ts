@@ -2,11 +2,22 @@
  * Finds out in the background when records were made, a few at a time, for those who only want to know how old they are. Reads as a fetch does (index, batch headers,
  * page cache), one record after the other, and so slowly that no client notices. Main only.
  */
-import { BATCH_HEADER_BYTES, baseTimestamp, isLogAppendTime, maxTimestamp } from '../protocol/record-batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  baseOffset,
+  baseTimestamp,
+  isLogAppendTime,
+  lastOffsetDelta,
+  maxTimestamp,
+  recordCount,
+} from '../protocol/record-batch.ts';
 import type { Locator, Place } from './locator.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import type { SegmentView } from './segment-view.ts';
+
+/** Batches in a row that compaction has left empty, beyond which no record is looked for. */
+const EMPTY_BATCHES_MAX = 16;
 
 /** Who wants to know the age of a record. */
 export interface AgeSeeker {
@@ -66,27 +77,37 @@ export class RecordAges {
   }
 
   private look(seeker: AgeSeeker, offset: number): void {
-    const { locator } = this;
-    const { view } = seeker;
-    const done = (timestamp: number | null): void => {
+    this.find(seeker.view, offset, EMPTY_BATCHES_MAX, (timestamp) => {
       this.isLooking = false;
       seeker.onTimestamp(offset, timestamp);
       // Not at once: a look that found everything in memory would be followed by the next in the same turn.
       setImmediate(() => this.next());
-    };
-    if (locator.tryLocate(view, offset)) return this.read(view, locator.segment as SegmentView, locator.position, done);
+    });
+  }
+
+  private find(view: PartitionView, offset: number, emptyMax: number, done: (timestamp: number | null) => void): void {
+    const { locator } = this;
+    if (locator.tryLocate(view, offset)) return this.read(view, locator.segment as SegmentView, locator.position, emptyMax, done);
     locator.locate(view, offset, ({ outcome, segment, position }: Place) => {
-      if (outcome === 'found' && segment !== null) this.read(view, segment, position, done);
+      if (outcome === 'found' && segment !== null) this.read(view, segment, position, emptyMax, done);
       else done(null);
     });
   }
 
-  private read(view: PartitionView, segment: SegmentView, position: number, done: (timestamp: number | null) => void): void {
+  private read(
+    view: PartitionView,
+    segment: SegmentView,
+    position: number,
+    emptyMax: number,
+    done: (timestamp: number | null) => void,
+  ): void {
     if (segment.retired) return done(null);
     const { header } = this;
     this.reader.read(view, segment, header, 0, BATCH_HEADER_BYTES, position, (error, bytesRead) => {
-      if (error !== null || bytesRead < BATCH_HEADER_BYTES) done(null);
-      else done(isLogAppendTime(header, 0) ? maxTimestamp(header, 0) : baseTimestamp(header, 0));
+      if (error !== null || bytesRead < BATCH_HEADER_BYTES) return done(null);
+      if (recordCount(header, 0) > 0) return done(isLogAppendTime(header, 0) ? maxTimestamp(header, 0) : baseTimestamp(header, 0));
+      if (emptyMax === 0) done(null);
+      else this.find(view, baseOffset(header, 0) + lastOffsetDelta(header, 0) + 1, emptyMax - 1, done);
     });
   }
 }

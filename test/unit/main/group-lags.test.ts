@@ -5,6 +5,7 @@ import type { WatchedGroup } from '../../../src/coordinator/group-partition.mach
 import type { SeriesMessage } from '../../../src/http/messages.ts';
 import { GroupLags } from '../../../src/main/group-lags.ts';
 import { RecordAges } from '../../../src/main/record-ages.ts';
+import { buildBatch } from '../../../src/protocol/record.ts';
 import { settle, ReadBench } from '../../support/read-bench.ts';
 
 const DATE_0 = 1_700_000_000_000;
@@ -77,6 +78,7 @@ class Bench {
 let bench: Bench;
 afterEach(() => bench.reads.close());
 
+const none = { baseTimestamp: -1n, maxTimestamp: -1n };
 const at = (seconds: number): { baseTimestamp: bigint; maxTimestamp: bigint } => ({
   baseTimestamp: BigInt(DATE_0 + seconds * 1000),
   maxTimestamp: BigInt(DATE_0 + seconds * 1000),
@@ -151,7 +153,7 @@ describe('lag of a group', () => {
   it('in seconds is none where records have no time, and never negative where their time is to come', async () => {
     bench = new Bench();
     const [timeless, early] = [bench.reads.addTopic('timeless')[0]!, bench.reads.addTopic('early')[0]!];
-    timeless.append(1, 10, { baseTimestamp: -1n, maxTimestamp: -1n });
+    timeless.append(1, 10, none);
     early.append(1, 10, at(500));
     const one = group('g');
     commit(one, 'timeless', 0, 0);
@@ -160,6 +162,22 @@ describe('lag of a group', () => {
     await bench.round();
     await bench.round();
     expect(bench.seen).toEqual({ 'g timeless 0': [1, NaN], 'g early 0': [1, 0] });
+  });
+
+  it('in seconds is of the next record that compaction has left', async () => {
+    bench = new Bench();
+    const [log] = bench.reads.addTopic('t');
+    log!.append(1, 10, at(0));
+    for (let n = 0; n < 3; n++)
+      log!.appendBatch(buildBatch({ records: [], baseOffset: 1 + 10 * n, lastOffsetDelta: 9, partitionLeaderEpoch: 3, ...none }));
+    log!.append(1, 10, at(40));
+    const one = group('g');
+    commit(one, 't', 0, 5);
+    bench.groups.push(one);
+    bench.date = DATE_0 + 100_000;
+    await bench.round();
+    await bench.round();
+    expect(bench.seen).toEqual({ 'g t 0': [27, 60] });
   });
 
   it('is looked up once for each commit, and not at all while nothing moves', async () => {
