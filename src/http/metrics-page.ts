@@ -1,16 +1,15 @@
 /** `GET /metrics`: reads the cells that others count in and gives them to the Prometheus client to write. Costs nothing but this thread's time. */
 import { AggregatorRegistry } from 'prom-client';
 import { cellsOf, rowCellsOf } from '../telemetry/metric-cells.ts';
+import { GROUP_METRICS, MEMBER_METRICS } from '../telemetry/group-metrics.ts';
+import type { MetricDefinition } from '../telemetry/metric-definition.ts';
 import {
-  GROUP_METRICS,
   MAIN_METRICS,
-  MEMBER_METRICS,
   PARTITION_METRICS,
   PROCESS_METRICS,
   REQUEST_METRICS,
   RING_METRICS,
   SHARD_METRICS,
-  type MetricDefinition,
 } from '../telemetry/metric-table.ts';
 import type { SeriesMessage } from './messages.ts';
 import type { PageSource } from './source.ts';

@@ -8,7 +8,7 @@
 import type { GroupState } from '../coordinator/classic-group.ts';
 import type { WatchedGroup } from '../coordinator/group-partition.machine.ts';
 import type { SeriesMessage } from '../http/messages.ts';
-import { GROUP_METRICS, MEMBER_METRICS } from '../telemetry/metric-table.ts';
+import { GROUP_METRICS, MEMBER_METRICS } from '../telemetry/group-metrics.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { AgeSeeker, RecordAges } from './record-ages.ts';
 import type { Router } from './router.ts';

@@ -4,7 +4,7 @@
  */
 import type { SeriesMessage } from '../http/messages.ts';
 import { MetricCells } from '../telemetry/metric-cells.ts';
-import type { MetricDefinition } from '../telemetry/metric-table.ts';
+import type { MetricDefinition } from '../telemetry/metric-definition.ts';
 
 /** How things of a kind are shown. */
 export interface SeriesKind<Thing extends object> {

@@ -5,25 +5,8 @@
  * Names: where Kafka has the metric, its JMX name in the form that the Prometheus JMX exporter's Kafka rules give it (`kafka_server_…`, lower case, `_total`
  * for what JMX counts per second); Node's and the process's as Prometheus' own Node client has them; everything else begins with `ringlog_`.
  */
-
-/** What a number counts. */
-export type MetricUnit = 'bytes' | 'ms' | 'seconds' | 'records' | 'batches' | 'count' | 'offset' | 'flag';
-
-/** One line of the table. */
-export interface MetricDefinition {
-  /** In code. */
-  readonly key: string;
-  /** On the page. */
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly unit: MetricUnit;
-  /** One sentence. */
-  readonly help: string;
-  /** The JMX name of Kafka's metric that this one is. */
-  readonly kafka?: string;
-  /** Upper ends of a histogram's buckets, ascending. */
-  readonly bounds?: readonly number[];
-}
+import { GROUP_METRICS, MEMBER_METRICS } from './group-metrics.ts';
+import type { MetricDefinition } from './metric-definition.ts';
 
 /** Milliseconds. A loopback answer takes a tenth, a long poll half a second. */
 const LATENCY_BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000];
@@ -500,40 +483,6 @@ export const PARTITION_METRICS = [
     unit: 'bytes',
     help: 'Bytes of all segments.',
     kafka: 'kafka.log:type=Log,name=Size',
-  },
-] as const satisfies readonly MetricDefinition[];
-
-/**
- * Of partitions that consumer groups have committed offsets of, as many as ringlog.metrics.partitions.max says; labels `group`, `topic` and `partition`. Named as the
- * Kafka exporters that people have name them.
- */
-export const GROUP_METRICS = [
-  {
-    key: 'lag',
-    name: 'kafka_consumergroup_lag',
-    type: 'gauge',
-    unit: 'records',
-    help: 'Offsets between the committed offset of a group and the watermark. In compacted topics fewer records than that may be left.',
-  },
-  {
-    key: 'lagSeconds',
-    name: 'kafka_consumergroup_lag_seconds',
-    type: 'gauge',
-    unit: 'seconds',
-    help:
-      'Age, by its timestamp, of the first record that the group has not committed; 0 without any, NaN if its producer gave no time. Records of a batch count as old ' +
-      'as the first of it. After a commit the record is looked up in the background; until then, mostly a second, this is the least that it can be.',
-  },
-] as const satisfies readonly MetricDefinition[];
-
-/** Of consumer groups, as many as ringlog.metrics.partitions.max says; label `group`. */
-export const MEMBER_METRICS = [
-  {
-    key: 'members',
-    name: 'kafka_consumergroup_members',
-    type: 'gauge',
-    unit: 'count',
-    help: 'Members of a group.',
   },
 ] as const satisfies readonly MetricDefinition[];
 

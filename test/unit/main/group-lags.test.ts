@@ -185,11 +185,12 @@ describe('lag of a group', () => {
     const [log] = bench.reads.addTopic('t');
     for (let n = 0; n < 50; n++) log!.append(1, 100, at(n));
     const looks: number[] = [];
-    const { read } = bench.reads.side.reader;
-    bench.reads.side.reader.read = function (...args) {
+    const { reader } = bench.reads.side;
+    const read = reader.read.bind(reader);
+    reader.read = (...args) => {
       // Headers of batches; the scan that finds them reads more.
       if (args[4] === 61) looks.push(args[5]);
-      read.apply(this, args);
+      read(...args);
     };
     const one = group('g');
     commit(one, 't', 0, 10);
@@ -254,9 +255,9 @@ describe('groups', () => {
     }
     let looked = 0;
     for (const { offsets } of bench.groups) {
-      const { ofTopic } = offsets;
+      const ofTopic = offsets.ofTopic.bind(offsets);
       offsets.ofTopic = function* (topic) {
-        for (const entry of ofTopic.call(this, topic)) {
+        for (const entry of ofTopic(topic)) {
           looked++;
           yield entry;
         }
