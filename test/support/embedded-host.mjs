@@ -97,6 +97,21 @@ const SCENES = {
     return { kept: kept() };
   },
 
+  /** What brokers say of their connections while they come and go, in the order of the lines. The process may open few files. */
+  async crowd() {
+    const said = [];
+    const listen = (name) => (line) => {
+      const { connections } = JSON.parse(line);
+      if (connections !== undefined) said.push([name, connections]);
+    };
+    const settings = { 'ringlog.log.level': 'debug' };
+    const first = await Broker.start({ temporary: true, settings, onLog: listen('first') });
+    const second = await Broker.start({ temporary: true, settings, onLog: listen('second') });
+    await second.stop();
+    await first.stop();
+    return said;
+  },
+
   async several() {
     const brokers = await Promise.all([1, 2, 3].map(() => Broker.start({ temporary: true })));
     const folders = brokers.map(({ config }) => config.dataDir);
