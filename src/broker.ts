@@ -29,6 +29,7 @@ import { NodeDisk } from './log/node-disk.ts';
 import type { TopicStatus } from './log/recovery-note.ts';
 import { DynamicConfig } from './main/dynamic-config.ts';
 import { GroupCoordinator } from './main/group-coordinator.ts';
+import { GroupLags } from './main/group-lags.ts';
 import { groupSettingsOf, handleGroups } from './main/group-side.ts';
 import { fetchHandler } from './main/handlers/01-fetch.ts';
 import { listOffsetsHandler } from './main/handlers/02-list-offsets.ts';
@@ -55,6 +56,7 @@ import { HttpHost } from './main/http-host.ts';
 import { KeeperPool, startCleanerPiscina, startPiscina } from './main/keeper-pool.ts';
 import { MetricsPublisher } from './main/metrics-publisher.ts';
 import { ReadSide } from './main/read-side.ts';
+import { RecordAges } from './main/record-ages.ts';
 import { Router } from './main/router.ts';
 import { shardClassOf } from './main/shard-calls.ts';
 import { ShardSupervisor, type CrashPoint } from './main/shard-supervisor.ts';
@@ -100,6 +102,9 @@ interface RunOptions {
  * folder.
  */
 export class Broker extends EventEmitter<BrokerEvents> {
+  /** Those of this process. They share nothing but its limit of open files. */
+  private static readonly running = new Set<Broker>();
+
   /** The settings it runs with; those that clients may change have their present values. */
   readonly config: BrokerConfig;
   /** Resolves once it is down: with undefined after {@link stop}, with the reason when it failed. Never rejects. */
@@ -187,6 +192,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
     }
   }
 
+  /** Open files that each broker of the process may count on. */
+  private static openFilesEach(): number {
+    return openFilesMax() / Math.max(1, Broker.running.size);
+  }
+
+  /** `max.connections`, or less where the system allows few open files, or where the process has many brokers. */
+  private static connectionsAllowed({ connectionsMax }: BrokerConfig): number {
+    return connectionsWithin(connectionsMax, Broker.openFilesEach());
+  }
+
   private readonly router = new Router();
   private readonly lifecycle: TopicLifecycle;
 
@@ -240,17 +255,28 @@ export class Broker extends EventEmitter<BrokerEvents> {
       nowMs: () => performance.now(),
       logger,
     });
-    const connections = { connectionsMax: connectionsAllowed(config, logger) };
+    warnOfFewFiles(config, logger);
+    const connections = { connectionsMax: connectionsWithin(config.connectionsMax, openFilesMax() / (Broker.running.size + 1)) };
     this.ingress = new Ingress({ ...config, ...connections }, router, logger, this.opener, () => this.reads.waiting.flush());
     this.http = parts.http;
+    const groupLags = new GroupLags({
+      groups: () => this.groups.watched(),
+      router,
+      ages: new RecordAges(this.reads.locator, this.reads.reader),
+      rowsMax: config.metricsPartitionsMax,
+      date: () => Date.now(),
+      tell: (message) => parts.http.tell(message),
+    });
     this.metrics = new MetricsPublisher({
       ...{ http: parts.http, ingress: this.ingress, reads: this.reads, jobs: this.jobs, router },
+      groups: groupLags,
       partitionsMax: config.metricsPartitionsMax,
     });
     this.supervisor = new ShardSupervisor({
       config,
       generation,
       crashPoint: parts.crashPoint,
+      openFilesMax: () => Broker.openFilesEach(),
       ingress: this.ingress,
       jobs: this.jobs,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
@@ -304,6 +330,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     });
     this.dynamic.apply = (_before, after) => this.applySettings(after);
     this.registerHandlers();
+    Broker.running.add(this);
   }
 
   /** Where clients reach it, `host:port` as bound: what a client takes as its bootstrap server. */
@@ -366,6 +393,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.groups.start();
     // What was deleted before the process ended may still have offsets.
     for (const { name } of this.catalog.tombstones()) if (this.catalog.topicByName(name) === undefined) this.groups.onTopicDeleted(name);
+    this.shareOpenFiles();
     await this.http.whenListening();
     await this.ingress.listener.start();
     this.http.tell({ kind: 'state', state: 'running', reason: null });
@@ -391,6 +419,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     } catch (error) {
       reason ??= error instanceof Error ? error : new Error(String(error));
     }
+    Broker.running.delete(this);
+    this.shareOpenFiles();
     this.resolveClosed(reason);
     if (reason === undefined) return;
     // What a listener throws is not for whoever waits for the end.
@@ -400,9 +430,25 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /** Puts in force what a client changed. Resolves with what went wrong, or null. */
   private applySettings(after: BrokerConfig): Promise<string | null> {
-    this.ingress.listener.limit({ ...after, connectionsMax: connectionsAllowed(after, this.logger) });
+    warnOfFewFiles(after, this.logger);
+    this.limitConnections(after);
     this.supervisor.configure(after);
     return this.lifecycle.applyDefaults();
+  }
+
+  private limitConnections(config: BrokerConfig): void {
+    this.ingress.listener.limit({ ...config, connectionsMax: Broker.connectionsAllowed(config) });
+  }
+
+  /** This broker came or went: the others make room, or have more. Segments that their shards have open stay open: only connections change. */
+  private shareOpenFiles(): void {
+    for (const broker of Broker.running) {
+      if (broker === this) continue;
+      broker.limitConnections(broker.config);
+      const fields = { brokers: Broker.running.size, connections: Broker.connectionsAllowed(broker.config) };
+      // Who runs many in one process does so in tests, and hardly wants as many clients for each.
+      broker.logger.debug(fields, 'the open files of the process are shared with its other brokers');
+    }
   }
 
   /** Takes down one part after the other; one that cannot be is no reason to leave the rest. Rejects with the first thing that went wrong. */
@@ -445,16 +491,14 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 }
 
-/** `max.connections`, or less where the system allows few open files. */
-function connectionsAllowed({ connectionsMax }: BrokerConfig, logger: Logger): number {
+function warnOfFewFiles({ connectionsMax }: BrokerConfig, logger: Logger): void {
   const openFiles = openFilesMax();
-  const allowed = connectionsWithin(connectionsMax, openFiles);
-  if (allowed < connectionsMax)
-    logger.warn(
-      { openFiles, connections: allowed, 'max.connections': connectionsMax },
-      'the system allows few open files (ulimit -n): fewer connections than max.connections are taken',
-    );
-  return allowed;
+  const connections = connectionsWithin(connectionsMax, openFiles);
+  if (connections === connectionsMax) return;
+  logger.warn(
+    { openFiles, connections, 'max.connections': connectionsMax },
+    'the system allows few open files (ulimit -n): fewer connections than max.connections are taken',
+  );
 }
 
 function crashPointOf(internals: BrokerInternals): CrashPoint | null {

@@ -63,7 +63,7 @@ const TABLE = [
     unit: 'count',
     dynamic: false,
     state: APPLIED,
-    doc: 'Most partitions with series of their own in the metrics (log start, watermark, size), and most partitions of consumer groups; 0: none.',
+    doc: 'Most partitions with series of their own in the metrics (log start, watermark, size), most partitions of consumer groups, and most groups; 0: none.',
   },
   {
     name: 'log.dirs',

@@ -33,6 +33,11 @@ export class GroupOffsets {
     if (partitions !== undefined) yield* partitions;
   }
 
+  /** How many partitions of a topic have one. */
+  countOf(topic: string): number {
+    return this.topics.get(topic)?.size ?? 0;
+  }
+
   /** Neither offsets nor commits on their way. */
   get isEmpty(): boolean {
     return this.topics.size === 0 && this.underWay.size === 0;

@@ -35,6 +35,13 @@ import { Membership } from './membership.machine.ts';
 import { Offsets } from './offsets.machine.ts';
 import { Rebalance } from './rebalance.machine.ts';
 
+/** A group as it is now, to be looked at and not kept. */
+export interface WatchedGroup extends Pick<ClassicGroup, 'groupId' | 'state'> {
+  readonly members: { readonly size: number };
+  /** Secured ones. */
+  readonly offsets: Pick<GroupOffsets, 'topicNames' | 'ofTopic' | 'countOf'>;
+}
+
 /** See the file header. */
 export class GroupPartition {
   /** Before, records are being loaded and no request is taken. */
@@ -103,6 +110,11 @@ export class GroupPartition {
 
   groupIds(): IterableIterator<string> {
     return this.context.groups.keys();
+  }
+
+  /** All groups. They may come, go and change between two steps of who goes through them. */
+  watched(): IterableIterator<WatchedGroup> {
+    return this.context.groups.values();
   }
 
   get groupCount(): number {

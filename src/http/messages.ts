@@ -21,7 +21,7 @@ export interface HttpWorkerData {
 /** Series of many of a kind: row `n` of `memory` has the labels `rows[n]`. Replaced as a whole when there are others, never changed. */
 export interface SeriesMessage {
   readonly kind: 'series';
-  readonly table: 'partitions' | 'groups';
+  readonly table: 'partitions' | 'groups' | 'members';
   readonly rows: readonly (readonly string[])[];
   readonly memory: SharedArrayBuffer;
   /** How many more there are. */

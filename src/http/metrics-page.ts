@@ -1,16 +1,17 @@
 /** `GET /metrics`: reads the cells that others count in and gives them to the Prometheus client to write. Costs nothing but this thread's time. */
 import { AggregatorRegistry } from 'prom-client';
 import { cellsOf, rowCellsOf } from '../telemetry/metric-cells.ts';
+import { GROUP_METRICS, MEMBER_METRICS } from '../telemetry/group-metrics.ts';
+import type { MetricDefinition } from '../telemetry/metric-definition.ts';
 import {
-  GROUP_METRICS,
   MAIN_METRICS,
   PARTITION_METRICS,
   PROCESS_METRICS,
   REQUEST_METRICS,
   RING_METRICS,
   SHARD_METRICS,
-  type MetricDefinition,
 } from '../telemetry/metric-table.ts';
+import type { SeriesMessage } from './messages.ts';
 import type { PageSource } from './source.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -50,6 +51,7 @@ export async function metricsPage({ source, main, apiNames, process }: MetricsFa
   }
   addSeries(page, source, 'partitions', PARTITION_METRICS, ['topic', 'partition']);
   addSeries(page, source, 'groups', GROUP_METRICS, ['group', 'topic', 'partition']);
+  addSeries(page, source, 'members', MEMBER_METRICS, ['group']);
   return AggregatorRegistry.aggregate([page.metrics]).metrics();
 }
 
@@ -65,7 +67,7 @@ function addRequests(page: Page, cells: Float64Array, apiNames: Readonly<Record<
 function addSeries(
   page: Page,
   source: PageSource,
-  table: 'partitions' | 'groups',
+  table: SeriesMessage['table'],
   list: readonly MetricDefinition[],
   names: readonly string[],
 ): void {

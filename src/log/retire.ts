@@ -141,15 +141,24 @@ export function retireLeftovers(disk: Disk, dataFolder: string, kept: KeptSegmen
   const segments: string[] = [];
   for (const name of disk.list(folder)) {
     const path = `${folder}/${name}`;
-    const file = parseSegmentFile(name);
     if (name.endsWith(GONE)) disk.unlink(path);
-    else if (file === null || names.has(name.slice(0, name.lastIndexOf('.')))) continue;
-    // Behind what was compacted an unnamed file is what a cut left there, as ever.
-    else if (file.revision === 0 && file.baseOffset >= Math.max(kept.firstOffset, kept.cleanedEnd)) continue;
+    else if (!isLeftover(name, names, kept)) continue;
     else if (name.endsWith('.log')) segments.push(path);
     else disk.unlink(path);
   }
   retireSegments(disk, dataFolder, segments, limits, pause);
+}
+
+/** Whether a file in the folder of a partition is one that left its log, or never came to be part of it. @param names those of its segments, without extension */
+export function isLeftover(
+  name: string,
+  names: ReadonlySet<string>,
+  { firstOffset, cleanedEnd }: Pick<KeptSegments, 'firstOffset' | 'cleanedEnd'>,
+): boolean {
+  const file = parseSegmentFile(name);
+  if (file === null || names.has(name.slice(0, name.lastIndexOf('.')))) return false;
+  // Behind what was compacted an unnamed file is what a cut left there, as ever.
+  return file.revision > 0 || file.baseOffset < Math.max(firstOffset, cleanedEnd);
 }
 
 /** Removes what a crash left half way into the pool; at start, before anyone uses it. False: there was nothing. */

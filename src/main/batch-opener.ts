@@ -3,6 +3,7 @@
  * only.
  */
 import type { BatchFinding, BatchJob } from '../jobs/job.ts';
+import { closePool } from './closed-pool.ts';
 
 /** Runs jobs somewhere. Tests run them in place. */
 export interface BatchRunner {
@@ -79,6 +80,6 @@ export async function startBatchPiscina(
         clearTimeout(timer);
       }
     },
-    close: () => pool.close(),
+    close: () => closePool(pool, (open) => open.close()),
   };
 }

@@ -7,7 +7,7 @@
  *
  * Whoever finds no room waits in its lane, first in first out, holding nothing.
  *
- * Always: in its own lane nobody gets a region before those who came earlier; the two slabs plus one oversized buffer are all there is.
+ * Always: in its own lane nobody gets a region before those who came earlier; the slab plus one oversized buffer are all there is.
  */
 import { assert } from '../lib/assert.ts';
 import { createSlab, SLAB_UNIT, SlabAllocator } from '../ring/slab.ts';
@@ -51,9 +51,11 @@ export class FetchMemory {
   /** @param bytes the budget, in whole {@link SLAB_UNIT}s */
   constructor(bytes: number) {
     const smallBytes = Math.max(SMALL_BYTES, roundDown(bytes / SMALL_PART));
-    this.small = new SlabAllocator(createSlab(smallBytes));
-    this.bulk = new SlabAllocator(createSlab(Math.max(SLAB_UNIT, roundDown(bytes) - smallBytes)));
-    this.oversizeFrom = Math.max(BULK_BYTES_MIN, Math.floor(this.bulk.bytes.length / 4));
+    // One piece of memory: the allocator of C keeps freed pieces below 32 MiB, and clears, hence touches, all of one that it gives out again.
+    const memory = createSlab(Math.max(smallBytes + SLAB_UNIT, roundDown(bytes)));
+    this.small = new SlabAllocator(memory, 0, smallBytes);
+    this.bulk = new SlabAllocator(memory, smallBytes);
+    this.oversizeFrom = Math.max(BULK_BYTES_MIN, Math.floor(this.bulk.capacity / 4));
   }
 
   /** Requests that wait. */

@@ -29,6 +29,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from '../coordinator/group-requests.ts';
+import type { WatchedGroup } from '../coordinator/group-partition.machine.ts';
 import type { GroupSettings } from '../coordinator/group-settings.ts';
 import { joinError, syncError } from '../coordinator/rebalance.machine.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
@@ -174,6 +175,11 @@ export class GroupCoordinator {
   list(): ListedGroup[] | number {
     const unloaded = this.partitions.find((groups) => groups.errorCode !== ErrorCode.NONE);
     return unloaded?.errorCode ?? this.partitions.flatMap((groups) => [...groups.machine.list()]);
+  }
+
+  /** All groups that are loaded, for who goes through them over many turns; those that come meanwhile may be among them. */
+  *watched(): Generator<WatchedGroup, void, undefined> {
+    for (const groups of this.partitions) if (groups.errorCode === ErrorCode.NONE) yield* groups.machine.watched();
   }
 
   /** The topic is deleted: nobody has committed anything for it. */

@@ -4,6 +4,7 @@
  */
 import type { Piscina } from 'piscina';
 import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
+import { closePool } from './closed-pool.ts';
 
 /** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
 export interface JobRunner {
@@ -104,5 +105,5 @@ async function startPool(
     void pool.destroy();
     onLost(error);
   });
-  return { run: (job) => pool.run(job), close: () => close(pool) };
+  return { run: (job) => pool.run(job), close: () => closePool(pool, close) };
 }

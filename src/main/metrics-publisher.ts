@@ -3,6 +3,7 @@
  * themselves. So the page of metrics costs requests nothing, and asking for it costs main nothing. Main only.
  */
 import type { Router } from './router.ts';
+import type { GroupLags } from './group-lags.ts';
 import type { Ingress } from './ingress.ts';
 import type { HttpHost } from './http-host.ts';
 import type { KeeperPool } from './keeper-pool.ts';
@@ -12,18 +13,9 @@ import type { ReadSide } from './read-side.ts';
 import { Series, type SeriesKind } from './series.ts';
 import type { ShardLink } from './shard-link.ts';
 import { MetricCells } from '../telemetry/metric-cells.ts';
-import { GROUP_METRICS, PARTITION_METRICS, RING_METRICS, type MAIN_METRICS } from '../telemetry/metric-table.ts';
+import { PARTITION_METRICS, RING_METRICS, type MAIN_METRICS } from '../telemetry/metric-table.ts';
 
 const INTERVAL_MS = 1000;
-
-/** How far a consumer group is behind in one partition. The same object from one look to the next, or its series is laid out anew each second. */
-export interface GroupLag {
-  readonly group: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly lag: number;
-  readonly lagSeconds: number;
-}
 
 /** What is shown. */
 export interface PublisherParts {
@@ -34,8 +26,7 @@ export interface PublisherParts {
   readonly router: Router;
   /** `ringlog.metrics.partitions.max`. */
   readonly partitionsMax: number;
-  /** Consumer groups, where there are any. */
-  readonly groups?: () => Iterable<GroupLag>;
+  readonly groups: GroupLags;
 }
 
 const PARTITIONS: SeriesKind<PartitionView> = {
@@ -46,16 +37,6 @@ const PARTITIONS: SeriesKind<PartitionView> = {
     values[at] = view.logStartOffset;
     values[at + 1] = view.highWatermark;
     values[at + 2] = view.bytes;
-  },
-};
-
-const GROUPS: SeriesKind<GroupLag> = {
-  table: 'groups',
-  metrics: GROUP_METRICS,
-  labels: ({ group, topic, partition }) => [group, topic, String(partition)],
-  write({ lag, lagSeconds }, values, at) {
-    values[at] = lag;
-    values[at + 1] = lagSeconds;
   },
 };
 
@@ -71,7 +52,6 @@ export class MetricsPublisher {
   private readonly watch: ProcessWatch;
   private readonly shards = new Map<string, ShownShard>();
   private readonly partitions: Series<PartitionView>;
-  private readonly groups: Series<GroupLag>;
   private readonly timer: NodeJS.Timeout;
   private partitionCount = 0;
   private offlineCount = 0;
@@ -80,7 +60,6 @@ export class MetricsPublisher {
     this.parts = parts;
     this.watch = new ProcessWatch(parts.http.main);
     this.partitions = new Series(PARTITIONS, parts.partitionsMax);
-    this.groups = new Series(GROUPS, parts.partitionsMax);
     parts.http.tell({ kind: 'requests', memory: parts.ingress.metrics.cells.memory });
     this.timer = setInterval(() => this.show(), INTERVAL_MS);
     this.timer.unref();
@@ -110,18 +89,20 @@ export class MetricsPublisher {
     }
     const partitions = this.partitions.show(this.views());
     if (partitions !== null) http.tell(partitions);
-    const lags = groups === undefined ? null : this.groups.show(groups());
-    if (lags !== null) http.tell(lags);
+    // The one part that costs something, where there are many groups; and perhaps there are no pages.
+    if (http.port !== null) groups.begin();
     this.showLevels(http.main);
   }
 
   stop(): void {
     clearInterval(this.timer);
     this.watch.stop();
+    this.parts.groups.stop();
   }
 
   private showLevels(cells: MetricCells<typeof MAIN_METRICS>): void {
-    const { ingress, reads, jobs, router } = this.parts;
+    const { ingress, reads, jobs, router, groups } = this.parts;
+    const { Empty, PreparingRebalance, CompletingRebalance, Stable, offsets } = groups.counts;
     const { listener, metrics } = ingress;
     const { counters } = listener;
     const levels: Partial<Record<(typeof MAIN_METRICS)[number]['key'], number>> = {
@@ -146,6 +127,12 @@ export class MetricsPublisher {
       topics: router.topicCount,
       partitions: this.partitionCount,
       partitionsOffline: this.offlineCount,
+      groups: Empty + PreparingRebalance + CompletingRebalance + Stable,
+      groupsEmpty: Empty,
+      groupsPreparing: PreparingRebalance,
+      groupsCompleting: CompletingRebalance,
+      groupsStable: Stable,
+      groupOffsets: offsets,
       jobsPending: jobs.pending,
       jobs: jobs.ended,
     };

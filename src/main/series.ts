@@ -4,7 +4,7 @@
  */
 import type { SeriesMessage } from '../http/messages.ts';
 import { MetricCells } from '../telemetry/metric-cells.ts';
-import type { MetricDefinition } from '../telemetry/metric-table.ts';
+import type { MetricDefinition } from '../telemetry/metric-definition.ts';
 
 /** How things of a kind are shown. */
 export interface SeriesKind<Thing extends object> {
@@ -23,6 +23,10 @@ export class Series<Thing extends object> {
   private things: Thing[] = [];
   private leftOut = -1;
   private cells: MetricCells<readonly MetricDefinition[]>;
+  // Of the look under way: things seen, whether they are those of the last one so far, and things beyond the limit.
+  private seen = 0;
+  private isSame = true;
+  private beyond = 0;
 
   constructor(kind: SeriesKind<Thing>, rowsMax: number) {
     this.kind = kind;
@@ -32,26 +36,46 @@ export class Series<Thing extends object> {
 
   /** Writes the numbers of all `things`, up to the limit. Returns what readers have to be told, if the rows are others than before. */
   show(things: Iterable<Thing>): SeriesMessage | null {
-    let count = 0;
-    let same = true;
-    let leftOut = 0;
+    this.begin();
+    for (const thing of things) this.add(thing);
+    return this.end();
+  }
+
+  /** The same in pieces, for what takes more than one turn to look at: begins a look. */
+  begin(): void {
+    this.seen = 0;
+    this.isSame = true;
+    this.beyond = 0;
+  }
+
+  /** No more rows: what is added now is left out. */
+  get isFull(): boolean {
+    return this.seen >= this.rowsMax;
+  }
+
+  /** The next thing, in the order of the last look. */
+  add(thing: Thing): void {
+    if (this.isFull) return this.leaveOut(1);
     const { rowCells, values } = this.cells;
-    for (const thing of things) {
-      if (count === this.rowsMax) {
-        leftOut++;
-        continue;
-      }
-      if (same && this.things[count] !== thing) {
-        same = false;
-        this.things.length = Math.min(this.things.length, count);
-      }
-      if (same) this.kind.write(thing, values, count * rowCells);
-      else this.things.push(thing);
-      count++;
+    if (this.isSame && this.things[this.seen] !== thing) {
+      this.isSame = false;
+      this.things.length = Math.min(this.things.length, this.seen);
     }
-    if (same && count === this.things.length && leftOut === this.leftOut) return null;
-    this.things.length = count;
-    this.leftOut = leftOut;
+    if (this.isSame) this.kind.write(thing, values, this.seen * rowCells);
+    else this.things.push(thing);
+    this.seen++;
+  }
+
+  /** So many more things that nobody looked at. */
+  leaveOut(count: number): void {
+    this.beyond += count;
+  }
+
+  /** Ends the look; returns what {@link show} does. */
+  end(): SeriesMessage | null {
+    if (this.isSame && this.seen === this.things.length && this.beyond === this.leftOut) return null;
+    this.things.length = this.seen;
+    this.leftOut = this.beyond;
     return this.layOut();
   }
 

@@ -4,7 +4,7 @@
  * Shards of class `sync` run from the start, those of class `buffered` from the first partition that needs them.
  */
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { openFilesMax, segmentsWithin } from '../config/open-files.ts';
+import { segmentsWithin } from '../config/open-files.ts';
 import type { BegunGeneration } from '../log/begin.ts';
 import { generationFolder } from '../log/layout.ts';
 import { JobStatus, type ChangeableSettings, type FromShard, type KeeperWork, type UnsecuredRange } from '../log/messages.ts';
@@ -37,6 +37,8 @@ export interface ShardSupervisorParts {
   readonly config: BrokerConfig;
   readonly generation: BegunGeneration;
   readonly crashPoint: CrashPoint | null;
+  /** How many files the broker may have open. A shard keeps to what it was when it started. */
+  readonly openFilesMax: () => number;
   readonly ingress: Ingress;
   readonly jobs: KeeperPool;
   /** Told of control messages about partitions; answers whether the message was one. */
@@ -182,7 +184,7 @@ export class ShardSupervisor {
           checkpointIntervalBytes: config.checkpointIntervalBytes * (isBuffered ? BUFFERED_CHECKPOINT_FACTOR : 1),
           checkpointIntervalMs: config.checkpointIntervalMs,
           reserveBytes: RESERVE_BYTES,
-          openSegmentsMax: segmentsWithin(config.openSegmentsMax, openFilesMax(), config.shardsSync + config.shardsBuffered),
+          openSegmentsMax: segmentsWithin(config.openSegmentsMax, this.parts.openFilesMax(), config.shardsSync + config.shardsBuffered),
           retentionCheckIntervalMs: config.retentionCheckIntervalMs,
           cleanerBackoffMs: config.cleanerBackoffMs,
           producerExpirationMs: config.producerExpirationMs,

@@ -11,7 +11,7 @@
  * A histogram's counts are not cumulative; the one behind the last bound is of what is larger.
  */
 import { assert } from '../lib/assert.ts';
-import type { MetricDefinition } from './metric-table.ts';
+import type { MetricDefinition } from './metric-definition.ts';
 
 type Key<List extends readonly MetricDefinition[]> = List[number]['key'];
 

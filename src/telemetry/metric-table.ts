@@ -5,25 +5,8 @@
  * Names: where Kafka has the metric, its JMX name in the form that the Prometheus JMX exporter's Kafka rules give it (`kafka_server_…`, lower case, `_total`
  * for what JMX counts per second); Node's and the process's as Prometheus' own Node client has them; everything else begins with `ringlog_`.
  */
-
-/** What a number counts. */
-export type MetricUnit = 'bytes' | 'ms' | 'seconds' | 'records' | 'batches' | 'count' | 'offset' | 'flag';
-
-/** One line of the table. */
-export interface MetricDefinition {
-  /** In code. */
-  readonly key: string;
-  /** On the page. */
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly unit: MetricUnit;
-  /** One sentence. */
-  readonly help: string;
-  /** The JMX name of Kafka's metric that this one is. */
-  readonly kafka?: string;
-  /** Upper ends of a histogram's buckets, ascending. */
-  readonly bounds?: readonly number[];
-}
+import { GROUP_METRICS, MEMBER_METRICS } from './group-metrics.ts';
+import type { MetricDefinition } from './metric-definition.ts';
 
 /** Milliseconds. A loopback answer takes a tenth, a long poll half a second. */
 const LATENCY_BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000];
@@ -186,6 +169,54 @@ export const MAIN_METRICS = [
     unit: 'count',
     help: 'Partitions that their shard has refused to take over.',
     kafka: 'kafka.server:type=ReplicaManager,name=OfflineReplicaCount',
+  },
+  {
+    key: 'groups',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroups',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Consumer groups, those without members included.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroups',
+  },
+  {
+    key: 'groupsEmpty',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupsempty',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups without members: only their committed offsets are kept.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsEmpty',
+  },
+  {
+    key: 'groupsPreparing',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups that wait for their members to join.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsPreparingRebalance',
+  },
+  {
+    key: 'groupsCompleting',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups that wait for the assignment of their leader.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsCompletingRebalance',
+  },
+  {
+    key: 'groupsStable',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numgroupsstable',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Groups whose members all have their assignment.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumGroupsStable',
+  },
+  {
+    key: 'groupOffsets',
+    name: 'kafka_coordinator_group_groupmetadatamanager_numoffsets',
+    type: 'gauge',
+    unit: 'count',
+    help: 'Committed offsets, of all groups and partitions.',
+    kafka: 'kafka.coordinator.group:type=GroupMetadataManager,name=NumOffsets',
   },
   {
     key: 'jobsPending',
@@ -455,24 +486,6 @@ export const PARTITION_METRICS = [
   },
 ] as const satisfies readonly MetricDefinition[];
 
-/** Of consumer groups, as far as somebody tells of any; labels `group`, `topic` and `partition`. Named as the Kafka exporters that people have name them. */
-export const GROUP_METRICS = [
-  {
-    key: 'lag',
-    name: 'kafka_consumergroup_lag',
-    type: 'gauge',
-    unit: 'records',
-    help: 'Records between the committed offset of a group and the watermark.',
-  },
-  {
-    key: 'lagSeconds',
-    name: 'kafka_consumergroup_lag_seconds',
-    type: 'gauge',
-    unit: 'seconds',
-    help: 'Age of the oldest record that the group has not committed; 0 without any.',
-  },
-] as const satisfies readonly MetricDefinition[];
-
 /** Of the process; read when the page is made. */
 export const PROCESS_METRICS = [
   {
@@ -522,7 +535,7 @@ export const PROCESS_METRICS = [
     name: 'ringlog_metrics_series_left_out',
     type: 'gauge',
     unit: 'count',
-    help: 'Partitions (or partitions of groups) without series of their own, because there are more than ringlog.metrics.partitions.max.',
+    help: 'Partitions, partitions of groups and groups without series of their own, because there are more than ringlog.metrics.partitions.max.',
   },
 ] as const satisfies readonly MetricDefinition[];
 
@@ -535,4 +548,5 @@ export const METRIC_LISTS: readonly { readonly labels: readonly string[]; readon
   { labels: ['shard'], metrics: RING_METRICS },
   { labels: ['topic', 'partition'], metrics: PARTITION_METRICS },
   { labels: ['group', 'topic', 'partition'], metrics: GROUP_METRICS },
+  { labels: ['group'], metrics: MEMBER_METRICS },
 ];

@@ -2,12 +2,11 @@
  * `ringlog group …` and `ringlog consume --group` as a person calls them. Against a broker of ours, or against another one whose address is in
  * TEST_BOOTSTRAP: they have to work with any.
  */
-import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { BROKER_CONFIG_BY_NAME } from '../../src/config/table.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { brokerWithCli, cli, commandsFor } from '../support/command-line.ts';
 
-/** A new group waits so long for more members, 3 s by default. Until the broker serves groups it has no such setting. */
-const DELAY = 'group.initial.rebalance.delay.ms';
+/** A new group waits for more members, 3 s by default. */
+const SETTINGS = { 'group.initial.rebalance.delay.ms': 0 };
 
 interface Described {
   id: string;
@@ -18,25 +17,14 @@ interface Described {
 }
 
 let commands: ReturnType<typeof commandsFor>;
-let missing = '';
 let names = 0;
 
 beforeAll(async () => {
   const other = process.env['TEST_BOOTSTRAP'];
-  const own = other === undefined ? await brokerWithCli(BROKER_CONFIG_BY_NAME.has(DELAY) ? { [DELAY]: 0 } : {}) : undefined;
+  const own = other === undefined ? await brokerWithCli(SETTINGS) : undefined;
   commands = own ?? commandsFor(other as string);
-  const { code, stderr } = await commands.run(['group', 'list']);
-  if (code !== 0) missing = stderr.trim();
   return own?.stop;
 });
-
-/** Until the broker serves groups there is nothing to try; it says so itself. */
-function needsGroups(context: TestContext): void {
-  if (missing === '') return;
-  if (!/does not serve ListGroups/.test(missing)) throw new Error(missing);
-  process.stderr.write(`\n*** SKIPPED: ${context.task.name}: ${missing}\n\n`);
-  context.skip(missing);
-}
 
 const fresh = (): { topic: string; group: string } => {
   const name = `cli-${process.pid}-${names++}`;
@@ -46,8 +34,7 @@ const numbers = (from: number, to: number): string => Array.from({ length: to - 
 const describeGroup = async (group: string): Promise<Described> => (await commands.json<[Described]>(['group', 'describe', group]))[0];
 
 describe('ringlog consume --group', () => {
-  it('goes on where the group has come to, and commits what it printed', async (context) => {
-    needsGroups(context);
+  it('goes on where the group has come to, and commits what it printed', async () => {
     const { ok } = commands;
     const { topic, group } = fresh();
     await ok(['topic', 'create', topic]);
@@ -65,8 +52,7 @@ describe('ringlog consume --group', () => {
     expect(await ok(['consume', topic, '--group', group])).toBe(numbers(10, 12));
   });
 
-  it('follows as a member that others can see, and leaves the group at Ctrl-C', async (context) => {
-    needsGroups(context);
+  it('follows as a member that others can see, and leaves the group at Ctrl-C', async () => {
     const { ok, start } = commands;
     const { topic, group } = fresh();
     await ok(['topic', 'create', topic, '-p', '3']);
@@ -104,8 +90,7 @@ describe('ringlog group', () => {
   };
   const offsetsOf = async (group: string): Promise<(number | null)[]> => (await describeGroup(group)).offsets.map(({ offset }) => offset);
 
-  it('lists and describes groups', async (context) => {
-    needsGroups(context);
+  it('lists and describes groups', async () => {
     const { topic, group } = await filled();
     expect(await commands.json(['group', 'list'])).toContainEqual({ id: group, state: 'empty', protocolType: 'consumer' });
     const text = await commands.ok(['group', 'describe', group]);
@@ -132,8 +117,7 @@ describe('ringlog group', () => {
       ['--to-time', '1d', '--partition', '1'],
       [10, 0],
     ],
-  ] as const)('moves what was committed: %j', async ([args, expected], context) => {
-    needsGroups(context);
+  ] as const)('moves what was committed: %j', async ([args, expected]) => {
     const { topic, group } = await filled();
     const plan = await commands.ok(['group', 'reset', group, '--topic', topic, ...args]);
     expect(plan).toMatch(/Nothing was changed\. Give --execute to do it\.\n$/);
@@ -142,8 +126,7 @@ describe('ringlog group', () => {
     expect(await offsetsOf(group)).toEqual(expected);
   });
 
-  it('deletes a group, or what it committed for a topic', async (context) => {
-    needsGroups(context);
+  it('deletes a group, or what it committed for a topic', async () => {
     const { topic, group } = await filled();
     await commands.ok(['group', 'delete', group, '--topic', topic]);
     expect(

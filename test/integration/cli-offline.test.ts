@@ -1,11 +1,25 @@
 /** `ringlog log verify` and `log dump`: a data folder without its broker. */
 import { createHash } from 'node:crypto';
-import { closeSync, cpSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { startBroker } from '../support/broker-process.ts';
+import { buildBatch } from '../../src/protocol/record.ts';
+import { delay, eventually, startBroker } from '../support/broker-process.ts';
 import { cli } from '../support/command-line.ts';
+import type { KafkaClient } from '../support/kafka-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 interface Report {
@@ -162,6 +176,99 @@ describe('ringlog log verify', () => {
     expect(stderr).toMatch(
       /^ringlog: .* is no data folder: it has no ringlog\.json\. Give the folder that "ringlog start" was given \(--data-dir\)\.\n$/,
     );
+    expect(code).toBe(1);
+  });
+});
+
+describe('the log of a compacted topic', () => {
+  const KEYS = 20;
+  const valueOf = (n: number): string => `${n} `.padEnd(20_000, '.');
+  const settings = { 'log.cleaner.backoff.ms': 100, 'ringlog.checkpoint.interval.ms': 200, 'ringlog.pool.bytes.max': 64 << 20 };
+  const configs = { 'cleanup.policy': 'compact', 'segment.bytes': String(1 << 20), 'min.cleanable.dirty.ratio': '0.01' };
+
+  async function fill(client: KafkaClient, from: number, to: number): Promise<void> {
+    for (let n = from; n < to; n++) {
+      const batch = buildBatch({ records: [{ key: `key-${n % KEYS}`, value: valueOf(n) }] });
+      expect(await client.produce('t', 0, batch)).toMatchObject({ errorCode: 0, baseOffset: n });
+    }
+  }
+
+  const files = (dataDir: string, id: string): string[] =>
+    readdirSync(join(dataDir, 'topics', id, '0')).filter((name) => name.endsWith('.log'));
+
+  async function dump(dataDir: string): Promise<Map<string, number>> {
+    const { stdout, stderr } = await cli(['log', 'dump', '-d', dataDir, '--topic', 't', '--records', '--json']);
+    expect(stderr).toBe('');
+    const batches = stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { flaw?: string; records: { offset: number; key: string; value: string }[] });
+    expect(batches.filter(({ flaw }) => flaw !== undefined)).toEqual([]);
+    const records = batches.flatMap((batch) => batch.records);
+    for (const { offset, value } of records) expect(value).toBe(valueOf(offset));
+    return new Map(records.map(({ key, offset }) => [key, offset]));
+  }
+
+  const latest = (end: number): Map<string, number> => new Map(Array.from({ length: end }, (_, n) => [`key-${n % KEYS}`, n]));
+
+  it.each(['stop', 'kill'] as const)('is read from the files that compaction made, after a %s', { timeout: 60_000 }, async (end) => {
+    const dataDir = temporaryFolder();
+    const broker = await startBroker({ dataDir, settings });
+    const client = await broker.connect();
+    const id = await client.createTopic('t', 1, configs);
+    await fill(client, 0, 400);
+    await eventually(async () => (await client.readAll('t', 0)).length < 200, 'old records go');
+    await broker[end]();
+    expect(files(dataDir, id).some((name) => /^\d{20}\.\d+\.log$/.test(name))).toBe(true);
+    // What a pass wrote that nobody put in force.
+    const folder = join(dataDir, 'topics', id, '0');
+    writeFileSync(join(folder, `${'0'.repeat(20)}.${2 ** 50}.log`), 'half a segment');
+    const before = sums(dataDir);
+    const { code, report } = await verify(dataDir);
+    expect(report.problems).toEqual([]);
+    expect(code).toBe(0);
+    expect(report.remarks).toContainEqual(
+      expect.stringMatching(/^t\/0: \d+ files? \(0{20}\..*\) left the log, or never came to be part of it; the next start removes/),
+    );
+    expect(report.partitions).toMatchObject([{ topic: 't', startOffset: 0, endOffset: 400, flaws: 0, refused: [] }]);
+    expect(report.partitions[0]?.batches).toBeLessThan(200);
+    expect(report.stoppedInOrder).toBe(end === 'stop');
+    expect(await dump(dataDir)).toEqual(latest(400));
+    expect(sums(dataDir)).toEqual(before);
+  });
+
+  it('has all that was acknowledged whenever the broker is killed', { timeout: 180_000 }, async () => {
+    const dataDir = temporaryFolder();
+    let end = 0;
+    for (let life = 0; life < 5; life++) {
+      const broker = await startBroker({ dataDir, settings });
+      const client = await broker.connect();
+      if (life === 0) await client.createTopic('t', 1, configs);
+      await fill(client, end, (end += 150));
+      await delay(life * 40);
+      await broker.kill();
+      const { report } = await verify(dataDir);
+      expect(report.problems).toEqual([]);
+      expect(report.partitions).toMatchObject([{ topic: 't', startOffset: 0, endOffset: end, flaws: 0, refused: [] }]);
+      expect(await dump(dataDir)).toEqual(latest(end));
+    }
+  });
+
+  it('with a flipped bit in a compacted file is found damaged, and the file named', { timeout: 60_000 }, async () => {
+    const dataDir = temporaryFolder();
+    const broker = await startBroker({ dataDir, settings });
+    const client = await broker.connect();
+    const id = await client.createTopic('t', 1, configs);
+    await fill(client, 0, 200);
+    await eventually(async () => (await client.readAll('t', 0)).length < 100, 'old records go');
+    await broker.stop();
+    const { stdout } = await cli(['log', 'dump', '-d', dataDir, '--topic', 't', '-n', '1', '--json']);
+    const name = (JSON.parse(stdout) as { file: string }).file;
+    expect(name).toMatch(/^\d{20}\.\d+\.log$/);
+    // In its header: perhaps no record is left in it.
+    flipByte(join(dataDir, 'topics', id, '0', name), 30);
+    const { code, report } = await verify(dataDir);
+    expect(report.problems).toEqual([expect.stringContaining(`${name} at byte 0: the checksum of the batch`)]);
     expect(code).toBe(1);
   });
 });

@@ -35,6 +35,22 @@ describe('a broker inside a program', () => {
     expectNothingLeft(before, after);
   });
 
+  it('leaves no memory: once stopped, nothing in the process holds on to it', async () => {
+    expect(await scene('memory')).toEqual({ kept: 0 });
+  });
+
+  it.skipIf(process.platform !== 'linux')('shares the open files of its process with the others there', async () => {
+    // The hard limit, too: Node raises its own to that.
+    const child = run('/bin/sh', ['-c', 'ulimit -n 1024; exec "$0" "$@"', process.execPath, host, 'crowd']);
+    expect([await child.ended, child.stderr()]).toEqual([0, '']);
+    expect(JSON.parse(child.stdout())).toEqual([
+      ['first', 512],
+      ['second', 512],
+      ['first', 256],
+      ['first', 512],
+    ]);
+  });
+
   it('is one of several, each with its own folder and port, which go with it', async () => {
     expect(await scene('several')).toEqual({ folders: 3, addresses: 3, refused: true, left: [] });
   });

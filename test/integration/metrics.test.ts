@@ -2,7 +2,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { buildBatch } from '../../src/protocol/record.ts';
 import { delay, eventually, startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
+import { commitOffset, findGroup, GroupMember } from '../support/group-member.ts';
 import { batchOf } from '../support/kafka-client.ts';
 import { scraped, type ScrapedMetric } from '../support/prometheus.ts';
 import { strace } from '../support/system-tools.ts';
@@ -94,6 +96,54 @@ describe('GET /metrics', () => {
     expect(metrics.get('kafka_log_log_size')?.samples).toHaveLength(3);
     expect(metrics.get('ringlog_metrics_series_left_out')?.value({})).toBe(7);
     expect(metrics.get('kafka_server_replicamanager_partitioncount')?.value({})).toBe(10);
+  });
+});
+
+describe('consumer groups on the page', () => {
+  it('are counted, and each is behind by what it has not committed, in records and in seconds', async () => {
+    const settings = { ...ANY_HTTP, 'group.initial.rebalance.delay.ms': 0, 'offsets.topic.num.partitions': 2 };
+    const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data'), settings });
+    const client = await broker.connect();
+    await client.createTopic('t', 2);
+    const hourAgo = Date.now() - 3_600_000;
+    for (let n = 0; n < 40; n++) {
+      const records = [{ value: `${n}`, timestamp: hourAgo + n * 60_000 }];
+      expect((await client.produce('t', 0, buildBatch({ records }))).errorCode).toBe(0);
+    }
+    await client.produce('t', 1, batchOf(['one', 'two']));
+    const member = new GroupMember(client, 'late');
+    await member.find();
+    await member.settle();
+    expect([await member.commit(15, 0), await member.commit(2, 1)]).toEqual([0, 0]);
+    await findGroup(client, 'empty');
+    expect(await commitOffset(client, 'empty', 0, 0)).toBe(0);
+
+    let metrics = await scrape(broker);
+    const lag = (group: string, partition: number, unit = ''): number | undefined =>
+      metrics.get(`kafka_consumergroup_lag${unit}`)?.value({ group, topic: 't', partition: String(partition) });
+    await eventually(async () => {
+      metrics = await scrape(broker);
+      return lag('late', 0) === 25 && lag('empty', 0) === 40 && Number(lag('late', 0, '_seconds')) > 44 * 60;
+    }, 'the page shows the groups');
+    // Record 15 was made 45 minutes ago; the test itself may take its time.
+    expect(lag('late', 0, '_seconds')).toBeGreaterThanOrEqual(45 * 60);
+    expect(lag('late', 0, '_seconds')).toBeLessThan(60 * 60);
+    expect([lag('late', 1), lag('late', 1, '_seconds')]).toEqual([0, 0]);
+    const count = (name: string): number | undefined => metrics.get(`kafka_coordinator_group_groupmetadatamanager_num${name}`)?.value({});
+    expect(['groups', 'groupsstable', 'groupsempty', 'offsets'].map(count)).toEqual([2, 1, 1, 3]);
+    const members = metrics.get('kafka_consumergroup_members');
+    expect([members?.value({ group: 'late' }), members?.value({ group: 'empty' })]).toEqual([1, 0]);
+
+    expect(await member.commit(40, 0)).toBe(0);
+    await eventually(async () => {
+      metrics = await scrape(broker);
+      return lag('late', 0) === 0 && lag('late', 0, '_seconds') === 0;
+    }, 'the group has caught up');
+    expect(await member.leave()).toBe(0);
+    await eventually(async () => {
+      metrics = await scrape(broker);
+      return metrics.get('kafka_consumergroup_members')?.value({ group: 'late' }) === 0;
+    }, 'the member is gone');
   });
 });
 

@@ -1,9 +1,12 @@
 /** Settings of a running broker: from file, environment and flags, and changed by clients; in force at once, and after a restart, also after kill -9. */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeConfigs } from '../../src/protocol/apis/32-describe-configs.ts';
 import { incrementalAlterConfigs } from '../../src/protocol/apis/44-incremental-alter-configs.ts';
+import { ErrorCode } from '../../src/protocol/errors.ts';
 import { eventually, startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
 import { batchOf, type KafkaClient } from '../support/kafka-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -120,5 +123,53 @@ describe('a setting that a client changes', () => {
     await alter(client, '1', { 'ringlog.log.level': 'debug' });
     (await connect(broker)).close();
     await broker.logged(({ level, msg }) => level === 'debug' && msg === 'connection closed');
+  });
+});
+
+describe('the level of the log', () => {
+  const LOGGER = 8;
+
+  /** Sends what no client sends; resolves once the broker has hung up. */
+  async function cutOff(broker: BrokerProcess): Promise<void> {
+    const socket = createConnection({ host: '127.0.0.1', port: broker.port });
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(Buffer.alloc(64, 0xff));
+    await once(socket, 'close');
+  }
+
+  async function setLogger(client: KafkaClient, name: string, value: string): Promise<[number, string | null]> {
+    const resources = [{ resourceType: LOGGER, resourceName: '1', configs: [{ name, configOperation: 0, value }] }];
+    const { responses } = await client.request(incrementalAlterConfigs, 1, { resources, validateOnly: false });
+    return [responses[0]!.errorCode, responses[0]!.errorMessage];
+  }
+
+  it('is changed while the broker runs, as a setting or as the resource BROKER_LOGGER: at once, for every line, and back', async () => {
+    const broker = await startBroker({ dataDir: join(temporaryFolder(), 'data') });
+    const client = await connect(broker);
+    const isDebug = ({ level }: { level: string }): boolean => level === 'debug';
+    const lines = (): { level: string; msg: string }[] =>
+      broker.stderr
+        .split('\n')
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as { level: string; msg: string });
+    // A line may still be on its way when the connection is gone: one of a later level, which is seen, stands behind it.
+    await cutOff(broker);
+    await alter(client, '1', { 'ringlog.log.level': 'debug' });
+    await cutOff(broker);
+    await eventually(() => lines().some(isDebug), 'a debug line is written');
+    const debugged = lines().filter(isDebug);
+    expect(debugged.map(({ msg }) => msg)).toEqual(['connection closed']);
+
+    await alter(client, '1', { 'ringlog.log.level': 'info' });
+    await cutOff(broker);
+    expect(await setLogger(client, 'root', 'DEBUG')).toEqual([0, null]);
+    await cutOff(broker);
+    await eventually(() => lines().filter(isDebug).length > 1, 'another debug line is written');
+    expect(lines().filter(isDebug)).toHaveLength(2);
+    expect(await setLogger(client, 'kafka.server.KafkaApis', 'DEBUG')).toEqual([
+      ErrorCode.INVALID_CONFIG,
+      'There is no logger "kafka.server.KafkaApis" here; the one there is is "root".',
+    ]);
   });
 });

@@ -8,6 +8,8 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 const threads = createRequire(import.meta.url)('node:worker_threads');
 const workers = [];
@@ -56,6 +58,15 @@ async function cycles(times) {
   }
 }
 
+/** Starts a broker, gives every part of it something to do, and stops it. */
+async function lifeOf() {
+  const broker = await Broker.start({ temporary: true });
+  const { firstAcknowledged } = await import('../../perf/lib/client.mjs');
+  await firstAcknowledged(Number(broker.address.split(':')[1]), 't', { configs: { 'ringlog.durability': 'fsync' } });
+  await broker.stop();
+  return new WeakRef(broker);
+}
+
 /** Ends the workers whose name holds `part`, each once. */
 async function end(part) {
   const chosen = workers.filter(({ label }) => label.includes(part));
@@ -70,6 +81,35 @@ const SCENES = {
     const before = await held();
     await cycles(10);
     return { before, after: await held() };
+  },
+
+  /** How many of some stopped brokers are still in memory although nobody here has them. */
+  async memory() {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc');
+    const stopped = [];
+    for (let n = 0; n < 4; n++) stopped.push(await lifeOf());
+    const kept = () => stopped.filter((reference) => reference.deref() !== undefined).length;
+    for (let tries = 0; tries < 50 && kept() > 0; tries++) {
+      await sleep(20);
+      collect();
+    }
+    return { kept: kept() };
+  },
+
+  /** What brokers say of their connections while they come and go, in the order of the lines. The process may open few files. */
+  async crowd() {
+    const said = [];
+    const listen = (name) => (line) => {
+      const { connections } = JSON.parse(line);
+      if (connections !== undefined) said.push([name, connections]);
+    };
+    const settings = { 'ringlog.log.level': 'debug' };
+    const first = await Broker.start({ temporary: true, settings, onLog: listen('first') });
+    const second = await Broker.start({ temporary: true, settings, onLog: listen('second') });
+    await second.stop();
+    await first.stop();
+    return said;
   },
 
   async several() {

@@ -41,6 +41,7 @@ type Report = Awaited<ReturnType<typeof check>>;
 async function check({ path, disk, clean, topics, notes, strangers }: OfflineFolder, only: string | undefined, terminal: Terminal) {
   const { walkPartition } = await import('../offline/walk.ts');
   const { chosenTopics } = await import('../offline/choice.ts');
+  const { leftoversOf } = await import('../offline/leftovers.ts');
   const chosen = chosenTopics(topics, only);
   const total = chosen
     .flatMap(({ partitions }) => partitions.flatMap(({ segments }) => segments))
@@ -74,6 +75,12 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
           // Reading is synchronous: the progress line and Ctrl-C need a turn now and then.
           if (++batchesUntilPause % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
         }
+        const leftovers = leftoversOf(disk, path, state);
+        if (leftovers.length > 0)
+          remarks.push(
+            `${name}/${state.partition}: ${plural(leftovers.length, 'file')} (${leftovers[0]}${leftovers.length > 1 ? ', …' : ''}) ` +
+              'left the log, or never came to be part of it; the next start removes what is left of them',
+          );
         const refused = state.damaged.map(({ from, to }) => ({ from, to: to - 1 }));
         rows.push({
           topic: name,

@@ -34,7 +34,7 @@ export function* walkPartition(
 ): Generator<StoredBatch | Flaw> {
   let expected = state.segments[0]?.baseOffset ?? state.logStartOffset;
   for (const segment of state.segments) {
-    const path = segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset);
+    const path = segmentPath(dataFolder, state.topicId, state.partition, segment.baseOffset, segment.revision);
     if (segment.baseOffset > expected && segment.baseOffset > state.logStartOffset && !isRefused(state, expected, segment.baseOffset))
       yield { kind: 'flaw', path, position: 0, text: `offsets ${expected} to ${segment.baseOffset - 1} are in no segment` };
     if (segment.endOffset > from || segment.endOffset === segment.baseOffset) yield* walkSegment(disk, path, state, segment, from);

@@ -3,14 +3,8 @@ import { healthPage } from '../../../src/http/health-page.ts';
 import { metricsPage } from '../../../src/http/metrics-page.ts';
 import { PageSource } from '../../../src/http/source.ts';
 import { MetricCells } from '../../../src/telemetry/metric-cells.ts';
-import {
-  GROUP_METRICS,
-  MAIN_METRICS,
-  PARTITION_METRICS,
-  REQUEST_METRICS,
-  RING_METRICS,
-  SHARD_METRICS,
-} from '../../../src/telemetry/metric-table.ts';
+import { GROUP_METRICS } from '../../../src/telemetry/group-metrics.ts';
+import { MAIN_METRICS, PARTITION_METRICS, REQUEST_METRICS, RING_METRICS, SHARD_METRICS } from '../../../src/telemetry/metric-table.ts';
 import { scraped } from '../../support/prometheus.ts';
 
 const FACTS = { version: '1.2.3', nodeId: 7, uptimeSeconds: 12.4, disk: { totalBytes: 100, usableBytes: 40 } };

@@ -52,6 +52,7 @@ async function supervise(source: string): Promise<{ supervisor: ShardSupervisor;
       recovered: { clean: true, partitions: new Map(), notes: [], replayedGroups: 0, rewrittenBytes: 0 },
     },
     crashPoint: null,
+    openFilesMax: () => Infinity,
     ingress: bench.ingress,
     jobs: noJobs,
     onPartitionControl: () => false,

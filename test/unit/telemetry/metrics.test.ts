@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MetricCells, rowCellsOf } from '../../../src/telemetry/metric-cells.ts';
-import { METRIC_LISTS, type MetricDefinition } from '../../../src/telemetry/metric-table.ts';
+import type { MetricDefinition } from '../../../src/telemetry/metric-definition.ts';
+import { METRIC_LISTS } from '../../../src/telemetry/metric-table.ts';
 
 const all = METRIC_LISTS.flatMap(({ metrics }) => metrics);
 
