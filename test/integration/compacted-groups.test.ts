@@ -84,7 +84,7 @@ test('over five lives no offset goes back, deleted groups and expired offsets st
       await member.find();
       await member.settle();
     } else {
-      const { memberId, generationId } = member;
+      const { memberId, generationId }: GroupMember = member;
       member = Object.assign(new GroupMember(client, 'static', { groupInstanceId: 'i', sessionTimeoutMs: 300_000 }), {
         memberId,
         generationId,
