@@ -160,7 +160,8 @@ export class InternalLoads {
     let incomplete = 0;
     while (load.nextOffset < load.endOffset && length - at >= BATCH_HEADER_BYTES) {
       const size = checkHeader(buffer, at, load.position, segment);
-      if (size === 0 || this.isOutOfPlace(load, baseOffset(buffer, at))) return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment is none`);
+      if (size === 0 || this.isOutOfPlace(load, baseOffset(buffer, at)))
+        return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment is none`);
       if (size > length - at) {
         incomplete = size;
         break;

@@ -93,7 +93,8 @@ function answerGroup(
 ): GroupAnswer {
   const offsets = coordinator.offsetsOf(groupId);
   if (typeof offsets === 'number') return { groupId, errorCode: offsets, topics: [] };
-  const answers = topics === null ? allTopics(offsets, router, byId) : eachOnce(topics).map((topic) => askedTopic(offsets, router, topic, byId));
+  const answers =
+    topics === null ? allTopics(offsets, router, byId) : eachOnce(topics).map((topic) => askedTopic(offsets, router, topic, byId));
   return { groupId, errorCode: ErrorCode.NONE, topics: answers };
 }
 

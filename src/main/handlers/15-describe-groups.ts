@@ -22,9 +22,7 @@ export function describeGroupsHandler(coordinator: Pick<GroupCoordinator, 'descr
     const operations = body.includeAuthorizedOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED_FOR;
     // Each once: an answer is no larger than the groups there are.
     const asked = await distinctEach(request, body.groups, (groupId) => groupId);
-    const answers = await readEach(request, asked, (groupId) =>
-      answerOf(groupId, coordinator.describe(groupId), apiVersion, operations),
-    );
+    const answers = await readEach(request, asked, (groupId) => answerOf(groupId, coordinator.describe(groupId), apiVersion, operations));
     if (answers === null) return request.respond([]);
     return respondEach(request, describeGroups, 'groups', answers, { throttleTimeMs: 0 }, ({ members }) => members.length);
   };
