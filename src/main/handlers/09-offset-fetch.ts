@@ -92,10 +92,15 @@ function answerGroup(
   byId: boolean,
 ): GroupAnswer {
   const offsets = coordinator.offsetsOf(groupId);
-  if (typeof offsets === 'number') return { groupId, errorCode: offsets, topics: [] };
+  if (typeof offsets === 'number') return { groupId, errorCode: toldError(offsets), topics: [] };
   const answers =
     topics === null ? allTopics(offsets, router, byId) : eachOnce(topics).map((topic) => askedTopic(offsets, router, topic, byId));
   return { groupId, errorCode: ErrorCode.NONE, topics: answers };
+}
+
+/** Java's consumers before 3.9 end at COORDINATOR_NOT_AVAILABLE here, and here alone. What Kafka answers instead makes every client ask again. */
+function toldError(errorCode: number): number {
+  return errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : errorCode;
 }
 
 /** The topics with every partition of them that was not asked for before. */

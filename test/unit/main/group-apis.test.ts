@@ -314,6 +314,15 @@ describe('the APIs of groups', () => {
     }
   });
 
+  it('OffsetFetch never says that the coordinator is not available, which would end older clients', async () => {
+    const bench = await Bench.started();
+    const coordinator = { offsetsOf: () => ErrorCode.COORDINATOR_NOT_AVAILABLE };
+    bench.handlers.set(offsetFetch.key, offsetFetchHandler(coordinator, { topicByName: () => undefined, topicById: () => undefined }));
+    const { groups } = await bench.ask(offsetFetch, 9, { groups: [{ groupId: 'g', topics: null }] });
+    expect(groups[0]!.errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect((await bench.ask(offsetFetch, 5, { groupId: 'g', topics: null })).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+  });
+
   it('ListGroups filters by state and type, however they are written', async () => {
     const bench = await Bench.started();
     await bench.join(9);
