@@ -105,11 +105,11 @@ test('over five lives no offset goes back, deleted groups and expired offsets st
 
     const before = new Set(compacted(broker));
     let passes = 0;
-    let isOver = false;
+    const ending = new AbortController();
     const commits = [...known].map(async ([groupId, each]) => {
       const own = await broker.connect();
       try {
-        while (!isOver) {
+        while (!ending.signal.aborted) {
           const offset = ++each.sent;
           expect(await commit(own, groupId, offset)).toBe(0);
           each.acknowledged = offset;
@@ -129,7 +129,7 @@ test('over five lives no offset goes back, deleted groups and expired offsets st
     // Anywhere within a pass.
     await delay(37 * life);
     if (life === 2) {
-      isOver = true;
+      ending.abort();
       await Promise.all(commits);
       expect((await broker.stop()).code).toBe(0);
     } else {
