@@ -391,8 +391,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     await this.lifecycle.openRecovered(generation.recovered.partitions);
     await this.supervisor.begin();
     this.groups.start();
-    // What was deleted before the process ended may still have offsets.
-    for (const { name } of this.catalog.tombstones()) if (this.catalog.topicByName(name) === undefined) this.groups.onTopicDeleted(name);
+    this.lifecycle.forgetDeleted();
     this.shareOpenFiles();
     await this.http.whenListening();
     await this.ingress.listener.start();

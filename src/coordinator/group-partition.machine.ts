@@ -126,9 +126,9 @@ export class GroupPartition {
     this.offsets.expire(groupId, now);
   }
 
-  /** Deletes what a group has committed for a topic that is gone. */
-  forgetTopic(groupId: string, topic: string): void {
-    this.offsets.forgetTopic(groupId, topic);
+  /** Deletes what a group has committed for a topic that is gone. `settle` is told of the outcome. */
+  forgetTopic(groupId: string, topic: string, settle: (errorCode: number) => void): void {
+    this.offsets.forgetTopic(groupId, topic, settle);
   }
 
   /** Takes what a secured record says, in the order of the log: the one place where anything changes that survives a restart. */

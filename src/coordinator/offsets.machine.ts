@@ -119,12 +119,12 @@ export class Offsets {
     if (records.length > 0) this.context.write(group, records);
   }
 
-  /** The topic is gone for good: so is what was committed for it. */
-  forgetTopic(groupId: string, topic: string): void {
+  /** The topic is gone for good: so is what was committed for it. `settle` hears of the outcome, at once where there is nothing to delete. */
+  forgetTopic(groupId: string, topic: string, settle: (errorCode: number) => void): void {
     const group = this.context.groups.get(groupId);
-    if (group === undefined) return;
-    const records = tombstones(groupId, group.offsets.allOf(topic));
-    if (records.length > 0) this.context.write(group, records);
+    const records = group === undefined ? [] : tombstones(groupId, group.offsets.allOf(topic));
+    if (group === undefined || records.length === 0) settle(ErrorCode.NONE);
+    else this.context.write(group, records, settle);
   }
 
   /** From replay. */

@@ -17,7 +17,7 @@ import { isControl, partitionLeaderEpoch, recordCount } from '../protocol/record
 import { BatchCleaner, openRecords, type RecordJudge } from './clean-batch.ts';
 import { BatchScan } from './batch-scan.ts';
 import { CleanedSegment } from './cleaned-segment.ts';
-import { KeyMap } from './key-map.ts';
+import { KeyMap, keysIn } from './key-map.ts';
 import { OffsetSet } from './offset-set.ts';
 import { RecordCursor } from './record-cursor.ts';
 
@@ -268,6 +268,11 @@ class CleaningPass implements RecordJudge {
     const { scan } = this;
     if (!isBatchCrcValid(scan.buffer, scan.at)) {
       scan.damaged = true;
+      return 'same';
+    }
+    // No pass could know its keys: what is in it may be what tombstones behind it delete. Smaller, it would not be told from others any more.
+    if (recordCount(scan.buffer, scan.at) > keysIn(this.limits.keyBytesMax)) {
+      this.unreadFrom = Math.min(this.unreadFrom, scan.base);
       return 'same';
     }
     const records = this.open();

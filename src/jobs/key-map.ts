@@ -12,6 +12,12 @@ const SLOT_BYTES = 24;
 /** Slots that are used at most: probing gets long beyond. */
 const LOAD_MAX = 0.9;
 const SHORT_KEY_BYTES_MAX = 15;
+const SLOTS_MIN = 16;
+
+/** How many keys `bytes` of memory hold. */
+export function keysIn(bytes: number): number {
+  return Math.floor(Math.max(SLOTS_MIN, Math.floor(bytes / SLOT_BYTES)) * LOAD_MAX);
+}
 
 /** See the file header. */
 export class KeyMap {
@@ -26,7 +32,7 @@ export class KeyMap {
 
   /** @param bytesMax memory for it @param keysMax more will never be put in */
   constructor(bytesMax: number, keysMax: number) {
-    this.slots = Math.max(16, Math.min(Math.floor(bytesMax / SLOT_BYTES), Math.ceil(keysMax / LOAD_MAX) + 1));
+    this.slots = Math.max(SLOTS_MIN, Math.min(Math.floor(bytesMax / SLOT_BYTES), Math.ceil(keysMax / LOAD_MAX) + 1));
     this.countMax = Math.floor(this.slots * LOAD_MAX);
     // Untouched pages of it cost nothing.
     const memory = new ArrayBuffer(this.slots * SLOT_BYTES);

@@ -182,10 +182,15 @@ export class GroupCoordinator {
     for (const groups of this.partitions) if (groups.errorCode === ErrorCode.NONE) yield* groups.machine.watched();
   }
 
-  /** The topic is deleted: nobody has committed anything for it. */
-  onTopicDeleted(topic: string): void {
+  /** The topic is deleted: nobody has committed anything for it. Resolves once that is secured; false: it is not, and has to be done again. */
+  async onTopicDeleted(topic: string): Promise<boolean> {
     // At once: somebody may create a topic of the same name, and commit for that.
-    for (const groups of this.partitions) groups.forgetTopic(topic);
+    const told = this.partitions.map((groups) => new Promise<number>((resolve) => groups.forgetTopic(topic, resolve)));
+    const errorCode = (await Promise.all(told)).find((code) => code !== ErrorCode.NONE);
+    if (errorCode === undefined) return true;
+    if (!this.stopped)
+      this.parts.onProblem('offsets of a deleted topic could not be deleted; the next start tries again', { topic, errorCode });
+    return false;
   }
 
   // Inside.

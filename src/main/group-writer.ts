@@ -74,6 +74,8 @@ export class GroupWriter {
         encoded.push(record);
         queued.next++;
       }
+      // The batch is full before its first record: what becomes of the batch is not its business.
+      if (queued.next === 0) break;
       taken++;
       if (queued.next < records.length) break;
     }

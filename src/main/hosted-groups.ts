@@ -32,8 +32,8 @@ export class HostedGroups implements GroupWriterOwner {
   readonly writer: GroupWriter;
   /** Why no request is taken; NONE: they are. */
   errorCode: number = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
-  /** Topics that were deleted while the groups were being loaded. */
-  private readonly goneTopics = new Set<string>();
+  /** Topics that were deleted while the groups were being loaded, and who is to be told. */
+  private readonly goneTopics: { readonly topic: string; readonly done: (errorCode: number) => void }[] = [];
   private readonly host: Omit<GroupHost, 'budget'>;
   private readonly parts: HostedGroupsParts;
   private readonly total: GroupBudget;
@@ -79,14 +79,26 @@ export class HostedGroups implements GroupWriterOwner {
   private becomeActive(): void {
     this.machine.becomeActive(this.parts.now());
     this.errorCode = ErrorCode.NONE;
-    for (const topic of this.goneTopics) this.forgetTopic(topic);
-    this.goneTopics.clear();
+    for (const { topic, done } of this.goneTopics.splice(0)) this.forgetTopic(topic, done);
   }
 
-  /** The topic is gone: what was committed for it goes, too. */
-  forgetTopic(topic: string): void {
-    if (this.errorCode !== ErrorCode.NONE) this.goneTopics.add(topic);
-    else for (const groupId of this.machine.groupIds()) this.machine.forgetTopic(groupId, topic);
+  /** The topic is gone: what was committed for it goes, too; `done` once that is secured, or with why it is not. */
+  forgetTopic(topic: string, done: (errorCode: number) => void): void {
+    if (this.errorCode !== ErrorCode.NONE) {
+      this.goneTopics.push({ topic, done });
+      return;
+    }
+    let unsettled = 1;
+    let failure: number = ErrorCode.NONE;
+    const settle = (errorCode: number): void => {
+      if (errorCode !== ErrorCode.NONE) failure = errorCode;
+      if (--unsettled === 0) done(failure);
+    };
+    for (const groupId of this.machine.groupIds()) {
+      unsettled++;
+      this.machine.forgetTopic(groupId, topic, settle);
+    }
+    settle(ErrorCode.NONE);
   }
 
   onSecured(record: CoordinatorRecord): void {

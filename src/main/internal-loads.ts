@@ -6,8 +6,8 @@
  * slice, and memory is bounded by {@link LOADS_MAX} slices (a larger batch excepted). Every batch is held against its CRC, whatever was checked before: a
  * coordinator's memory is built from it. Bytes that do not fit end the load with an error; nothing here throws for what a disk says.
  *
- * Offsets may have gaps (what compaction or a failed write left out), and segments may be replaced while a load goes on: it then continues at the offset it
- * was at.
+ * Batches follow each other without a gap, those that compaction has left empty among them. Offsets that are nowhere (a journal group was damaged) end the load, too:
+ * what they held may be newer than what is there. Segments may be replaced while a load goes on: it then continues at the offset it was at.
  */
 import { ErrorCode } from '../protocol/errors.ts';
 import { isBatchCrcValid } from '../protocol/crc32c.ts';
@@ -76,7 +76,7 @@ export class InternalLoads {
   /**
    * Tells each record in order, then how the load ended; both in later tasks. Keys and values are the callee's to keep.
    *  - NONE: everything was told
-   *  - CORRUPT_MESSAGE: a batch is not what was written
+   *  - CORRUPT_MESSAGE: a batch is not what was written, or records are missing
    *  - KAFKA_STORAGE_ERROR: the disk could not be read, or what it holds may not be on it (after a failed sync)
    *  - UNKNOWN_TOPIC_OR_PARTITION: the topic was deleted meanwhile
    *  - UNKNOWN_SERVER_ERROR: `onRecord` threw
@@ -115,6 +115,9 @@ export class InternalLoads {
     if (this.stopped) return this.end(load, ErrorCode.COORDINATOR_NOT_AVAILABLE);
     if (view.topic.deleted) return this.end(load, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     const segment = this.segmentOf(load);
+    const goesOnAt = segment === null ? load.endOffset : segment.baseOffset;
+    if (isLost(view, load.nextOffset, goesOnAt))
+      return this.end(load, ErrorCode.CORRUPT_MESSAGE, `offsets up to ${goesOnAt - 1} are missing`);
     if (segment === null) return this.end(load, ErrorCode.NONE);
     if (load.endOffset > view.unsecuredFrom)
       return this.end(load, ErrorCode.KAFKA_STORAGE_ERROR, 'a failed sync may have left out some of its records');
@@ -156,8 +159,9 @@ export class InternalLoads {
     let at = 0;
     let incomplete = 0;
     while (load.nextOffset < load.endOffset && length - at >= BATCH_HEADER_BYTES) {
-      const size = checkHeader(buffer, at, load.position, load.segmentOffset, segment);
-      if (size === 0) return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment is none`);
+      const size = checkHeader(buffer, at, load.position, segment);
+      if (size === 0 || this.isOutOfPlace(load, baseOffset(buffer, at)))
+        return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment is none`);
       if (size > length - at) {
         incomplete = size;
         break;
@@ -182,6 +186,11 @@ export class InternalLoads {
     this.step(load);
   }
 
+  /** Whether a batch that begins at `base` is not the next one of the segment. */
+  private isOutOfPlace({ view, segmentOffset }: Load, base: number): boolean {
+    return base < segmentOffset || isLost(view, segmentOffset, base);
+  }
+
   /** Tells the records of the batch at `at` that were not told before. Returns whether it is one. */
   private tell(load: Load, at: number, size: number): boolean {
     const { buffer, nextOffset, onRecord } = load;
@@ -199,11 +208,16 @@ function segmentBehind(view: PartitionView, segment: SegmentView): SegmentView |
   return view.segments[view.segments.indexOf(segment) + 1] ?? null;
 }
 
-/** Bytes of the batch at `at`, which lies at `position` of `segment`; 0 when its header cannot be one there, behind the offsets below `offsetMin`. */
-function checkHeader(bytes: Buffer, at: number, position: number, offsetMin: number, segment: SegmentView): number {
+/** Whether offsets [from, to), which no batch has, were not given up: deleted, or acknowledged by a topic in `memory` before its disk failed. */
+function isLost({ logStartOffset, topic, damage }: PartitionView, from: number, to: number): boolean {
+  const first = Math.max(from, logStartOffset);
+  return first < to && !(topic.config.durability === 'memory' && damage.any && damage.all.endOf(first) >= to);
+}
+
+/** Bytes of the batch at `at`, which lies at `position` of `segment`; 0 when its header cannot be one there. */
+function checkHeader(bytes: Buffer, at: number, position: number, segment: SegmentView): number {
   const size = batchBytes(bytes, at);
   if (size < BATCH_HEADER_BYTES || position + size > segment.endPosition || magic(bytes, at) !== MAGIC) return 0;
-  const base = baseOffset(bytes, at);
   const delta = lastOffsetDelta(bytes, at);
-  return base >= offsetMin && delta >= 0 && base + delta < segment.endOffset ? size : 0;
+  return delta >= 0 && baseOffset(bytes, at) + delta < segment.endOffset ? size : 0;
 }

@@ -47,8 +47,8 @@ export interface TopicLifecycleParts {
   readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
-  /** A topic is gone for good. */
-  readonly onDeleted: (name: string) => void;
+  /** A topic is gone for good. Resolves once nothing is left of it elsewhere; false: something is, and the next start has to say it again. */
+  readonly onDeleted: (name: string) => Promise<boolean>;
   /** Calls back after a while. */
   readonly later: (delayMs: number, run: () => void) => void;
 }
@@ -64,6 +64,8 @@ export class TopicLifecycle {
   private readonly cleaning: Cleaning;
   /** Found by {@link openRecovered} for {@link finishDeletions}. */
   private leftovers: KeptSegments[] = [];
+  /** Begun by {@link forgetDeleted}, by topic id: the outcome of `onDeleted`. */
+  private readonly forgotten = new Map<string, Promise<boolean>>();
   private nextHandle = 1;
 
   constructor(parts: TopicLifecycleParts) {
@@ -138,11 +140,20 @@ export class TopicLifecycle {
     await Promise.all(opened);
   }
 
+  /** At start, before anybody can create a topic of the same name: tells once more which topics are gone, for all that the life before has not finished. */
+  forgetDeleted(): void {
+    const { catalog, onDeleted } = this.parts;
+    for (const { name, topicId } of catalog.tombstones())
+      if (catalog.topicByName(name) === undefined) this.forgotten.set(topicId, onDeleted(name));
+  }
+
   /** Goes on with deletions of topics and records that an earlier life began. Does not wait for them. */
   finishDeletions(): void {
     this.retired.giveAwayLeftovers(this.leftovers);
     this.leftovers = [];
-    for (const tombstone of this.parts.catalog.tombstones()) void this.removeFiles(tombstone);
+    for (const tombstone of this.parts.catalog.tombstones())
+      void this.removeFiles(tombstone, this.forgotten.get(tombstone.topicId) ?? Promise.resolve(true));
+    this.forgotten.clear();
   }
 
   /** Creates a topic for a client; answered once it is durable and open. Rejects with MetadataStoreError. */
@@ -188,12 +199,10 @@ export class TopicLifecycle {
       if (!result.ok) return result;
       const { topic: metadata, tombstone } = result.value;
       const topic = this.parts.router.topicById(metadata.topicId) as MutableTopic | undefined;
-      if (topic === undefined) void this.removeFiles(tombstone);
-      else {
-        this.hide(topic);
-        void this.closeAndRemove(topic, tombstone);
-      }
-      this.parts.onDeleted(metadata.name);
+      if (topic !== undefined) this.hide(topic);
+      const forgotten = this.parts.onDeleted(metadata.name);
+      if (topic === undefined) void this.removeFiles(tombstone, forgotten);
+      else void this.closeAndRemove(topic, tombstone, forgotten);
       return { ok: true, value: metadata };
     });
   }
@@ -334,7 +343,7 @@ export class TopicLifecycle {
     for (const view of topic.partitions) view?.becomeState('offline');
   }
 
-  private async closeAndRemove(topic: Topic, tombstone: Tombstone): Promise<void> {
+  private async closeAndRemove(topic: Topic, tombstone: Tombstone, forgotten: Promise<boolean>): Promise<void> {
     const closed = topic.partitions.map(async (view) => {
       if (view === undefined) return;
       await this.calls.call(view.link, { kind: 'close', handle: view.handle });
@@ -349,10 +358,11 @@ export class TopicLifecycle {
       this.parts.onProblem(`the shards did not close deleted topic ${topic.name}; its files stay until the next start`, error);
       return;
     }
-    await this.removeFiles(tombstone);
+    await this.removeFiles(tombstone, forgotten);
   }
 
-  private async removeFiles(tombstone: Tombstone): Promise<void> {
+  /** The tombstone is what a start goes by: it stays until nothing is left of the topic. */
+  private async removeFiles(tombstone: Tombstone, forgotten: Promise<boolean>): Promise<void> {
     await this.retired.abandon(tombstone.topicId);
     try {
       await this.parts.jobs.submit({
@@ -361,7 +371,7 @@ export class TopicLifecycle {
         topicId: tombstone.topicId,
         poolBytesMax: this.parts.broker.poolBytesMax,
       });
-      await this.parts.catalog.removeTombstone(tombstone.topicId);
+      if (await forgotten) await this.parts.catalog.removeTombstone(tombstone.topicId);
     } catch (error) {
       this.parts.onProblem(
         `files of deleted topic ${tombstone.name} (${tombstone.topicId}) could not be removed; the next start tries again`,

@@ -3,6 +3,7 @@
  * survives that is there, at its offset; offsets are dense; nothing was invented, changed, repeated or reordered.
  */
 import { ErrorCode } from '../../src/protocol/errors.ts';
+import { CompactedHistory, GroupsHistory } from './compacted-history.ts';
 import { batchOf, ConnectionLost, type KafkaClient, type SeenRecord } from '../support/kafka-client.ts';
 
 export type Durability = 'memory' | 'page-cache' | 'fsync';
@@ -120,6 +121,8 @@ export class TopicHistory {
 /** All topics. */
 export class History {
   readonly topics: TopicHistory[] = [];
+  compacted = new CompactedHistory('compacted');
+  groups = new GroupsHistory();
 
   async create(
     client: KafkaClient,
@@ -150,6 +153,8 @@ export class History {
   /** A copy with the same past and a future of its own. */
   clone(): History {
     const copy = new History();
+    copy.compacted = this.compacted.clone();
+    copy.groups = this.groups.clone();
     for (const topic of this.topics) {
       const twin = new TopicHistory(topic.name, topic.durability, topic.retentionBytes);
       twin.state = topic.state;
@@ -189,6 +194,7 @@ export class History {
       }
       seen.push(`${name}: ${records.map(({ offset, value }) => `${offset}=${value}`).join(' ')}`);
     }
+    seen.push(await this.compacted.verify(client, known.has(this.compacted.name)), await this.groups.verify(client));
     return seen.join('\n');
   }
 }

@@ -4,12 +4,12 @@
  *
  * `npm run crash` tries all; `npm run crash -- --sample 60 --seed S` a seeded sample.
  */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Prng } from '../../src/lib/prng.ts';
-import { delay, spawnBroker, startBroker, type BrokerProcess } from '../support/broker-process.ts';
+import { delay, eventually, spawnBroker, startBroker, type BrokerProcess } from '../support/broker-process.ts';
 import type { KafkaClient } from '../support/kafka-client.ts';
 import { History, isDeath, type TopicHistory } from './history.ts';
 
@@ -22,6 +22,12 @@ const SETTINGS = {
   'ringlog.journal.file.bytes': 2 << 20,
   'ringlog.checkpoint.interval.bytes': 1 << 20,
   'ringlog.checkpoint.interval.ms': 100,
+  'log.cleaner.backoff.ms': 20,
+  'log.cleaner.min.cleanable.ratio': 0.01,
+  'log.cleaner.delete.retention.ms': 50,
+  'offsets.topic.num.partitions': 1,
+  'offsets.topic.segment.bytes': 1 << 20,
+  'offset.metadata.max.bytes': 32_000,
 };
 /** A start has at most this many operations on its way; recovery is killed at one of them. */
 const START_OPERATIONS = 60;
@@ -88,6 +94,24 @@ async function firstLife(client: KafkaClient, history: History): Promise<void> {
   }
   await Promise.all(short.map((topic) => trimmed(client, topic, 18)));
   await burst(client, forced, 3, 1000);
+  await history.groups.commit(client, ['old-1', 'old-2'], 'forced');
+  await history.compacted.create(client);
+  await compactedLife(client, history, 'old-1');
+}
+
+const KEYS = ['a', 'b', 'c', 'd'];
+const GROUPS = Array.from({ length: 12 }, (_, n) => `group-${n}`);
+
+/** Commits and keyed records, enough of both for segments to be compacted, and groups that are deleted. */
+async function compactedLife(client: KafkaClient, history: History, last: string): Promise<void> {
+  const { compacted, groups } = history;
+  for (let n = 0; n < 4; n++) {
+    await Promise.all([groups.commit(client, GROUPS, 'forced', 30_000), compacted.put(client, KEYS, 120_000)]);
+    if (n === 1) await groups.delete(client, last);
+    // A pass, a checkpoint behind it, a job that gives its files away.
+    await delay(100);
+  }
+  await groups.commit(client, GROUPS.slice(0, 3), 'forced');
 }
 
 async function secondLife(client: KafkaClient, history: History): Promise<void> {
@@ -110,6 +134,13 @@ async function secondLife(client: KafkaClient, history: History): Promise<void> 
   await Promise.all([trimmed(client, forced, 5), ...short.map((topic) => burst(client, topic, 7, 600_000))]);
   await delay(150);
   await Promise.all(short.map((topic) => burst(client, topic, 5, 600_000)));
+  await compactedLife(client, history, 'old-2');
+}
+
+/** How many logs have segments that compaction wrote. */
+function compactedLogs(dataDir: string): number {
+  const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' });
+  return new Set(files.flatMap((path) => /(.*)\/\d{20}\.\d+\.log$/.exec(path)?.[1] ?? [])).size;
 }
 
 /** A life without a death; returns how many operations it had. */
@@ -118,6 +149,8 @@ async function dryRun(life: Life, dataDir: string): Promise<number> {
   const client = await broker.connect();
   await life.run(client, life.history);
   client.close();
+  // Only then its steps are among the points.
+  await eventually(() => compactedLogs(dataDir) === 2, 'both logs with keys are compacted');
   await broker.stop();
   life.history.onCleanStop();
   const operations = Number(/stopped after (\d+) operations/.exec(broker.stdout)?.[1]);
@@ -214,6 +247,8 @@ test.concurrent.for(points)('$of, operation $point', async ({ life, point, key }
   // It does not only read: it goes on.
   const client = await twice.broker.connect();
   for (const topic of life.history.topics) if (topic.state === 'there') await burst(client, topic, 2);
+  if (life.history.topics.some(({ name, state }) => name === 'forced' && state === 'there'))
+    await life.history.groups.commit(client, GROUPS, 'forced');
   client.close();
   expect((await twice.broker.stop()).code).toBe(0);
   rmSync(dataDir, { recursive: true, force: true });

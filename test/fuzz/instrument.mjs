@@ -14,6 +14,8 @@ const COUNTERS = 'globalThis.ringlogFuzzCounters';
 const LOCAL = '$counters';
 /** Folders of test that targets need, none of them instrumented. */
 const PLAIN = ['test/fuzz', 'test/golden', 'test/sim'];
+/** Files beside them. */
+const SUPPORT = ['test/support/java-batches.ts', 'test/support/coordinator-harness.ts'];
 /** What they read beside code. */
 const DATA = ['test/golden/vectors.jsonl', 'test/support/java-batches.json'];
 /** Judged like src: it has the bug that only guidance finds. */
@@ -135,7 +137,7 @@ export function instrument() {
   };
   for (const file of filesBelow('src', '.ts')) compile(file, true);
   for (const folder of PLAIN) for (const file of filesBelow(folder, '.ts')) compile(file, file === PLANTED);
-  compile('test/support/java-batches.ts', false);
+  for (const file of SUPPORT) compile(file, false);
   for (const data of DATA) cpSync(join(root, data), join(OUT, data));
   writeFileSync(COUNT_FILE, String(counters));
   return counters;

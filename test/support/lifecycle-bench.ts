@@ -106,6 +106,8 @@ export class LifecycleBench {
   readonly jobsRun: Job[] = [];
   /** Topics that are gone for good, by name. */
   readonly deleted: string[] = [];
+  /** Whether nothing is left of deleted topics elsewhere. */
+  forgotten = Promise.resolve(true);
   /** What was put off, in order. */
   readonly due: (() => void)[] = [];
   /** Set to make jobs fail. */
@@ -160,7 +162,10 @@ export class LifecycleBench {
       cleaners: jobs,
       getLink: (shardClass) => bench.shards[shardClass] as unknown as ShardLink,
       onProblem: (text) => bench.problems.push(text),
-      onDeleted: (name) => void bench.deleted.push(name),
+      onDeleted: (name) => {
+        bench.deleted.push(name);
+        return bench.forgotten;
+      },
       later: (_delayMs, run) => void bench.due.push(run),
     });
     await bench.lifecycle.openRecovered(states);

@@ -1,6 +1,6 @@
 /**
  * OffsetFetch: what groups have committed, of some partitions or of all. Only what is secured is shown. There are no transactional commits yet, so nothing is
- * ever unstable.
+ * ever unstable. Whatever is asked for several times is answered once: what a partition has to tell is a thousand times as long as to ask for it.
  */
 import { ZERO_TOPIC_ID } from '../../cluster/topic-id.ts';
 import { offsetFetch } from '../../protocol/apis/09-offset-fetch.ts';
@@ -12,7 +12,7 @@ import type { RequestOf, ResponseInput } from '../../protocol/schema.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
 import type { Handler, Request } from '../requests.ts';
 import type { Router } from '../router.ts';
-import { encodeEach, readEach, respondEach } from './paced.ts';
+import { distinctEach, encodeEach, readEach, respondEach } from './paced.ts';
 
 type Asked = NonNullable<RequestOf<typeof offsetFetch>['groups']>[number];
 type AskedTopic = NonNullable<Asked['topics']>[number];
@@ -50,7 +50,8 @@ export function offsetFetchHandler(
     const body = decodeRequest(offsetFetch, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const byId = apiVersion >= TOPIC_ID_VERSION;
     if (apiVersion >= GROUPS_VERSION) {
-      const answers = await readEach(request, body.groups, (group) => answerGroup(coordinator, router, group, byId));
+      const asked = await distinctEach(request, body.groups, ({ groupId }) => groupId);
+      const answers = await readEach(request, asked, (group) => answerGroup(coordinator, router, group, byId));
       if (answers === null) return request.respond([]);
       const [first] = answers;
       // One group may have more offsets than one step encodes; of many groups each has a step.
@@ -91,9 +92,31 @@ function answerGroup(
   byId: boolean,
 ): GroupAnswer {
   const offsets = coordinator.offsetsOf(groupId);
-  if (typeof offsets === 'number') return { groupId, errorCode: offsets, topics: [] };
-  const answers = topics === null ? allTopics(offsets, router, byId) : topics.map((topic) => askedTopic(offsets, router, topic, byId));
+  if (typeof offsets === 'number') return { groupId, errorCode: toldError(offsets), topics: [] };
+  const answers =
+    topics === null ? allTopics(offsets, router, byId) : eachOnce(topics).map((topic) => askedTopic(offsets, router, topic, byId));
   return { groupId, errorCode: ErrorCode.NONE, topics: answers };
+}
+
+/** Java's consumers before 3.9 end at COORDINATOR_NOT_AVAILABLE here, and here alone. What Kafka answers instead makes every client ask again. */
+function toldError(errorCode: number): number {
+  return errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : errorCode;
+}
+
+/** The topics with every partition of them that was not asked for before. */
+function eachOnce(topics: readonly AskedTopic[]): AskedTopic[] {
+  const seen = new Map<string, Set<number>>();
+  return topics.map((topic) => {
+    const key = topic.name === '' ? topic.topicId : topic.name;
+    let partitions = seen.get(key);
+    if (partitions === undefined) seen.set(key, (partitions = new Set()));
+    const partitionIndexes: number[] = [];
+    for (const partition of topic.partitionIndexes) {
+      if (!partitions.has(partition)) partitionIndexes.push(partition);
+      partitions.add(partition);
+    }
+    return { ...topic, partitionIndexes };
+  });
 }
 
 function askedTopic(offsets: GroupOffsets | undefined, router: Pick<Router, 'topicById'>, asked: AskedTopic, byId: boolean): TopicAnswer {

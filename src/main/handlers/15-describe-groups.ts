@@ -7,7 +7,7 @@ import type { ResponseInput } from '../../protocol/schema.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
 import type { Handler } from '../requests.ts';
 import { GROUP_OPERATIONS } from './groups.ts';
-import { readEach, respondEach } from './paced.ts';
+import { distinctEach, readEach, respondEach } from './paced.ts';
 import { OPERATIONS_NOT_ASKED_FOR } from './topology.ts';
 
 type Answer = ResponseInput<typeof describeGroups>['groups'][number];
@@ -20,9 +20,9 @@ export function describeGroupsHandler(coordinator: Pick<GroupCoordinator, 'descr
     const { apiVersion } = request;
     const body = decodeRequest(describeGroups, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const operations = body.includeAuthorizedOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED_FOR;
-    const answers = await readEach(request, body.groups, (groupId) =>
-      answerOf(groupId, coordinator.describe(groupId), apiVersion, operations),
-    );
+    // Each once: an answer is no larger than the groups there are.
+    const asked = await distinctEach(request, body.groups, (groupId) => groupId);
+    const answers = await readEach(request, asked, (groupId) => answerOf(groupId, coordinator.describe(groupId), apiVersion, operations));
     if (answers === null) return request.respond([]);
     return respondEach(request, describeGroups, 'groups', answers, { throttleTimeMs: 0 }, ({ members }) => members.length);
   };

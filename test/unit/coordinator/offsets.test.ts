@@ -241,9 +241,12 @@ describe('deleting', () => {
     harness.commit(1, {}, 'stays');
     harness.holdWrites = true;
     harness.commit(2, {}, 'gone', 6);
-    harness.machine.forgetTopic('group', 'gone');
+    const told: number[] = [];
+    for (const topic of ['gone', 'unknown']) harness.machine.forgetTopic('group', topic, (errorCode) => void told.push(errorCode));
     harness.run();
+    expect(told).toEqual([0]);
     harness.releaseAll();
+    expect(told).toEqual([0, 0]);
     expect([harness.offset('gone', 0), harness.offset('gone', 5), harness.offset('gone', 6), harness.offset('stays')]).toEqual([
       undefined,
       undefined,

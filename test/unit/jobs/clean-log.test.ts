@@ -144,6 +144,19 @@ describe('a tombstone', () => {
   });
 });
 
+it('a tombstone stays for ever behind a batch with more keys than memory holds, in the pass that meets it and in all later ones', () => {
+  const log = new KeyedLog();
+  log.addSegment([Array.from({ length: 20 }, (_, k) => put(`k${k}`, '1'))]);
+  log.addSegment([[put('k3', null)]]);
+  for (let pass = 0; pass < 4; pass++) {
+    // What is left of the batch would fit.
+    log.addSegment([Array.from({ length: 10 }, (_, k) => put(`k${k + 4}`, String(pass)))]);
+    log.clean({ keyBytesMax: 24 * 18, nowMs: 10_000 + pass * 1000 });
+    expect(log.latest().has('k3'), `pass ${pass}`).toBe(false);
+    expect(log.latest().size).toBe(19);
+  }
+});
+
 describe('damage', () => {
   it('keeps its segment as it is, byte for byte; what is around is compacted', () => {
     const log = new KeyedLog();

@@ -282,6 +282,25 @@ describe('the APIs of groups', () => {
     expect(byId.groups[0]!.topics[0]!.partitions[0]).toMatchObject({ errorCode: ErrorCode.UNKNOWN_TOPIC_ID, committedOffset: -1n });
   });
 
+  it('OffsetFetch and DescribeGroups tell a group, and a partition of it, once, however often they are asked for it', async () => {
+    const bench = await Bench.started();
+    const partitions = [{ partitionIndex: 0, committedOffset: 3n, committedMetadata: 'm'.repeat(4000) }];
+    await bench.ask(offsetCommit, 8, { groupId: 'g', topics: [{ name: 't', partitions }] });
+    const many = <T>(item: T): T[] => Array.from({ length: 100 }, () => item);
+    const topics = many({ name: 't', topicId: TOPIC_ID, partitionIndexes: [1, 0, ...many(0)].slice(0, 5) });
+    const answered = async (version: number, body: RequestInput<typeof offsetFetch>): Promise<number> => {
+      const answer = await bench.ask(offsetFetch, version, body);
+      const all = version >= 8 ? answer.groups.flatMap((group) => group.topics) : answer.topics;
+      return all.flatMap((topic) => topic.partitions).length;
+    };
+    for (let version = 0; version <= 7; version++) expect(await answered(version, { groupId: 'g', topics })).toBe(2);
+    for (let version = 8; version <= 10; version++) {
+      expect(await answered(version, { groups: [{ groupId: 'g', topics }] })).toBe(2);
+      expect(await answered(version, { groups: many({ groupId: 'g', topics: null }) })).toBe(1);
+    }
+    expect((await bench.ask(describeGroups, 5, { groups: many('g') })).groups).toHaveLength(1);
+  });
+
   it('OffsetFetch has the error of a group where its version has a place for it', async () => {
     const bench = await Bench.started();
     const coordinator = { offsetsOf: () => ErrorCode.COORDINATOR_LOAD_IN_PROGRESS };
@@ -293,6 +312,15 @@ describe('the APIs of groups', () => {
       const place = version < 2 ? answer.topics[0]!.partitions[0]! : version < 8 ? answer : answer.groups[0]!;
       expect(place.errorCode).toBe(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
     }
+  });
+
+  it('OffsetFetch never says that the coordinator is not available, which would end older clients', async () => {
+    const bench = await Bench.started();
+    const coordinator = { offsetsOf: () => ErrorCode.COORDINATOR_NOT_AVAILABLE };
+    bench.handlers.set(offsetFetch.key, offsetFetchHandler(coordinator, { topicByName: () => undefined, topicById: () => undefined }));
+    const { groups } = await bench.ask(offsetFetch, 9, { groups: [{ groupId: 'g', topics: null }] });
+    expect(groups[0]!.errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+    expect((await bench.ask(offsetFetch, 5, { groupId: 'g', topics: null })).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
   });
 
   it('ListGroups filters by state and type, however they are written', async () => {

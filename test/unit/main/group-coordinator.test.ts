@@ -228,16 +228,34 @@ describe('the coordinator of groups', () => {
     bench.commit('b', 1, 'gone');
     bench.commit('b', 1, 'stays');
     await turns();
-    bench.coordinator.onTopicDeleted('gone');
+    const isGone = bench.coordinator.onTopicDeleted('gone');
     bench.commit('a', 2, 'stays');
     await turns();
     expect([bench.offset('a', 'gone'), bench.offset('b', 'gone'), bench.offset('b', 'stays')]).toEqual([undefined, undefined, 1]);
+    expect(await isGone).toBe(true);
     bench.log.holdLoads = true;
     const again = await Bench.started(bench.log);
-    again.coordinator.onTopicDeleted('stays');
+    let isKnown = false;
+    const isGoneToo = again.coordinator.onTopicDeleted('stays').finally(() => (isKnown = true));
+    await turns();
+    expect(isKnown).toBe(false);
     for (const { finish } of again.log.loads) finish();
     await turns();
+    expect(await isGoneToo).toBe(true);
     expect([again.offset('a', 'stays'), again.offset('b', 'stays')]).toEqual([undefined, undefined]);
+  });
+
+  it('a topic whose offsets could not be deleted is not forgotten', async () => {
+    const bench = await Bench.started();
+    bench.commit('a', 1, 'gone');
+    await turns();
+    bench.log.holdAppends = true;
+    const isGone = bench.coordinator.onTopicDeleted('gone');
+    await turns();
+    bench.log.secure(ErrorCode.NOT_COORDINATOR);
+    expect(await isGone).toBe(false);
+    expect(bench.problems).toEqual(['offsets of a deleted topic could not be deleted; the next start tries again']);
+    expect(bench.offset('a', 'gone')).toBe(1);
   });
 
   it('does nothing any more once it is stopped', async () => {

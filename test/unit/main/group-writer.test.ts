@@ -27,7 +27,7 @@ class Bench {
     this.log.holdAppends = true;
   }
 
-  add(name: string, ...records: OffsetRecord[]): void {
+  add(name: string, ...records: CoordinatorRecord[]): void {
     this.writer.add({ partition: 0, records, settle: (errorCode) => void this.told.push(`${name}:${errorCode}`) });
   }
 }
@@ -60,6 +60,29 @@ describe('writes of a partition of groups', () => {
     expect(bench.writer.waitingRecords).toBe(8);
     bench.log.secure();
     expect(bench.told.at(-2)).toBe('w9:0');
+  });
+
+  it('fail with a record of their own, not with one that they only came behind', () => {
+    const bench = new Bench();
+    const assignment = new Uint8Array(300_000);
+    const member = { memberId: 'm', groupInstanceId: null, clientId: '', clientHost: '', rebalanceTimeoutMs: 1, sessionTimeoutMs: 1 };
+    const huge: CoordinatorRecord = {
+      kind: 'group',
+      groupId: 'g',
+      value: {
+        ...{ protocolType: 'p', generation: 1, protocol: 'x', leader: 'm', stateSinceMs: 0 },
+        members: [{ ...member, subscription: new Uint8Array(0), assignment }],
+      },
+    };
+    bench.add('huge', huge);
+    bench.add('behind', record(2));
+    bench.writer.flush();
+    expect(bench.log.batches).toEqual([1]);
+    bench.log.secure(ErrorCode.UNKNOWN_SERVER_ERROR);
+    expect(bench.told).toEqual([`huge:${ErrorCode.UNKNOWN_SERVER_ERROR}`, '|']);
+    bench.log.secure();
+    expect(bench.told.slice(2)).toEqual(['r2', 'behind:0', '|']);
+    expect(bench.writer.waitingRecords).toBe(0);
   });
 
   it('that are larger than a batch go in several, and are settled with the last', () => {

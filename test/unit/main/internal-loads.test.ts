@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { emptyBatch } from '../../../src/jobs/clean-batch.ts';
 import { InternalLoads } from '../../../src/main/internal-loads.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { keyedBatchBytes, writeKeyedBatch, type KeyedRecord } from '../../../src/protocol/keyed-batch.ts';
@@ -35,6 +36,11 @@ const record = (key: string, value: string | null = `value of ${key}`): KeyedRec
   key: Buffer.from(key),
   value: value === null ? null : Buffer.from(value),
 });
+
+/** The log goes on at `offset`: what would have come before is nowhere. */
+function skip(writer: LogWriter, offset: number): void {
+  writer.state.endOffset = offset;
+}
 
 interface Loaded {
   readonly errorCode: number;
@@ -133,11 +139,10 @@ describe('a load', () => {
     ]);
   });
 
-  test('passes over gaps in offsets and over control batches', async () => {
+  test('passes over batches and records that compaction has taken out, and over control batches', async () => {
     const { writer, loads } = begin();
     write(writer, [record('a')]);
-    // As compaction leaves it: batches in the middle are gone, and so are records of a batch.
-    writer.state.endOffset = writer.state.segments[0]!.endOffset = 10;
+    writer.appendBatch(emptyBatch(1, 10, 3));
     const sparse = [
       { key: 'b', value: '1' },
       { key: 'c', value: '2', offsetDelta: 4 },
@@ -155,6 +160,24 @@ describe('a load', () => {
         ['b', 10],
         ['c', 14],
         ['d', 16],
+      ],
+    ]);
+  });
+
+  test('passes over offsets that a topic in memory has acknowledged and could not write', async () => {
+    const { writer, loads } = begin();
+    Object.assign(writer.view.topic, { config: { ...writer.view.topic.config, durability: 'memory' } });
+    write(writer, [record('a')]);
+    skip(writer, 5);
+    write(writer, [record('b')]);
+    expect((await load(loads, writer)).errorCode).toBe(ErrorCode.CORRUPT_MESSAGE);
+    writer.view.damage.all.refuse(1, 5);
+    const { errorCode, records } = await load(loads, writer);
+    expect([errorCode, records.map(({ key, offset }) => [key, offset])]).toEqual([
+      ErrorCode.NONE,
+      [
+        ['a', 0],
+        ['b', 5],
       ],
     ]);
   });
@@ -198,10 +221,32 @@ describe('a load that cannot be had says so, in one error', () => {
       if (errorCode !== ErrorCode.CORRUPT_MESSAGE || records.length > 1) missed.push(at);
       writer.flip(0, position + at, at % 8);
     }
-    // The leader epoch (12 to 15) lies outside of the CRC and means nothing to a load. So do those bits of the base offset that leave it where it may be.
-    expect(missed.filter((at) => at >= 8)).toEqual([12, 13, 14, 15]);
+    // The leader epoch lies outside of the CRC and means nothing to a load. So does the base offset, but batches follow each other.
+    expect(missed).toEqual([12, 13, 14, 15]);
     expect((await load(loads, writer)).errorCode).toBe(ErrorCode.NONE);
     expect(problems[0]).toContain('of its segment');
+  });
+
+  test('when offsets are nowhere: between batches, between segments, at the end', async () => {
+    const lost = { errorCode: ErrorCode.CORRUPT_MESSAGE };
+    for (const isRolled of [false, true]) {
+      const { writer, loads } = begin();
+      write(writer, [record('a')]);
+      skip(writer, 3);
+      if (isRolled) writer.roll();
+      write(writer, [record('b')]);
+      // As recovery says it of a damaged journal group.
+      writer.view.damage.all.refuse(1, 3);
+      expect(await load(loads, writer)).toMatchObject(lost);
+      bench.close();
+    }
+    const { writer, loads } = begin();
+    write(writer, [record('a')]);
+    skip(writer, 3);
+    writer.restart();
+    expect(await load(loads, writer)).toMatchObject(lost);
+    writer.view.onLogStartSet(3, []);
+    expect(await load(loads, writer)).toEqual({ errorCode: ErrorCode.NONE, records: [] });
   });
 
   test('when the batch is compressed, which main never writes', async () => {

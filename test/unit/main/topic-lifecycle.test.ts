@@ -245,6 +245,25 @@ describe('topics', () => {
     expect([...bench.catalog.tombstones()]).toHaveLength(0);
   });
 
+  test('a deletion whose traces elsewhere could not be removed is told again at the next start, before anybody can make the topic anew', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders', numPartitions: 1 }, { name: 'back' }]);
+    bench.forgotten = Promise.resolve(false);
+    for (const name of ['orders', 'back']) await bench.lifecycle.deleteTopic({ name });
+    await create([{ name: 'back' }]);
+    await settle(20);
+    expect([...bench.catalog.tombstones()]).toHaveLength(2);
+    const { store } = bench;
+    bench.close();
+    bench = await LifecycleBench.create(store);
+    bench.lifecycle.forgetDeleted();
+    // What was committed for the one that is back counts.
+    expect(bench.deleted).toEqual(['orders']);
+    bench.lifecycle.finishDeletions();
+    await settle(10);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+  });
+
   test('errors of deletion, one by one', async () => {
     bench = await LifecycleBench.create();
     await create([{ name: 'both' }, { name: 'dup' }]);
