@@ -51,6 +51,7 @@ import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter, unsecuredOf } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
+import { Vouching } from './vouching.ts';
 
 /** What a shard is given to work with. */
 export interface ShardPorts {
@@ -99,6 +100,7 @@ export class Shard implements ShardHost {
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly age: SegmentAge;
+  private readonly vouching: Vouching;
   private readonly records = new RecordChecks();
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
@@ -126,6 +128,7 @@ export class Shard implements ShardHost {
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
+    this.vouching = new Vouching(this, this.checkpointer, ports.disk);
     this.control = new ShardControl(this, this, ports.disk);
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
@@ -161,7 +164,7 @@ export class Shard implements ShardHost {
       if (this.gather(nowMs)) {
         this.commit(nowMs);
         outcome = Worked.something;
-      }
+      } else this.vouching.poll(nowMs);
     }
     if (!this.stopped) this.control.maybeFinishStop();
     this.flushReplies();
