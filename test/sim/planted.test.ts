@@ -9,7 +9,7 @@ import { Journal } from '../../src/log/journal.ts';
 import { JobStatus } from '../../src/log/messages.ts';
 import { OwedSyncs } from '../../src/log/owed-syncs.ts';
 import { SegmentPool } from '../../src/log/pool.ts';
-import { EntryType } from '../../src/log/journal-layout.ts';
+import { EntryType, GROUP_ALIGNMENT } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
@@ -217,6 +217,25 @@ const BUGS: readonly Planted[] = [
         }
       }),
     says: /is gone|stands offset|damage reported|never sent/,
+  },
+  {
+    bug: 'a shard vouches for a group before that is synced',
+    plant: () =>
+      replace(Shard, 'syncGroup', function (this: any, original) {
+        this.journalWriter.becomeSynced();
+        this.journalWriter.vouch(0);
+        original();
+      }),
+    says: /damage reported/,
+  },
+  {
+    bug: 'a vouch takes the place of the group that it vouches for',
+    plant: () =>
+      replace(Journal, 'writeVouch', function (this: any, original, vouch) {
+        this.position -= Math.min(this.position, GROUP_ALIGNMENT);
+        return original(vouch);
+      }),
+    says: /is gone|damage reported/,
   },
   {
     bug: 'the watermark passes what is secured: readable before the journal has it',
