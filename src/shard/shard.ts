@@ -166,7 +166,7 @@ export class Shard implements ShardHost {
         outcome = Worked.something;
       } else this.vouching.poll(nowMs);
     }
-    if (!this.stopped) this.control.maybeFinishStop();
+    if (!this.stopped && this.control.maybeFinishStop()) outcome = Worked.something;
     this.flushReplies();
     return outcome;
   }
@@ -187,6 +187,14 @@ export class Shard implements ShardHost {
     // Waiting entries count as work: the shard would never sleep again.
     this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
+  }
+
+  /** Asks main for threads that help to sync, unless it did; returns whether it asked. */
+  askForSyncHelp(): boolean {
+    if (this.helpWanted) return false;
+    this.helpWanted = true;
+    this.reply({ kind: 'syncHelpWanted' });
+    return true;
   }
 
   /** Bytes were written that a checkpoint would make unnecessary to redo. */
@@ -479,10 +487,7 @@ export class Shard implements ShardHost {
     fds.push(this.ports.journal.activeFd);
     for (const { byReference, firstInGroup, active } of this.touched)
       if (byReference && firstInGroup >= 0 && active !== null) fds.push(active.fd);
-    if (fds.length > 1 && !this.helpWanted) {
-      this.helpWanted = true;
-      this.reply({ kind: 'syncHelpWanted' });
-    }
+    if (fds.length > 1) this.askForSyncHelp();
     this.ports.disk.fdatasyncMany(fds);
     for (const partition of this.touched) {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;
