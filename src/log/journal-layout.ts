@@ -14,6 +14,8 @@
  *            40 u32 payloadBytes     not under this crc: each batch has its own
  *            44 u32 zero · 48 f64 timestamp (ms) · 56 u64 zero
  *
+ *   vouch   = header of sequence 0, without entries and payload, where the next group will begin: only its syncedThrough means something
+ *
  *   append    0 u8 type · 1 u8 flags (1 = inline, 2 = of log-append time) · 2 i16 producerEpoch · 4 u32 length (72) · 8 u32 handle · 12 u32 lastOffsetDelta
  *            16 f64 baseOffset · 24 f64 segmentBase · 32 u32 position · 36 u32 batchBytes · 40 u32 batchCrc · 44 u32 payloadAt
  *            48 f64 maxTimestamp · 56 i64 producerId · 64 i32 baseSequence · 68 i32 leaderEpoch
@@ -33,6 +35,8 @@ export const GROUP_HEADER_BYTES = 64;
 export const APPEND_ENTRY_BYTES = 72;
 const CONTROL_HEADER_BYTES = 16;
 const MAGIC = 0x314a4c52;
+/** In the place of a group's sequence: not above any checkpoint's. */
+const VOUCH_SEQUENCE = 0;
 
 export const EntryType = { append: 1, bind: 2, open: 3, close: 4, movedOut: 5, truncate: 6, logStart: 7, roll: 8, replace: 9 } as const;
 
@@ -173,6 +177,16 @@ export function sealGroup(
   out.writeDoubleLE(nowMs, 48);
   out.writeDoubleLE(0, 56);
   out.writeUInt32LE(crc32cAt(out, 8, GROUP_HEADER_BYTES + entriesBytes - 8), 4);
+}
+
+/**
+ * A vouch: every group of the generation up to `syncedThrough` is durable. Whoever reads groups takes it for one that every checkpoint contains, and its
+ * `syncedThrough` for what it is. It stays true for as long as it is found, whatever else was written meanwhile.
+ */
+export function vouchFor(generation: bigint, syncedThrough: number, nowMs: number): Buffer {
+  const out = Buffer.alloc(GROUP_HEADER_BYTES);
+  sealGroup(out, generation, VOUCH_SEQUENCE, syncedThrough, 0, 0, 0, nowMs);
+  return out;
 }
 
 /** A group found in a journal file whose header and entries are intact; the payload is not judged here. */

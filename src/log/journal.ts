@@ -92,7 +92,18 @@ export class Journal {
     this.bytesWritten += bytes;
   }
 
-  /** The file that the last group was written to: once it is synced that group is durable, and earlier files were synced with their own groups. */
+  /**
+   * Writes a vouch (journal-layout.ts) where the next group will begin and overwrite it; false when no file has room. It takes no place, and what the file holds
+   * stays as it was.
+   */
+  writeVouch(vouch: Uint8Array): boolean {
+    if (!this.reserve(vouch.length)) return false;
+    const file = this.active as JournalFile;
+    this.disk.write(file.fd, [vouch], this.position);
+    return true;
+  }
+
+  /** The file that was written to last: once it is synced that group (or vouch) is durable, and earlier files were synced with their own groups. */
   get activeFd(): number {
     assert(this.active !== null, 'journal: nothing was written');
     return this.active.fd;

@@ -1,6 +1,7 @@
 /**
- * What recovery has written and what is not durable yet: files and names are synced many at once, because each sync waits for the device on its own.
- * Nothing of it may be served before {@link OwedSyncs.settle} has returned. A start that fails in between is begun anew and writes all of it again.
+ * What recovery has written, or a shard that stops, and what is not durable yet: files and names are synced many at once, because each sync waits for the
+ * device on its own. Nothing of it may be served, or claimed by a checkpoint, before {@link OwedSyncs.settle} has returned. A start that fails in between is begun
+ * anew and writes all of it again.
  */
 import { DiskError, type Disk } from './disk.ts';
 

@@ -4,7 +4,7 @@
  *
  * What a log contains is what checkpoint and journal say, never what a scan finds. Everything kept above the checkpoint is rewritten and synced
  * before it is served, because the page cache may show bytes that are not on disk (a sync that failed leaves pages clean and readable). An
- * exception are referenced bytes of groups that a later group vouches for: their sync returned success.
+ * exception are referenced bytes of groups that something behind them vouches for: their sync returned success.
  *
  * A crash at any point repeats it: journals and checkpoints are only read, and CURRENT still names the old generation.
  */

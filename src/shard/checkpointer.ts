@@ -6,7 +6,7 @@
  */
 import { encodeCheckpoint } from '../log/checkpoint.ts';
 import { DiskError, isSpaceError, isSyncError, type Disk } from '../log/disk.ts';
-import { runKeeperWork } from '../log/keeper.ts';
+import { runKeeperWork, syncAtOnce } from '../log/keeper.ts';
 import { alignGroup } from '../log/journal-layout.ts';
 import { checkpointName, checkpointSequence } from '../log/layout.ts';
 import { JobStatus, type KeeperWork } from '../log/messages.ts';
@@ -191,9 +191,9 @@ export class Checkpointer {
   finish(): string | null {
     this.prepareFolder();
     const { paths, folders } = this.shard.segments.lendDirty();
-    const synced = runKeeperWork(this.disk, { kind: 'sync', paths, folders });
+    // Where the disk refuses, the stop has failed: nothing is claimed.
+    syncAtOnce(this.disk, paths, folders);
     this.shard.segments.takeBack();
-    if (synced !== JobStatus.ok) return 'a sync for the final checkpoint failed';
     const written = runKeeperWork(this.disk, this.encode(true));
     return written === JobStatus.ok ? null : 'the final checkpoint could not be written (is the disk full?)';
   }

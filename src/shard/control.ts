@@ -20,6 +20,9 @@ import type { Producers } from './producers.ts';
 import type { Retention } from './retention.ts';
 import { unsecuredOf } from './segment-writer.ts';
 
+/** Fewer syncs at the end of a stop are done before threads that help have started. */
+const HELPED_SYNCS_MIN = 64;
+
 /** What control messages are about. */
 export interface ShardControlParts {
   readonly checkpointer: Checkpointer;
@@ -104,9 +107,14 @@ export class ShardControl {
     this.cuts = this.promises = false;
   }
 
-  /** Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. */
-  maybeFinishStop(): void {
-    if (!this.stopping || (this.shard.failure === null && this.parts.checkpointer.busy)) return;
+  /**
+   * Finishes a stop once no checkpoint is under way. After a failed sync nobody looks after that one, and nothing can be secured any more. Returns whether it goes on
+   * in the next cycle, once main has heard what it asks for.
+   */
+  maybeFinishStop(): boolean {
+    if (!this.stopping || (this.shard.failure === null && this.parts.checkpointer.busy)) return false;
+    const isMuch = this.shard.failure === null && this.shard.segments.unsyncedCount >= HELPED_SYNCS_MIN;
+    if (isMuch && this.shard.askForSyncHelp()) return true;
     let error: string | null;
     try {
       error = this.shard.failure ?? this.parts.checkpointer.finish();
@@ -116,6 +124,7 @@ export class ShardControl {
     }
     this.shard.stopped = true;
     this.shard.reply({ kind: 'stopped', error });
+    return false;
   }
 
   /** Why nothing can be recorded now, or null. */

@@ -28,6 +28,8 @@ export interface ShardHost {
    * left out in segments.
    */
   fail(reason: string, unsecured?: readonly UnsecuredRange[]): void;
+  /** Asks main for threads that help to sync, unless it did; returns whether it asked. */
+  askForSyncHelp(): boolean;
   /** Bytes were written that a checkpoint would make unnecessary to redo. */
   noteWritten(bytes: number): void;
 }

@@ -10,6 +10,7 @@ import {
   EntryType,
   GROUP_HEADER_BYTES,
   sealGroup,
+  vouchFor,
   writeAppendEntry,
   type ControlEntry,
 } from '../log/journal-layout.ts';
@@ -147,6 +148,12 @@ export class JournalWriter {
     this.sequence = sequence;
     this.discardControl();
     return true;
+  }
+
+  /** Writes that every group so far is durable, which they are, at the place of the next one; false when the journal has no room. Not durable yet. */
+  vouch(nowMs: number): boolean {
+    assert(this.syncedThrough === this.sequence, 'journal: vouched for a group that is not durable');
+    return this.journal.writeVouch(vouchFor(this.generation, this.syncedThrough, nowMs));
   }
 
   /** Every written group is durable now. */

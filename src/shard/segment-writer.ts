@@ -165,6 +165,14 @@ export class SegmentWriter {
     partition.syncedEnd = partition.state.endOffset;
   }
 
+  /** Files with unsynced bytes, and folders with unsynced names: what the next checkpoint has to sync. */
+  get unsyncedCount(): number {
+    let count = this.unsyncedFolders.size;
+    for (const { active } of this.partitions) if (active?.dirty === true) count++;
+    for (const { segment } of this.retiring) if (segment.dirty) count++;
+    return count;
+  }
+
   /**
    * Files with at least `bytesMin` unsynced bytes and, if that is 0, folders with unsynced names, for the keeper to sync. Their descriptors stay open
    * until {@link takeBack}: the kernel tells a failed writeback to whoever has the file open, and may forget it once nobody has.

@@ -51,6 +51,7 @@ import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter, unsecuredOf } from './segment-writer.ts';
 import type { ShardSettings } from './settings.ts';
+import { Vouching } from './vouching.ts';
 
 /** What a shard is given to work with. */
 export interface ShardPorts {
@@ -99,6 +100,7 @@ export class Shard implements ShardHost {
   private readonly ports: ShardPorts;
   private readonly control: ShardControl;
   private readonly age: SegmentAge;
+  private readonly vouching: Vouching;
   private readonly records = new RecordChecks();
   private readonly group: Group;
   private readonly touched: ShardPartition[] = [];
@@ -126,6 +128,7 @@ export class Shard implements ShardHost {
     this.group = new Group(settings.groupBatchesMax);
     this.journalWriter = new JournalWriter(ports.journal, generation, settings.groupBatchesMax);
     this.checkpointer = new Checkpointer(this, this.retention, ports.disk, folder, generation, ports.jobResults, ports.begins);
+    this.vouching = new Vouching(this, this.checkpointer, ports.disk);
     this.control = new ShardControl(this, this, ports.disk);
     this.controlBytesMax = controlBytesMax(settings);
     this.groupOverhead = JournalWriter.overhead(settings);
@@ -161,9 +164,9 @@ export class Shard implements ShardHost {
       if (this.gather(nowMs)) {
         this.commit(nowMs);
         outcome = Worked.something;
-      }
+      } else this.vouching.poll(nowMs);
     }
-    if (!this.stopped) this.control.maybeFinishStop();
+    if (!this.stopped && this.control.maybeFinishStop()) outcome = Worked.something;
     this.flushReplies();
     return outcome;
   }
@@ -184,6 +187,14 @@ export class Shard implements ShardHost {
     // Waiting entries count as work: the shard would never sleep again.
     this.journalWriter.discardControl();
     this.reply({ kind: 'failed', reason });
+  }
+
+  /** Asks main for threads that help to sync, unless it did; returns whether it asked. */
+  askForSyncHelp(): boolean {
+    if (this.helpWanted) return false;
+    this.helpWanted = true;
+    this.reply({ kind: 'syncHelpWanted' });
+    return true;
   }
 
   /** Bytes were written that a checkpoint would make unnecessary to redo. */
@@ -476,10 +487,7 @@ export class Shard implements ShardHost {
     fds.push(this.ports.journal.activeFd);
     for (const { byReference, firstInGroup, active } of this.touched)
       if (byReference && firstInGroup >= 0 && active !== null) fds.push(active.fd);
-    if (fds.length > 1 && !this.helpWanted) {
-      this.helpWanted = true;
-      this.reply({ kind: 'syncHelpWanted' });
-    }
+    if (fds.length > 1) this.askForSyncHelp();
     this.ports.disk.fdatasyncMany(fds);
     for (const partition of this.touched) {
       if (!partition.byReference || partition.firstInGroup < 0 || partition.active === null) continue;

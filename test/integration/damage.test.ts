@@ -17,7 +17,7 @@ import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { generationNumber } from '../../src/log/generation.ts';
 import { alignGroup, GROUP_ALIGNMENT, readGroup } from '../../src/log/journal-layout.ts';
-import { startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
+import { eventually, startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
 import { batchesOf, batchOf, recordsOf, type KafkaClient } from '../support/kafka-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -186,9 +186,10 @@ describe('the journal', () => {
     readonly at: number;
     readonly entriesEnd: number;
     readonly offsets: readonly number[];
+    readonly isVouch: boolean;
   }
 
-  /** Groups of the generation that holds the truth, and the offsets that each appended. */
+  /** Groups (and vouches, which append nothing) of the generation that holds the truth, and the offsets that each appended. */
   function groupsOf(dataDir: string): Found[] {
     const generation = readFileSync(join(dataDir, 'CURRENT'), 'utf8').trim();
     const folder = join(dataDir, 'generations', generation, 'sync-0');
@@ -203,20 +204,21 @@ describe('the journal', () => {
           continue;
         }
         const offsets = group.entries.flatMap((entry) => (entry.type === 'control' ? [] : [entry.baseOffset]));
-        found.push({ path, at, entriesEnd: at + group.bytes - group.payloadBytes, offsets });
+        found.push({ path, at, entriesEnd: at + group.bytes - group.payloadBytes, offsets, isVouch: group.sequence === 0 });
         at = alignGroup(at + group.bytes);
       }
     }
     return found;
   }
 
-  /** A killed broker with forty records in a group each. */
-  async function killed(): Promise<string> {
+  /** A killed broker with forty records in a group each. `meanwhile`: before it is killed. */
+  async function killed(meanwhile: (dataDir: string) => Promise<unknown> = () => Promise.resolve()): Promise<string> {
     const dataDir = join(temporaryFolder(), 'data');
     const broker = await startBroker({ dataDir, settings: { 'ringlog.checkpoint.interval.ms': 3_600_000 } });
     const client = await broker.connect();
     await client.createTopic('t');
     for (let n = 0; n < 40; n++) await client.produce('t', 0, batchOf([`${n}`]));
+    await meanwhile(dataDir);
     await broker.kill();
     return dataDir;
   }
@@ -239,13 +241,27 @@ describe('the journal', () => {
 
   it('with a damaged last group that was vouched for by nothing: a torn tail, cut', async () => {
     const dataDir = await killed();
-    const group = groupsOf(dataDir).find(({ offsets }) => offsets[0] === 39) as Found;
+    const groups = groupsOf(dataDir);
+    const group = groups.find(({ offsets }) => offsets[0] === 39) as Found;
     flip(group.path, group.at + 100);
+    // As if it had been killed at once, however long that took here.
+    for (const { path, at, isVouch } of groups) if (isVouch) flip(path, at);
     const broker = await startBroker({ dataDir });
     const client = await broker.connect();
     // The process died, not the power, and nobody may tell those apart: offset 39 is not served, and given out again.
     expect(await eachOffset(client, 't', 39)).toEqual(values(39));
     await expectGoesOn(broker, client, 't', 39);
+  });
+
+  it('with a damaged last group after a quiet moment: what it held is refused, and not given out again', async () => {
+    const dataDir = await killed((folder) => eventually(() => groupsOf(folder).at(-1)?.isVouch === true, 'a vouch for the last group'));
+    const group = groupsOf(dataDir).find(({ offsets }) => offsets[0] === 39) as Found;
+    flip(group.path, group.at + 100);
+    const broker = await startBroker({ dataDir });
+    expect(broker.log.some(({ kind }) => kind === 'corruption')).toBe(true);
+    const client = await broker.connect();
+    expect(await eachOffset(client, 't', 40)).toEqual(without(40, 39));
+    await expectGoesOn(broker, client, 't', 40);
   });
 
   it('with damaged bytes of a batch loses nothing: the segment has them too', async () => {

@@ -10,6 +10,7 @@ import { EntryType } from '../../src/log/journal-layout.ts';
 import { readJournal, type FoundGroup } from '../../src/log/journal-reader.ts';
 import { generationFolder, segmentPath } from '../../src/log/layout.ts';
 import { JournalWriter } from '../../src/shard/journal-writer.ts';
+import { VOUCH_AFTER_MS, Vouching } from '../../src/shard/vouching.ts';
 import { live } from './scenario.ts';
 import { check, holdsBatch, Violation, type SimRecord, type SimTopic } from './history.ts';
 import { DATA, Simulation } from './simulation.ts';
@@ -36,12 +37,20 @@ interface Vouched {
   readonly group: FoundGroup;
   readonly headerAt: number;
   readonly topics: ReadonlyMap<number, string>;
+  readonly isLast: boolean;
 }
 
-/** Groups of the sync shard's journal that a later group vouches for. */
+/** Groups of the sync shard's journal that something behind them vouches for. */
 function vouchedGroups(sim: Simulation): Vouched[] {
-  // A sync shard writes a group when the one before is synced.
-  return groupsOf(sim, 'sync-0').slice(0, -1);
+  // A sync shard writes a group when the one before is synced, and vouches for the last one when it is quiet.
+  const groups = groupsOf(sim, 'sync-0');
+  return groups.filter(({ group, isLast }) => !isLast || isVouchedFor(sim, group));
+}
+
+/** Whether the journal of the sync shard says that a group is durable. */
+function isVouchedFor(sim: Simulation, { sequence }: FoundGroup): boolean {
+  const generation = currentGeneration(sim.disk, DATA) as string;
+  return sequence <= readJournal(sim.disk, `${generationFolder(DATA, generation)}/sync-0`, generationNumber(generation), 0).syncedThrough;
 }
 
 /** All groups of a shard's journal behind its checkpoint. */
@@ -60,36 +69,36 @@ function groupsOf(sim: Simulation, shard: string): Vouched[] {
       if (entry.body.type === EntryType.bind) topics.set(entry.handle, entry.body.topicId);
       if (entry.body.type === EntryType.open) topics.set(entry.handle, entry.body.state.topicId);
     }
-    found.push({ group, headerAt: headerOf(sim, group), topics: new Map(topics) });
+    found.push({ group, headerAt: headerOf(sim, group), topics: new Map(topics), isLast: group === journal.groups.at(-1) });
   }
   return found;
 }
 
 /**
- * End of what of a topic is vouched for: by a checkpoint, by the state that a move or a birth recorded, or by a later group of a sync shard. What lies behind is
+ * End of what of a topic is vouched for: by a checkpoint, by the state that a move or a birth recorded, or by what follows in the journal of a sync shard. What lies behind is
  * the tail: bytes that are wrong there may never have been whole.
  */
 function vouchedEnd(sim: Simulation, topicId: string): number {
   const generation = currentGeneration(sim.disk, DATA) as string;
-  let vouched = 0;
+  let vouchedFor = 0;
   for (const shard of ['sync-0', 'buffered-0']) {
     let end = 0;
     const known = loadCheckpoint(sim.disk, `${generationFolder(DATA, generation)}/${shard}`).checkpoint?.partitions ?? [];
     for (const { state } of known) if (state.topicId === topicId) end = state.endOffset;
-    const groups = groupsOf(sim, shard);
-    for (const { group, topics } of groups) {
+    const vouched = new Set(shard === 'sync-0' ? vouchedGroups(sim).map(({ group }) => group.sequence) : []);
+    for (const { group, topics } of groupsOf(sim, shard)) {
       for (const entry of group.entries) {
         if (entry.type === 'control') {
           if ('state' in entry.body && entry.body.state.topicId === topicId) end = entry.body.state.endOffset;
           if (entry.body.type === EntryType.truncate && topics.get(entry.handle) === topicId) end = Math.min(end, entry.body.endOffset);
-        } else if (shard === 'sync-0' && topics.get(entry.handle) === topicId && group !== groups.at(-1)?.group) {
+        } else if (vouched.has(group.sequence) && topics.get(entry.handle) === topicId) {
           end = entry.baseOffset + entry.lastOffsetDelta + 1;
         }
       }
     }
-    vouched = Math.max(vouched, end);
+    vouchedFor = Math.max(vouchedFor, end);
   }
-  return vouched;
+  return vouchedFor;
 }
 
 /** A group begins at the last multiple of the alignment before its payload whose header has its sequence. */
@@ -113,7 +122,7 @@ function corrupt(sim: Simulation): Rot | null {
   if (kind === 'group' || kind === 'payload') {
     const groups = vouchedGroups(sim);
     if (groups.length === 0) return null;
-    const { group, headerAt, topics } = prng.pick(groups);
+    const { group, headerAt, topics, isLast } = prng.pick(groups);
     const file = disk.open(group.path, 'read');
     const header = Buffer.alloc(64);
     disk.read(file, header, 0, 64, headerAt);
@@ -131,7 +140,7 @@ function corrupt(sim: Simulation): Rot | null {
     );
     const changed = new Set(group.entries.flatMap((entry) => (entry.type === 'control' ? [topics.get(entry.handle)] : [])));
     return {
-      what: `header or entries of group ${group.sequence}`,
+      what: `header or entries of ${isLast ? 'the last group' : 'group'} ${group.sequence}`,
       mayStopStart: false,
       mayBeRefused: (topic, record) => hit.has(`${topic.id}:${record.baseOffset}`) || changed.has(topic.id),
     };
@@ -219,12 +228,20 @@ function verify(sim: Simulation, rot: Rot): void {
   }
 }
 
+/** The keeper has other things to do, and nothing is asked of the shards for a while. */
+function beQuiet(sim: Simulation): void {
+  for (let i = 0; i < 4; i++) {
+    sim.nowMs += VOUCH_AFTER_MS / 2;
+    for (const slot of sim.shards) sim.work(slot);
+  }
+}
+
 /** One life, rot, a start, and a second start that must find the same. Returns what was hit. */
-function runRot(seed: number): string | null {
+function runRot(seed: number, last?: (sim: Simulation) => void): string | null {
   const sim = new Simulation({ seed });
   if (process.env['SIM_TRACE'] === '1') sim.trace = (line) => console.log(line);
   sim.start();
-  live(sim, ['kill', 'clean']);
+  live(sim, ['kill', 'clean'], last);
   sim.afterCrash();
   sim.disk.killProcess();
   sim.disk.capacity = Infinity;
@@ -262,9 +279,9 @@ test(
   { timeout: 3_600_000 },
   () => {
     const hits = new Map<string, number>();
-    for (const seed of [...FOUND, ...Array.from({ length: SEEDS }, (_, n) => FIRST + n)]) {
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
       try {
-        const hit = runRot(seed);
+        const hit = runRot(seed, seed % 2 === 0 ? beQuiet : undefined);
         if (hit !== null) hits.set(hit.replaceAll(/\d+|\/\S+/g, '#'), (hits.get(hit.replaceAll(/\d+|\/\S+/g, '#')) ?? 0) + 1);
       } catch (error) {
         throw new Error(`bit rot, seed ${seed}: ${(error as Error).message}`, { cause: error });
@@ -275,8 +292,15 @@ test(
   },
 );
 
+test.each(FOUND)('seed %i, which showed something once: nothing wrong is served, nothing good is cut', (seed) => {
+  // Shards vouched for nothing then; one more operation of the disk would make it another life.
+  vi.spyOn(Vouching.prototype, 'poll').mockImplementation(() => undefined);
+  runRot(seed);
+});
+
 test('caught: corruption is taken for a torn tail, because nothing is vouched for', () => {
   vi.spyOn(JournalWriter.prototype, 'becomeSynced').mockImplementation(function (this: JournalWriter) {});
+  vi.spyOn(Vouching.prototype, 'poll').mockImplementation(() => undefined);
   let caught: unknown = null;
   let seed = 0;
   while (caught === null && seed < 600) {

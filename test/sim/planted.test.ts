@@ -9,7 +9,7 @@ import { Journal } from '../../src/log/journal.ts';
 import { JobStatus } from '../../src/log/messages.ts';
 import { OwedSyncs } from '../../src/log/owed-syncs.ts';
 import { SegmentPool } from '../../src/log/pool.ts';
-import { EntryType } from '../../src/log/journal-layout.ts';
+import { EntryType, GROUP_ALIGNMENT } from '../../src/log/journal-layout.ts';
 import { segmentPath } from '../../src/log/layout.ts';
 import type { Recovered } from '../../src/log/recovery.ts';
 import { Replay } from '../../src/log/replay.ts';
@@ -23,7 +23,7 @@ import { Shard } from '../../src/shard/shard.ts';
 import type { FakeDisk } from './fake-disk.ts';
 import { SimFiles } from './files.ts';
 import { expectCaught, replace, type Planted } from './planting.ts';
-import { DATA } from './simulation.ts';
+import { DATA, type SimOptions } from './simulation.ts';
 
 /** What a recovery that trusts a scan finds: every intact batch that follows the end, whoever wrote it. */
 function trustScan(recovered: Recovered, disk: FakeDisk): void {
@@ -89,6 +89,27 @@ function withoutFolderSyncs(disk: FakeDisk): Disk {
   });
 }
 
+/** Disks by which recovery is told from a shard that stops: both settle what they owe. */
+function markedDisks(): { recoveryDisk: (disk: FakeDisk) => Disk; disks: WeakSet<Disk> } {
+  const disks = new WeakSet<Disk>();
+  const recoveryDisk = (disk: FakeDisk): Disk => {
+    const marked = new Proxy<Disk>(disk, {});
+    disks.add(marked);
+    return marked;
+  };
+  return { recoveryDisk, disks };
+}
+
+/** Plants a bug in a method of {@link OwedSyncs}, for recovery only. */
+function inRecovery(method: string, bug: (this: any) => void): Partial<SimOptions> {
+  const { recoveryDisk, disks } = markedDisks();
+  replace(OwedSyncs, method, function (this: any, original) {
+    if (disks.has(this.disk)) bug.call(this);
+    else original();
+  });
+  return { recoveryDisk };
+}
+
 const BUGS: readonly Planted[] = [
   {
     bug: 'stale bytes become valid: recovery trusts a scan behind the end',
@@ -116,14 +137,25 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'recovery does not sync what it has rewritten',
     plant: () =>
-      replace(OwedSyncs, 'settleFiles', function (this: any) {
+      inRecovery('settleFiles', function (this: any) {
         this.close();
       }),
     says: /stands offset|is gone|never sent|ends at|damage reported/,
   },
   {
     bug: 'recovery never settles what is owed at the end',
-    plant: () => replace(OwedSyncs, 'settle', () => undefined),
+    plant: () => inRecovery('settle', () => undefined),
+    says: /stands offset|is gone|never sent|ends at|damage reported/,
+  },
+  {
+    bug: 'a clean stop does not sync what its checkpoint names',
+    plant: () => {
+      const { recoveryDisk, disks } = markedDisks();
+      replace(OwedSyncs, 'settle', function (this: any, original) {
+        if (disks.has(this.disk)) original();
+      });
+      return { recoveryDisk };
+    },
     says: /stands offset|is gone|never sent|ends at|damage reported/,
   },
   {
@@ -217,6 +249,26 @@ const BUGS: readonly Planted[] = [
         }
       }),
     says: /is gone|stands offset|damage reported|never sent/,
+  },
+  {
+    bug: 'a shard vouches for a group before that is synced',
+    plant: () =>
+      replace(Shard, 'syncGroup', function (this: any, original) {
+        this.journalWriter.becomeSynced();
+        this.journalWriter.vouch(0);
+        original();
+      }),
+    // What was not synced is taken for damage, or, where only the journal's side of it survived, read as it is.
+    says: /damage reported|stands offset/,
+  },
+  {
+    bug: 'a vouch takes the place of the group that it vouches for',
+    plant: () =>
+      replace(Journal, 'writeVouch', function (this: any, original, vouch) {
+        this.position -= Math.min(this.position, GROUP_ALIGNMENT);
+        return original(vouch);
+      }),
+    says: /is gone|damage reported/,
   },
   {
     bug: 'the watermark passes what is secured: readable before the journal has it',

@@ -50,8 +50,15 @@ export function runSeed(options: SimOptions): RunSummary {
 
 const ENDINGS = ['kill', 'power', 'clean', 'failed-sync-kill', 'failed-sync-power', 'failed-sync-power', 'power', 'kill'] as const;
 
-/** A life until its end; returns what a record must have been trusted with to be there afterwards. */
-export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number][] = ENDINGS): number {
+/**
+ * A life until its end; returns what a record must have been trusted with to be there afterwards. `last`: what happens before the end, unless the process died
+ * earlier.
+ */
+export function live(
+  sim: Simulation,
+  endings: readonly (typeof ENDINGS)[number][] = ENDINGS,
+  last: (sim: Simulation) => void = () => undefined,
+): number {
   const { prng, disk } = sim;
   const ending = prng.pick(endings);
   const steps = 50 + prng.below(250);
@@ -69,6 +76,7 @@ export function live(sim: Simulation, endings: readonly (typeof ENDINGS)[number]
     }
     disk.failOpen = null;
     if (prng.chance(0.3)) resume(sim);
+    last(sim);
     if (ending === 'clean') {
       disk.crashAt = -1;
       sim.stop(() => produceSome(sim));

@@ -6,9 +6,11 @@ import {
   APPEND_ENTRY_BYTES,
   encodeControlEntry,
   EntryType,
+  GROUP_ALIGNMENT,
   GROUP_HEADER_BYTES,
   readGroup,
   sealGroup,
+  vouchFor,
   writeAppendEntry,
 } from '../../../src/log/journal-layout.ts';
 import { Journal } from '../../../src/log/journal.ts';
@@ -126,6 +128,64 @@ test('a missing group that a later one vouches for is corruption; one nobody vou
   expect(contents.missing).toEqual([2]);
   expect(contents.groups.map((each) => each.sequence)).toEqual([1]);
   expect(contents.behindTail.map((each) => each.sequence)).toEqual([4]);
+});
+
+test('a vouch takes no place; at the end of a file it goes to the beginning of the next, and is not written where none is free', () => {
+  const { disk, journal } = journalDisk();
+  let sequence = 0;
+  const fill = (count: number): void => {
+    for (const last = sequence + count; sequence < last;) {
+      const bytes = group(sequence + 1, 0);
+      expect(journal.reserve(bytes.length)).toBe(true);
+      journal.write(++sequence, [bytes], bytes.length);
+    }
+  };
+  const vouch = (): boolean => journal.writeVouch(vouchFor(GENERATION, sequence, 1));
+  const read = (checkpoint: number): unknown => {
+    const { groups, missing, behindTail, syncedThrough } = readJournal(disk, '/j', GENERATION, checkpoint);
+    return { groups: groups.map((each) => each.sequence), lost: [...missing, ...behindTail], syncedThrough };
+  };
+  const from = (first: number): number[] => Array.from({ length: sequence - first + 1 }, (_, n) => first + n);
+  fill(3);
+  expect(vouch()).toBe(true);
+  expect(read(0)).toEqual({ groups: from(1), lost: [], syncedThrough: 3 });
+  fill(1);
+  // Its word is overwritten, and the first file is full.
+  expect(read(0)).toEqual({ groups: from(1), lost: [], syncedThrough: 0 });
+  expect(vouch()).toBe(true);
+  expect(read(0)).toEqual({ groups: from(1), lost: [], syncedThrough: 4 });
+  fill(8);
+  expect([vouch(), journal.freeBytes]).toEqual([false, 0]);
+  expect(read(0)).toEqual({ groups: from(1), lost: [], syncedThrough: 0 });
+  // The beginning of a file whose groups a checkpoint contains, some of which are still there behind it.
+  journal.release(4, 0);
+  expect(vouch()).toBe(true);
+  expect(read(4)).toEqual({ groups: from(5), lost: [], syncedThrough: 12 });
+  fill(1);
+  expect(read(4)).toEqual({ groups: from(5), lost: [], syncedThrough: 4 });
+  journal.release(12, 0);
+  expect(journal.freeBytes).toBe(3 * 16384 - GROUP_ALIGNMENT);
+});
+
+test('old vouches say nothing that is not true of later groups', () => {
+  const { disk, journal } = journalDisk();
+  let sequence = 0;
+  for (let round = 0; round < 40; round++) {
+    const bytes = group(sequence + 1, 0);
+    if (!journal.reserve(bytes.length)) {
+      journal.release(sequence - 1, 0);
+      journal.reserve(bytes.length);
+    }
+    journal.write(++sequence, [bytes], bytes.length);
+    // The group is torn: nobody may take it for a durable one.
+    const torn = new FakeDisk(new Prng(round));
+    torn.mkdir('/j');
+    torn.restore(disk.snapshot());
+    const { path, payloadAt } = readJournal(disk, '/j', GENERATION, sequence - 1).groups[0]!;
+    torn.corrupt(path, payloadAt - 1);
+    expect(readJournal(torn, '/j', GENERATION, sequence - 1)).toMatchObject({ groups: [], missing: [], behindTail: [] });
+    journal.writeVouch(vouchFor(GENERATION, sequence, 1));
+  }
 });
 
 test('a checkpoint survives any one flipped bit, and two flips in the same place of both copies are noticed', () => {

@@ -41,8 +41,8 @@ test('a checkpoint leaves a quarter of the limit open, without a sync in the sha
   expect(openSegments(bench).length).toBe(32);
   const work = bench.work.bind(bench);
   bench.work = () => {
-    // The keeper may sync, the shard not.
-    bench.disk.failSync = () => true;
+    // The keeper may sync, the shard not, but for its journal: it vouches for its last group while it is quiet.
+    bench.disk.failSync = (path) => !path.endsWith('.jrn');
     work();
     bench.disk.failSync = null;
   };
