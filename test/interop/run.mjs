@@ -22,7 +22,7 @@ import { cacheFolder } from './lib/places.mjs';
 import { Report } from './lib/report.mjs';
 import { MissingTool } from './lib/tools.mjs';
 
-const SUITES = ['kcat', 'python', 'java', 'franz-go', 'kafkajs', 'platformatic', 'console', 'idempotence', 'text'];
+const SUITES = ['kcat', 'python', 'java', 'franz-go', 'rust', 'kafkajs', 'platformatic', 'console', 'idempotence', 'text'];
 const TEXT_MB = 200;
 const TEXT_MB_BIG = 5000;
 

@@ -14,12 +14,12 @@ import { cacheFolder, interopFolder, root } from './places.mjs';
 export class MissingTool extends Error {}
 
 const inCi = () => (process.env.CI ?? '') !== '';
-const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+export const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 let aptUpdated = false;
 
 /** Debian packages, when `there()` is false: installed in CI, asked for elsewhere. */
-function need(packages, there) {
+export function need(packages, there) {
   if (there()) return;
   const command = `apt-get install ${packages.join(' ')}`;
   if (!inCi()) throw new MissingTool(`it is not installed (${command})`);
@@ -34,7 +34,7 @@ function need(packages, there) {
   if (status !== 0 || !there()) throw new MissingTool(`${command} failed: ${(stderr ?? '').slice(-500)}`);
 }
 
-function step(command, args, options = {}) {
+export function step(command, args, options = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', ...options });
   if (status !== 0) throw new MissingTool(`${command} ${args.join(' ')} failed: ${error?.message ?? `${stdout}${stderr}`.slice(-1000)}`);
   return stdout;
