@@ -17,12 +17,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeCompatibility } from './compatibility.mjs';
+import { PROGRAMS } from './features.mjs';
 import { RinglogBroker, startPeerKafka } from './lib/broker.mjs';
 import { cacheFolder } from './lib/places.mjs';
 import { Report } from './lib/report.mjs';
 import { MissingTool } from './lib/tools.mjs';
 
-const SUITES = ['kcat', 'python', 'java', 'franz-go', 'rust', 'kafkajs', 'platformatic', 'console', 'idempotence', 'text'];
+const SUITES = ['kcat', 'python', 'java', 'franz-go', 'rust', 'kafkajs', 'platformatic', 'console', 'connect', 'ui', 'idempotence', 'text'];
 const TEXT_MB = 200;
 const TEXT_MB_BIG = 5000;
 
@@ -54,7 +55,7 @@ async function runSuite(name) {
     tools = suite.tools();
   } catch (error) {
     if (!(error instanceof MissingTool)) throw error;
-    return report.missing(name, name, 'produce-consume', error);
+    return report.missing(name, name, PROGRAMS.has(name) ? name : 'produce-consume', error);
   }
   if (tools.version !== undefined) report.clients.set(name, tools.version);
   process.stdout.write(`${tools.version ?? ''}\n`);
