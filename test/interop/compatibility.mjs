@@ -1,7 +1,8 @@
-/** docs/COMPATIBILITY.md from a run: client × feature. */
+/** docs/COMPATIBILITY.md from a run, or, given files of results as arguments, from several: client × feature. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { FEATURES, PROGRAMS } from './features.mjs';
 import { root } from './lib/places.mjs';
@@ -58,7 +59,11 @@ function cellOf({ results, cannots }, client, feature, footnote) {
 function programRows({ results, clients }) {
   const tried = results.filter(({ feature }) => PROGRAMS.has(feature));
   const cell = ({ outcome, note }) => (outcome === 'fails' ? `**fails**: ${note.split('\n')[0]}` : 'works');
-  return tried.map((result) => [`${PROGRAMS.get(result.feature)}: ${clients.get(result.client) ?? result.client}`, result.name, cell(result)]);
+  return tried.map((result) => [
+    `${PROGRAMS.get(result.feature)}: ${clients.get(result.client) ?? result.client}`,
+    result.name,
+    cell(result),
+  ]);
 }
 
 export function compatibilityOf(report, clients) {
@@ -109,4 +114,10 @@ export async function writeCompatibility(report) {
   const text = await format(compatibilityOf(report, report.clients), { ...(await resolveConfig(path)), filepath: path });
   writeFileSync(path, text);
   process.stdout.write(`${readFileSync(path, 'utf8').split('\n').length} lines written to docs/COMPATIBILITY.md\n`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const runs = process.argv.slice(2).map((file) => JSON.parse(readFileSync(file, 'utf8')));
+  const all = (key) => runs.flatMap((run) => run[key]);
+  await writeCompatibility({ results: all('results'), cannots: all('cannots'), clients: new Map(all('clients')) });
 }

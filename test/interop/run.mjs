@@ -9,6 +9,7 @@
  *   npm run interop -- --set ringlog.durability=page-cache
  *   npm run interop -- --broker kafka            Apache Kafka instead of ringlog: is the check itself right?
  *   npm run interop -- --write-docs              writes docs/COMPATIBILITY.md from this run
+ *   npm run interop -- kcat --results FILE       writes its results there; `node test/interop/compatibility.mjs FILE…` makes the document of several runs
  *   npm run interop -- --keep                    keeps the data folder
  */
 
@@ -37,6 +38,7 @@ const { values: options, positionals } = parseArgs({
     broker: { type: 'string', default: 'ringlog' },
     'work-dir': { type: 'string', default: tmpdir() },
     keep: { type: 'boolean', default: false },
+    results: { type: 'string', default: join(cacheFolder, 'results.json') },
     'write-docs': { type: 'boolean', default: false },
   },
 });
@@ -83,7 +85,7 @@ try {
 mkdirSync(cacheFolder, { recursive: true });
 const { results, cannots, skips, clients, counts } = report;
 writeFileSync(
-  join(cacheFolder, 'results.json'),
+  options.results,
   `${JSON.stringify({ broker: broker?.name, clients: [...clients], counts, skips, cannots, results }, null, 1)}\n`,
 );
 if (options['write-docs']) await writeCompatibility(report);

@@ -12,12 +12,19 @@ const RUST_MINOR_MIN = 85;
 export function rustClient() {
   // rustup puts it where only a login shell looks.
   const path = [process.env.PATH, join(homedir(), '.cargo', 'bin')].join(delimiter);
-  const cargo = ['cargo', path.split(delimiter).map((folder) => join(folder, 'cargo')).find(existsSync)].at(-1);
+  const cargo = [
+    'cargo',
+    path
+      .split(delimiter)
+      .map((folder) => join(folder, 'cargo'))
+      .find(existsSync),
+  ].at(-1);
   if (cargo === undefined) need(['cargo'], () => has('cargo', '--version'));
   need(['gcc', 'make', 'libc6-dev', 'pkg-config', 'zlib1g-dev'], () => has('gcc', '--version') && has('make', '--version'));
   const command = cargo ?? 'cargo';
   const version = step(command, ['--version'], { env: { ...process.env, PATH: path } }).trim();
-  if (Number(/ 1\.(\d+)/.exec(version)?.[1]) < RUST_MINOR_MIN) throw new MissingTool(`${version} is too old: 1.${RUST_MINOR_MIN} or newer (https://rustup.rs)`);
+  if (Number(/ 1\.(\d+)/.exec(version)?.[1]) < RUST_MINOR_MIN)
+    throw new MissingTool(`${version} is too old: 1.${RUST_MINOR_MIN} or newer (https://rustup.rs)`);
   const source = join(interopFolder, 'rust');
   const folder = join(cacheFolder, 'rust');
   const env = { ...process.env, PATH: path, CARGO_HOME: join(folder, 'home'), CARGO_TARGET_DIR: join(folder, 'target') };

@@ -37,7 +37,8 @@ class Connect {
       'offset.flush.interval.ms': '1000',
       listeners: `HTTP://127.0.0.1:${restPort}`,
     });
-    const connector = (name, type, others) => this.#properties(name, { name, 'connector.class': `FileStream${type}`, 'tasks.max': '1', ...others });
+    const connector = (name, type, others) =>
+      this.#properties(name, { name, 'connector.class': `FileStream${type}`, 'tasks.max': '1', ...others });
     this.connectors = [
       connector('file-source', 'Source', { file: this.source, topic: TOPIC }),
       connector('file-sink', 'Sink', { file: this.sink, topics: TOPIC }),
@@ -46,7 +47,12 @@ class Connect {
 
   #properties(name, settings) {
     const path = join(this.folder, `${name}.properties`);
-    writeFileSync(path, Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''));
+    writeFileSync(
+      path,
+      Object.entries(settings)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
+    );
     return path;
   }
 

@@ -10,5 +10,9 @@ const TIMEOUT_MS = 180_000;
 
 export async function run({ report, broker, tools }) {
   const args = ['-u', join(interopFolder, 'ui', 'main.py'), broker.address];
-  await runReporter(report, 'ui', tools.interpreter, args, { timeoutMs: TIMEOUT_MS, env: { PYTHONDONTWRITEBYTECODE: '1' }, endsFeature: 'ui' });
+  await runReporter(report, 'ui', tools.interpreter, args, {
+    timeoutMs: TIMEOUT_MS,
+    env: { PYTHONDONTWRITEBYTECODE: '1' },
+    endsFeature: 'ui',
+  });
 }

@@ -57,7 +57,10 @@ async def topics_and_groups():
             return found and found[0][1:] == ["2", "1", "1", "1", "0", "≈10", "≈3"]
 
         await until(pilot, "the topic with its records and its lag", line)
-        app.query_one("#topics-table", DataTable).move_cursor(row=[row[0] for row in rows(app, "#topics-table")].index(TOPIC))
+        topics = app.query_one("#topics-table", DataTable)
+        topics.focus()
+        topics.move_cursor(row=[row[0] for row in rows(app, "#topics-table")].index(TOPIC))
+        await pilot.pause()
         await pilot.press("enter")
         groups = await until(pilot, "the groups of the topic", lambda: rows(app, "#groups-table"))
         assert (groups[0][0], groups[0][2], groups[0][-1]) == (GROUP, "Empty", "3"), groups
