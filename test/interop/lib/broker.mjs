@@ -30,7 +30,16 @@ export class RinglogBroker {
   }
 
   async up() {
-    const args = [join(root, 'dist', 'bin.js'), 'start', '--port', String(this.port), '--data-dir', join(this.folder, 'data')];
+    const args = [
+      join(root, 'dist', 'bin.js'),
+      'start',
+      '--port',
+      String(this.port),
+      '--data-dir',
+      join(this.folder, 'data'),
+      '--http-port',
+      '-1',
+    ];
     // Checks send records with times of long ago: they must not go for their age.
     const quick = ['log.retention.check.interval.ms=500', 'log.cleaner.backoff.ms=500'];
     for (const setting of ['log.retention.ms=-1', ...quick, ...this.settings]) args.push('--set', setting);

@@ -63,7 +63,7 @@ async def topics_and_groups():
         await pilot.pause()
         await pilot.press("enter")
         groups = await until(pilot, "the groups of the topic", lambda: rows(app, "#groups-table"))
-        assert (groups[0][0], groups[0][2], groups[0][-1]) == (GROUP, "Empty", "3"), groups
+        assert (groups[0][0], groups[0][2], groups[0][-1]) == (GROUP, "empty", "3"), groups
         offsets = rows(app, "#group-offsets-table")
         assert [GROUP, "0", str(READ), str(COUNT), "3"] in offsets, offsets
         partitions = rows(app, "#partitions-table")
