@@ -3,7 +3,7 @@
  * and takes it down in the opposite order.
  *
  *   start   settings → data folder (lock) → metadata → what clients changed of the settings → recovery → new generation → shards → partitions open → listener
- *   stop    no new connections → shards finish what they have and write a clean checkpoint → connections end → metadata → lock
+ *   stop    no new connections → requests that have come are answered → shards finish what they have and write a clean checkpoint → metadata → lock
  */
 import { EventEmitter } from 'node:events';
 import { StoredBrokerSettings } from './cluster/broker-settings.ts';
@@ -68,6 +68,8 @@ import { createLogger, type Logger, type RootLogger } from './telemetry/logger.t
 const TICK_MS = 5;
 /** A stop that takes longer is cut short; the next start then recovers. What the last checkpoint has to sync may be all that the page cache holds. */
 const STOP_MS_MAX = 60_000;
+/** How long requests that have come may take to be answered when the broker stops. */
+const DRAIN_MS_MAX = 1000;
 
 /** What tests may set beside the settings. */
 export interface BrokerInternals {
@@ -383,6 +385,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private async end(failure: Error | undefined): Promise<void> {
     let reason = failure;
     try {
+      // A failed broker has nothing more to say.
+      if (failure === undefined) await this.ingress.listener.drain(DRAIN_MS_MAX);
       await this.takeDown();
     } catch (error) {
       reason ??= error instanceof Error ? error : new Error(String(error));

@@ -44,6 +44,15 @@ export function request(key, version, body) {
   return Buffer.concat([int32(header.length + body.length), header, body]);
 }
 
+function produceBody(topic, batch) {
+  return Buffer.concat([int16(-1), int16(-1), int32(30000), int32(1), string(topic), int32(1), int32(0), int32(batch.length), batch]);
+}
+
+/** Produce 7 of one batch to partition 0, acks=all. */
+export function produceRequest(topic, batch) {
+  return request(0, 7, produceBody(topic, batch));
+}
+
 /** Fetch 4 of these partitions from their beginnings, with as much as fits `bytesMax`; waits for nothing. */
 export function fetchRequest(topic, partitions, bytesMax) {
   const each = partitions.map((partition) => Buffer.concat([int32(partition), int32(0), int32(0), int32(bytesMax)]));
@@ -104,14 +113,15 @@ class Client {
     );
     return answer.readInt16BE(4 + 4 + 2 + answer.readInt16BE(8));
   }
+  /** IncrementalAlterConfigs 0: sets one setting of a topic. Gives the error code. */
+  async setTopicConfig(topic, name, value) {
+    const resource = Buffer.concat([Buffer.from([2]), string(topic), int32(1), string(name), Buffer.from([0]), string(value)]);
+    const answer = await this.call(44, 0, Buffer.concat([int32(1), resource, Buffer.from([0])]));
+    return answer.readInt16BE(4 + 4);
+  }
   /** Produce 7, acks=all, partition 0. Gives the error code. */
   async produce(topic, value) {
-    const batch = batchOf(value);
-    const answer = await this.call(
-      0,
-      7,
-      Buffer.concat([int16(-1), int16(-1), int32(30000), int32(1), string(topic), int32(1), int32(0), int32(batch.length), batch]),
-    );
+    const answer = await this.call(0, 7, produceBody(topic, batchOf(value)));
     return answer.readInt16BE(4 + 2 + answer.readInt16BE(4) + 4 + 4);
   }
   /** Produce 7, acks=all, one record into each partition of [from, to). Gives how many were refused. */

@@ -3,35 +3,16 @@
 //   node keyed-log.mjs copy FOLDER BYTES     reads its files and writes them elsewhere, synced in the steps of the cleaner; prints milliseconds
 //   node keyed-log.mjs clean FOLDER BYTES    compacts it as the broker's job does; prints milliseconds and what came of it
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { RecordCursor } from '../../dist/jobs/record-cursor.js';
 import { cleanLog } from '../../dist/jobs/clean-log.js';
 import { segmentPath } from '../../dist/log/layout.js';
 import { NodeDisk } from '../../dist/log/node-disk.js';
-import { crc32cAt } from '../../dist/protocol/crc32c.js';
-import { ATTRIBUTES_POSITION, BATCH_HEADER_BYTES, CRC_POSITION, stampBatch } from '../../dist/protocol/record-batch.js';
-import { buildBatch } from '../../dist/protocol/record.js';
+
+import { KeyedBatches, RECORDS } from './keyed-batches.mjs';
 
 const TOPIC = 'AAAAAAAAAAAAAAAAAAAAAA';
-const RECORDS = 60;
-const KEY_BYTES = 14;
 const SEGMENT_BYTES = 1 << 30;
 const STEP_BYTES = 1 << 20;
 const SYNC_BYTES = 8 << 20;
-/** Records for each key: then half of all records, drawn at random, are replaced by later ones. */
-const RECORDS_PER_KEY = 1.594;
-
-function template() {
-  const key = Buffer.alloc(KEY_BYTES, '0');
-  const records = Array.from({ length: RECORDS }, (_, n) => ({ key, value: Buffer.alloc(1000, n) }));
-  const batch = buildBatch({ records, baseTimestamp: 1_700_000_000_000 });
-  const cursor = new RecordCursor();
-  const keys = [];
-  for (let at = BATCH_HEADER_BYTES; at < batch.length; at = cursor.end) {
-    cursor.read(batch, at, batch.length);
-    keys.push(cursor.keyStart);
-  }
-  return { batch, keys };
-}
 
 /** State of the log: the same for the same number of bytes. */
 function segmentsOf(bytes, batchBytes) {
@@ -46,19 +27,12 @@ function segmentsOf(bytes, batchBytes) {
   return segments;
 }
 
-function make(folder, segments, { batch, keys }) {
+function make(folder, segments, batches) {
   mkdirSync(segmentPath(folder, TOPIC, 0, 0).replace(/\/[^/]*$/, ''), { recursive: true });
-  const count = Math.ceil(segments.at(-1).endOffset / RECORDS_PER_KEY);
-  let seed = 12345;
   for (const segment of segments) {
     const fd = openSync(segmentPath(folder, TOPIC, 0, segment.baseOffset), 'w');
     for (let position = 0, offset = segment.baseOffset; position < segment.endPosition; offset += RECORDS) {
-      for (const at of keys) {
-        seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-        batch.write(String(Math.floor((seed / 2 ** 32) * count)).padStart(KEY_BYTES, 'k'), at, 'latin1');
-      }
-      stampBatch(batch, 0, offset, 0);
-      batch.writeUInt32BE(crc32cAt(batch, ATTRIBUTES_POSITION, batch.length - ATTRIBUTES_POSITION), CRC_POSITION);
+      const batch = batches.next(offset);
       position += writeSync(fd, batch, 0, batch.length, position);
     }
     fdatasyncSync(fd);
@@ -104,11 +78,11 @@ function clean(folder, segments) {
 }
 
 const [what, folder, bytes] = process.argv.slice(2);
-const made = template();
-const segments = segmentsOf(Number(bytes), made.batch.length);
+const batches = new KeyedBatches(Number(bytes));
+const segments = segmentsOf(Number(bytes), batches.batchBytes);
 const startedMs = performance.now();
 let outcome = {};
-if (what === 'make') make(folder, segments, made);
+if (what === 'make') make(folder, segments, batches);
 else if (what === 'copy') copy(folder, segments);
 else if (what === 'clean') outcome = clean(folder, segments);
 else throw new Error(`${what}: it must be make, copy or clean`);

@@ -1,12 +1,14 @@
 // A pass of compaction over a log of which half of the records are replaced, against copying its files in the same
-// steps, both in a process of their own; and what a paced producer of another topic sees while passes run one after
-// the other on the same disk.
-import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+// steps, both in a process of their own; and what a paced producer sees while its broker compacts such a log of
+// another topic.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { connectClient } from '../lib/client.mjs';
 import { compare } from '../lib/compare.mjs';
+import { produceKeyed } from '../lib/keyed-batches.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atMost, ringlogSide } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
@@ -39,38 +41,46 @@ async function passAgainstCopy(context, folder, bytes) {
   return { label: 'compaction against copying', unit: 'ms', figures, notes, runs };
 }
 
-/** Passes one after the other until stopped. */
-function keepCleaning(folder, bytes) {
-  let child = null;
-  let stopped = false;
-  const next = () => {
-    if (stopped) return;
-    child = spawn(process.execPath, [TOOL, 'clean', folder, String(bytes)], { stdio: 'ignore' });
-    child.once('exit', next);
-  };
-  next();
-  return () => {
-    stopped = true;
-    child?.kill();
-  };
+/** Bytes of the segments of all partitions. */
+function logBytes(dir) {
+  let bytes = 0;
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true }))
+    if (entry.name.endsWith('.log') && entry.isFile()) bytes += statSync(join(entry.parentPath ?? entry.path, entry.name)).size;
+  return bytes;
 }
 
-function sidesOf(context, folder, bytes) {
+function sidesOf(context, bytes) {
   const load = { ...PACED, seconds: context.seconds ?? 35, warmup: 3 };
-  const alone = ringlogSide(context, { durability: 'fsync', load, name: 'alone' });
-  const beside = {
-    ...alone,
-    name: 'beside',
-    async measure(server) {
-      const stop = keepCleaning(folder, bytes);
-      try {
-        return await runKload(server.port, load);
-      } finally {
-        stop();
-      }
-    },
+  // Both brokers have the same log to begin with; one is told to compact it when the load begins.
+  const side = (name, compacts) => {
+    const plain = ringlogSide(context, { durability: 'fsync', load, name, settings: ['log.cleaner.backoff.ms=100'] });
+    return {
+      ...plain,
+      start: async (dir) => ({ ...(await plain.start(dir)), dir }),
+      async prepare(server) {
+        await plain.prepare(server);
+        const client = await connectClient(server.port);
+        const created = await client.createTopic('keyed', { 'ringlog.durability': 'page-cache', 'retention.ms': '-1' }, 1);
+        client.close();
+        if (created !== 0) throw new Error(`CreateTopics: error ${created}`);
+        await produceKeyed(server.port, 'keyed', bytes);
+      },
+      async measure(server) {
+        if (!compacts) return runKload(server.port, load);
+        const before = logBytes(server.dir);
+        const client = await connectClient(server.port);
+        const code = await client.setTopicConfig('keyed', 'cleanup.policy', 'compact');
+        client.close();
+        if (code !== 0) throw new Error(`IncrementalAlterConfigs: error ${code}`);
+        const report = await runKload(server.port, load);
+        // What the load itself wrote belongs to the other topic.
+        const freed = before + report.acknowledged_bytes_total - logBytes(server.dir);
+        if (freed < bytes / 4) throw new Error(`compaction freed ${freed} bytes of ${bytes} while the load ran: too little was compacted`);
+        return { ...report, freedBytes: freed };
+      },
+    };
   };
-  return [alone, beside];
+  return [side('alone', false), side('beside', true)];
 }
 
 export default {
@@ -85,9 +95,10 @@ export default {
     try {
       await tool('make', folder, bytes);
       const pass = await passAgainstCopy(context, folder, bytes);
+      rmSync(folder, { recursive: true, force: true });
       const beside = await compare(context, {
         label: 'producer beside compaction: fsync p99 at 5 k/s',
-        sides: sidesOf(context, folder, bytes),
+        sides: sidesOf(context, bytes),
         figure: (run) => run.report.latency_us.p99,
         unit: 'µs',
         ratios: [{ of: 'beside', to: 'alone', target: '<= 2', holds: atMost(2) }],

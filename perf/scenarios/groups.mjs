@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectClient } from '../lib/client.mjs';
 import { figureOf } from '../lib/crowd.mjs';
 import { Member } from '../lib/group-load.mjs';
 import { processCpuSeconds } from '../lib/machine.mjs';
+import { openLoop } from '../lib/open-loop.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
 
@@ -14,30 +14,6 @@ const HEARTBEAT_MS = 3000;
 const COMMITS_PER_SECOND = 5000;
 const SECONDS = 15;
 const AT_ONCE = 200;
-const TICK_MS = 5;
-
-/** Sends `rate` requests a second, evenly, whoever answers when; resolves with the latencies, ms, ascending, and the codes that were not 0. */
-async function openLoop(members, rate, seconds, send) {
-  const latencies = [];
-  const refusals = [];
-  const pending = [];
-  const startedAt = performance.now();
-  let sent = 0;
-  for (const total = rate * seconds; sent < total; await sleep(TICK_MS)) {
-    const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * rate));
-    for (; sent < due; sent++) {
-      const dueAt = startedAt + (sent / rate) * 1000;
-      pending.push(
-        send(members[sent % members.length]).then((code) => {
-          latencies.push(performance.now() - dueAt);
-          if (code !== 0) refusals.push(code);
-        }),
-      );
-    }
-  }
-  await Promise.all(pending);
-  return { latencies: latencies.sort((a, b) => a - b), refusals, seconds: (performance.now() - startedAt) / 1000 };
-}
 
 async function inTurns(items, run) {
   for (let at = 0; at < items.length; at += AT_ONCE) await Promise.all(items.slice(at, at + AT_ONCE).map(run));

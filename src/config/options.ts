@@ -1,7 +1,9 @@
 /** What a broker inside a program is started with, and what that means as settings. */
 import { resolveBrokerConfig, type BrokerConfig, type BrokerFlags } from './broker-config.ts';
+import { shown } from './definition.ts';
 import { ConfigError } from './errors.ts';
 import { settingsLayer, type BrokerSettings } from './settings.ts';
+import { BROKER_CONFIG_BY_NAME, nearestName } from './table.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
 
 /** Options of `Broker.start`. Neither the environment nor a configuration file is read: what is not given has its default. */
@@ -31,8 +33,33 @@ export interface ResolvedOptions {
   readonly temporaryFolder: string | undefined;
 }
 
+const OPTION_NAMES: Readonly<Record<keyof BrokerOptions, true>> = {
+  dataDir: true,
+  temporary: true,
+  port: true,
+  host: true,
+  httpPort: true,
+  settings: true,
+  onLog: true,
+};
+
+/** Whoever writes JavaScript has no compiler that would say it. */
+function checkNames(options: BrokerOptions): void {
+  const names = Object.keys(OPTION_NAMES);
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    if (BROKER_CONFIG_BY_NAME.has(name))
+      throw new ConfigError(`Unknown option "${shown(name)}": that is a setting, give it as { settings: { '${name}': … } }.`);
+    const nearest = nearestName(name, names);
+    const hint = nearest === undefined ? `Options are ${names.join(', ')}.` : `Did you mean ${nearest}?`;
+    throw new ConfigError(`Unknown option "${shown(name)}" of Broker.start. ${hint}`);
+  }
+}
+
 /** Throws {@link ConfigError}; then nothing was made. */
-export function resolveOptions({ dataDir, temporary = false, port, host, httpPort, settings = {} }: BrokerOptions): ResolvedOptions {
+export function resolveOptions(options: BrokerOptions): ResolvedOptions {
+  checkNames(options);
+  const { dataDir, temporary = false, port, host, httpPort, settings = {} } = options;
   if (temporary && (dataDir !== undefined || settings['log.dirs'] !== undefined))
     throw new ConfigError('A temporary broker has a folder of its own: leave dataDir and log.dirs away, or temporary.');
   const flags: BrokerFlags = {

@@ -26,6 +26,9 @@ import { ApiKey } from '../protocol/api-versions.ts';
 /** Requests of one connection that may be unanswered before reading stops. */
 export const UNANSWERED_MAX = 16;
 
+/** How long a client that has all its answers may take to close its end when the broker stops: closing first may cost it answers that it has not read. */
+const LINGER_MS = 100;
+
 type Entry = PendingProduce | ApiRequest;
 
 /** What all connections share. */
@@ -69,6 +72,10 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   private readonly queue: Entry[] = [];
   private started = 0;
   private reading = false;
+  /** No further request is taken. */
+  private draining = false;
+  /** All was answered; what still comes is for nobody. */
+  private ending = false;
   /** Answers given to the socket whose `onDrained` did not run yet. */
   private undrained: Set<() => void> | null = null;
 
@@ -115,13 +122,19 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     return this.queue.length > this.started;
   }
 
+  get isHurried(): boolean {
+    return this.hasQueued || this.draining;
+  }
+
   // Landing: from the socket to the reader.
 
   view(): Buffer {
+    if (this.ending) return this.host.landing.idle;
     return this.reader.view();
   }
 
   landed(view: Buffer, count: number): boolean {
+    if (this.ending) return this.open;
     this.active = true;
     const { metrics } = this.host;
     metrics.tick();
@@ -135,7 +148,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   // Frames: from the reader to the queue.
 
   isReady(): boolean {
-    if (!this.open || this.queue.length >= UNANSWERED_MAX || this.queue.length > this.started) return false;
+    if (!this.open || this.draining || this.queue.length >= UNANSWERED_MAX || this.queue.length > this.started) return false;
     if ((this.socket as Socket).writableNeedDrain) return false;
     if (this.host.pending.available > 0) return true;
     this.host.pending.line.add(this);
@@ -217,10 +230,24 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   proceed(): void {
     if (!this.open) return;
     if (this.hasQueued) this.tryStart(null);
+    if (this.draining) return this.endIfDrained();
     if (!this.reading) this.reader.proceed();
     if (this.reading || !this.mayRead()) return;
     this.reading = true;
     (this.socket as Socket).resume();
+  }
+
+  /**
+   * The broker stops: takes no further request, and ends the connection once those it has are answered. A fetch that waits for records is answered with what
+   * there is; a request that waits for other clients is not waited for.
+   */
+  drain(): void {
+    if (!this.open || this.draining) return;
+    this.draining = true;
+    this.notifyRunning();
+    this.closeIfParked();
+    // An answer may be there that is to be written first.
+    this.wake();
   }
 
   /** Closes the connection for what its client sent, and says so in the log: nothing else tells whoever has to repair the client. */
@@ -253,6 +280,20 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     this.host.onClosed(this, reason);
   }
 
+  private endIfDrained(): void {
+    if (!this.open || this.ending || this.queue.length > 0) return;
+    this.ending = true;
+    const socket = this.socket as Socket;
+    socket.end(() => void setTimeout(() => this.close('broker stops'), LINGER_MS).unref());
+    // Its end is seen by reading on; and a socket that is closed with unread bytes takes back what its client has not read.
+    socket.resume();
+  }
+
+  private closeIfParked(): void {
+    const running = this.queue[0];
+    if (this.started > 0 && running instanceof ApiRequest && running.parked && !running.done) this.close('broker stops');
+  }
+
   private mayRead(): boolean {
     return this.open && this.reader.canLand && this.isReady();
   }
@@ -271,6 +312,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
         return false;
       }
       if (entry.done) this.onAnswered();
+      else if (this.draining) this.closeIfParked();
     }
     return true;
   }

@@ -71,6 +71,8 @@ export class Listener {
   private ticks = 0;
   private nextId = 1;
   private stopping = false;
+  /** Called when the last connection is gone. */
+  private onEmpty: (() => void) | null = null;
 
   constructor(settings: ListenerSettings, host: ConnectionHost, logger: Logger) {
     this.settings = settings;
@@ -119,6 +121,20 @@ export class Listener {
     this.server = null;
   }
 
+  /** Nobody's further request is taken. Resolves once all connections have their answers and are gone, or after `limitMs`. */
+  drain(limitMs: number): Promise<void> {
+    this.stopAccepting();
+    for (const connection of [...this.connections]) connection.drain();
+    if (this.connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, limitMs);
+      this.onEmpty = () => {
+        clearTimeout(limit);
+        resolve();
+      };
+    });
+  }
+
   /** Ends everything. */
   stop(): void {
     this.stopAccepting();
@@ -132,6 +148,7 @@ export class Listener {
     if (!this.connections.delete(connection)) return;
     this.counters.closed++;
     this.forgetAddress(connection);
+    if (this.connections.size === 0) this.onEmpty?.();
     this.logger.debug({ connection: connection.id, reason }, 'connection closed');
   }
 

@@ -64,7 +64,8 @@ export type Handler = (request: Request) => void | Promise<void>;
 /** What an {@link ApiRequest} needs of its connection. */
 export interface ApiRequestOwner extends RequestConnection {
   onAnswered(): void;
-  readonly hasQueued: boolean;
+  /** Whether an answer is wanted now rather than a full one: another request waits behind this one, or the broker stops. */
+  readonly isHurried: boolean;
 }
 
 /** A request of any API but Produce. */
@@ -89,6 +90,8 @@ export class ApiRequest implements Request {
   started = false;
   /** The handler will not touch the bytes any more unless its callbacks run. */
   settled = false;
+  /** It waits for what other clients do, however long. */
+  parked = false;
   /** Called once nothing of the request is left: the kernel took the answer, or nobody will. */
   onReleased: (() => void) | null = null;
   /** Bytes of the answer, once there is one. */
@@ -132,7 +135,7 @@ export class ApiRequest implements Request {
 
   set onQueued(callback: (() => void) | null) {
     this.queuedCallback = callback;
-    if (callback !== null && !this.done && this.connection.hasQueued) queueMicrotask(() => this.notifyQueued());
+    if (callback !== null && !this.done && this.connection.isHurried) queueMicrotask(() => this.notifyQueued());
   }
 
   get onClosed(): (() => void) | null {
@@ -167,6 +170,7 @@ export class ApiRequest implements Request {
   }
 
   becomeParked(): void {
+    this.parked = true;
     this.freeBytes();
     // Not within the handler: the next in line may do the same, and so on.
     if (this.onReleased !== null) queueMicrotask(() => this.becomeReleased());
@@ -177,7 +181,7 @@ export class ApiRequest implements Request {
     this.connection.refuse(reason);
   }
 
-  /** Another request queued behind this one. */
+  /** Another request queued behind this one, or the broker stops. */
   notifyQueued(): void {
     if (this.done || this.closed) return;
     const callback = this.queuedCallback;

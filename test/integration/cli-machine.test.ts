@@ -35,6 +35,7 @@ describe('ringlog doctor', () => {
         'settings',
         'data folder',
         'port',
+        'metrics',
         'disk space',
         'file system',
         'sync',
@@ -59,6 +60,12 @@ describe('ringlog doctor', () => {
       status: 'fail',
       found: `127.0.0.1:${port} is in use`,
       advice: expect.stringContaining('--port'),
+    });
+    const pages = await doctor('--data-dir', dataDir, '--port', '0', '--http-port', String(port));
+    expect(pages.checks['metrics']).toMatchObject({
+      status: 'fail',
+      found: `127.0.0.1:${port} is in use`,
+      advice: expect.stringContaining('--http-port'),
     });
     expect(checks['data folder']).toMatchObject({ status: 'fail', found: expect.stringMatching(/is in use by process \d+/) });
     expect(code).toBe(1);

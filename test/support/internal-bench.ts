@@ -4,6 +4,7 @@ import { Cycle } from '../../src/main/cycle.ts';
 import { InternalAppends, type AppendTarget, type InternalAppendsOptions } from '../../src/main/internal-appends.ts';
 import { PendingTable } from '../../src/main/produce.ts';
 import { ReceiveRegions } from '../../src/main/regions.ts';
+import { RequestMetrics } from '../../src/main/request-metrics.ts';
 import type { ShardLink } from '../../src/main/shard-link.ts';
 import type { KeyedRecord } from '../../src/protocol/keyed-batch.ts';
 import { FakePartition } from './fake-router.ts';
@@ -43,13 +44,15 @@ export class InternalBench {
     const pending = new PendingTable(this.regions);
     // Turns are the test's to give.
     this.own = new InternalAppends({ memory: this.regions.own, nowMs: () => this.nowMs, onDue: () => undefined, ...limits });
+    const metrics = new RequestMetrics();
     const views = { view: (handle: number): FakeTarget | undefined => this.targets[handle] };
     this.cycle = new Cycle(
       this.links,
-      new Completions(this.links, pending, this.own, views, () => undefined),
+      new Completions(this.links, pending, this.own, metrics, views, () => undefined),
       pending,
       this.regions,
       this.own,
+      metrics,
     );
     this.shard = this.addShard(shard);
   }

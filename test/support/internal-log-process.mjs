@@ -32,12 +32,12 @@ const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
 const broker = await Broker.start({
   dataDir,
   port: 0,
-  set: [
-    `offsets.topic.num.partitions=${PARTITIONS}`,
-    'ringlog.log.level=error',
-    'ringlog.journal.file.bytes=1048576',
-    'ringlog.reference.bytes.min=65536',
-  ],
+  settings: {
+    'offsets.topic.num.partitions': PARTITIONS,
+    'ringlog.log.level': 'error',
+    'ringlog.journal.file.bytes': 1048576,
+    'ringlog.reference.bytes.min': 65536,
+  },
 });
 const { offsetsLog: log } = broker;
 if ((await log.ensure()) !== 0) throw new Error('the topic was not created');

@@ -20,6 +20,7 @@ interface Options {
   readonly port?: string;
   readonly host?: string;
   readonly dataDir?: string;
+  readonly httpPort?: string;
   readonly config?: string;
   readonly set?: readonly string[];
   readonly json?: boolean;
@@ -32,6 +33,7 @@ export function addDoctor(ringlog: Command, terminal: Terminal): void {
     .option('-p, --port <port>', 'port to listen on')
     .option('--host <host>', 'address to listen on')
     .option('-d, --data-dir <folder>', 'where data lies')
+    .option('--http-port <port>', 'port of GET /metrics and GET /health; -1 for none')
     .option('-c, --config <file>', 'settings from a YAML or JSON file (default: the one that RINGLOG_CONFIG names, if any)')
     .option('-s, --set <name=value>', 'any setting; may be given several times', collect)
     .option('--json', 'print JSON')
@@ -63,6 +65,7 @@ async function examine(flags: Omit<Options, 'json'>, { environment }: Terminal):
     check,
     await broker.checkDataFolder(config.dataDir),
     await broker.checkPort(config),
+    await broker.checkHttpPort(config),
     await disk.checkSpace(folder),
     ...disk.checkFileSystem(disk.mountOf(folder, disk.readMountinfo())),
     disk.checkSync(folder),

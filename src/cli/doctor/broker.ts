@@ -61,15 +61,37 @@ export async function checkDataFolder(folder: string): Promise<Check> {
   }
 }
 
-/** Whether the port can be listened on. */
-export async function checkPort({ host, port }: { host: string; port: number }): Promise<Check> {
+/** Whether metrics and health can be had. Without a port that was asked for, a broker does not start; without the default one, it does. */
+export async function checkHttpPort({ httpHost: host, httpPort: port, values }: BrokerConfig): Promise<Check> {
+  if (port < 0) return ok('metrics', 'switched off');
+  if (port === 0) return ok('metrics', `${host}, any free port`);
   const address = formatAddress({ host, port });
-  if (port === 0) return ok('port', `${host}, any free port`);
-  const code = await new Promise<string | null>((resolve) => {
+  const code = await tryListening(host, port);
+  if (code === null) return ok('metrics', `http://${address}/metrics and /health, the port is free`);
+  const found = code === 'EADDRINUSE' ? `${address} is in use` : `${address} cannot be listened on: ${code}`;
+  const isWanted = values.get('ringlog.http.port')?.origin !== 'default';
+  if (isWanted) return fail('metrics', found, 'Choose another port (--http-port), or none (--http-port -1).');
+  return warn(
+    'metrics',
+    found,
+    'The broker would start without metrics and health. Choose another port (--http-port), or none (--http-port -1).',
+  );
+}
+
+/** Listens for a moment; resolves with the code of what went wrong, or null. */
+function tryListening(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     server.listen({ host, port }, () => server.close(() => resolve(null)));
   });
+}
+
+/** Whether the port can be listened on. */
+export async function checkPort({ host, port }: { host: string; port: number }): Promise<Check> {
+  const address = formatAddress({ host, port });
+  if (port === 0) return ok('port', `${host}, any free port`);
+  const code = await tryListening(host, port);
   switch (code) {
     case null:
       return ok('port', `${address} is free`);

@@ -10,6 +10,20 @@ import { removeTemporaryFolder } from '../../../src/config/temporary-folder.ts';
 const configOf = (options: BrokerOptions) => resolveOptions(options).config;
 
 describe('options of Broker.start', () => {
+  it.each([
+    [{ datadir: 'x' }, 'Unknown option "datadir" of Broker.start. Did you mean dataDir?'],
+    [{ zzz: 1 }, 'Unknown option "zzz" of Broker.start. Options are dataDir, temporary, port, host, httpPort, settings, onLog.'],
+    [{ 'num.partitions': 4 }, 'Unknown option "num.partitions": that is a setting, give it as { settings: { \'num.partitions\': … } }.'],
+  ])('refuses options that it does not know: %j', (options, message) => {
+    expect(() => resolveOptions(options as BrokerOptions)).toThrow(message);
+  });
+
+  it('has no port of metrics unless it is asked for', () => {
+    expect(configOf({}).httpPort).toBe(-1);
+    expect(configOf({ httpPort: 0 }).httpPort).toBe(0);
+    expect(configOf({ settings: { 'ringlog.http.port': 9090 } }).httpPort).toBe(9090);
+  });
+
   it('have defaults, and read no environment', () => {
     process.env['RINGLOG_NUM_PARTITIONS'] = '9';
     onTestFinished(() => void delete process.env['RINGLOG_NUM_PARTITIONS']);
