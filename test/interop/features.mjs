@@ -28,6 +28,7 @@ export const FEATURES = new Map([
   ['from-end', 'Consume from the end'],
   ['from-offset', 'Consume from an offset'],
   ['from-tail', 'Consume the last N'],
+  ['compacted', 'Consume a compacted topic, over its gaps'],
   ['from-timestamp', 'Consume from a time; offsets for times'],
   ['seek', 'Seek'],
   ['watermarks', 'Beginning and end offsets'],
@@ -53,4 +54,10 @@ export const FEATURES = new Map([
   ['list-groups', 'Admin: list and describe groups'],
   ['delete-groups', 'Admin: delete groups'],
   ['group-offsets', 'Admin: set and delete the offsets of a group'],
+]);
+
+/** What is tried with programs that work with a broker: not by feature, but by what they are for. Each has a line of its own in docs/COMPATIBILITY.md. */
+export const PROGRAMS = new Map([
+  ['connect', 'Kafka Connect'],
+  ['ui', 'A user interface for Kafka'],
 ]);

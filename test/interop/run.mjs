@@ -9,6 +9,7 @@
  *   npm run interop -- --set ringlog.durability=page-cache
  *   npm run interop -- --broker kafka            Apache Kafka instead of ringlog: is the check itself right?
  *   npm run interop -- --write-docs              writes docs/COMPATIBILITY.md from this run
+ *   npm run interop -- kcat --results FILE       writes its results there; `node test/interop/compatibility.mjs FILE…` makes the document of several runs
  *   npm run interop -- --keep                    keeps the data folder
  */
 
@@ -17,12 +18,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeCompatibility } from './compatibility.mjs';
+import { PROGRAMS } from './features.mjs';
 import { RinglogBroker, startPeerKafka } from './lib/broker.mjs';
 import { cacheFolder } from './lib/places.mjs';
 import { Report } from './lib/report.mjs';
 import { MissingTool } from './lib/tools.mjs';
 
-const SUITES = ['kcat', 'python', 'java', 'franz-go', 'kafkajs', 'platformatic', 'console', 'idempotence', 'text'];
+const SUITES = ['kcat', 'python', 'java', 'franz-go', 'rust', 'kafkajs', 'platformatic', 'console', 'connect', 'ui', 'idempotence', 'text'];
 const TEXT_MB = 200;
 const TEXT_MB_BIG = 5000;
 
@@ -36,6 +38,7 @@ const { values: options, positionals } = parseArgs({
     broker: { type: 'string', default: 'ringlog' },
     'work-dir': { type: 'string', default: tmpdir() },
     keep: { type: 'boolean', default: false },
+    results: { type: 'string', default: join(cacheFolder, 'results.json') },
     'write-docs': { type: 'boolean', default: false },
   },
 });
@@ -54,7 +57,7 @@ async function runSuite(name) {
     tools = suite.tools();
   } catch (error) {
     if (!(error instanceof MissingTool)) throw error;
-    return report.missing(name, name, 'produce-consume', error);
+    return report.missing(name, name, PROGRAMS.has(name) ? name : 'produce-consume', error);
   }
   if (tools.version !== undefined) report.clients.set(name, tools.version);
   process.stdout.write(`${tools.version ?? ''}\n`);
@@ -82,7 +85,7 @@ try {
 mkdirSync(cacheFolder, { recursive: true });
 const { results, cannots, skips, clients, counts } = report;
 writeFileSync(
-  join(cacheFolder, 'results.json'),
+  options.results,
   `${JSON.stringify({ broker: broker?.name, clients: [...clients], counts, skips, cannots, results }, null, 1)}\n`,
 );
 if (options['write-docs']) await writeCompatibility(report);

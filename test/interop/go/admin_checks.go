@@ -149,4 +149,14 @@ func adminChecks(checks *Checks, client *Client) {
 		}
 		return nil
 	})
+	checks.Add("api-versions", "ApiVersions: produce, fetch and groups, with their versions", func() error {
+		for _, broker := range must(client.admin.ApiVersions(limited())).Sorted() {
+			expect(broker.Err == nil, "%v", broker.Err)
+			for key, least := range map[int16]int16{0: 9, 1: 12, 3: 12, 11: 6} {
+				highest, exists := broker.KeyMaxVersion(key)
+				expect(exists && highest >= least, "API %d up to version %d", key, highest)
+			}
+		}
+		return nil
+	})
 }

@@ -30,9 +30,19 @@ export class RinglogBroker {
   }
 
   async up() {
-    const args = [join(root, 'dist', 'bin.js'), 'start', '--port', String(this.port), '--data-dir', join(this.folder, 'data')];
+    const args = [
+      join(root, 'dist', 'bin.js'),
+      'start',
+      '--port',
+      String(this.port),
+      '--data-dir',
+      join(this.folder, 'data'),
+      '--http-port',
+      '-1',
+    ];
     // Checks send records with times of long ago: they must not go for their age.
-    for (const setting of ['log.retention.ms=-1', 'log.retention.check.interval.ms=500', ...this.settings]) args.push('--set', setting);
+    const quick = ['log.retention.check.interval.ms=500', 'log.cleaner.backoff.ms=500'];
+    for (const setting of ['log.retention.ms=-1', ...quick, ...this.settings]) args.push('--set', setting);
     const log = openSync(this.logPath, 'a');
     this.child = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
     closeSync(log);
@@ -67,6 +77,6 @@ export class RinglogBroker {
 /** Apache Kafka with the same shape. */
 export async function startPeerKafka({ folder }) {
   const port = await freePort();
-  const kafka = await startKafka({ port, dataDir: folder });
+  const kafka = await startKafka({ port, dataDir: folder, settings: ['log.cleaner.backoff.ms=500'] });
   return { name: kafka.name, address: `127.0.0.1:${port}`, port, complaints: [], log: '', restart: undefined, stop: () => kafka.stop() };
 }

@@ -71,10 +71,11 @@ export function explain({ command, args, code, stdout, stderr, timedOut }) {
 
 /**
  * Runs a client that reports its checks as lines of JSON, `{ feature, name, ok, note, seconds, refused? }`, or, for a feature it does not have,
- * `{ feature, cannot }`.
+ * `{ feature, cannot }`. That it ran to its end speaks for the row `endsFeature`.
  */
 export async function runReporter(report, client, command, args, options) {
-  const { child, ended } = start(command, args, { ...options, onStdout: () => undefined });
+  const { endsFeature = 'produce-consume', ...others } = options;
+  const { child, ended } = start(command, args, { ...others, onStdout: () => undefined });
   let lines = 0;
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith('{')) {
@@ -91,7 +92,7 @@ export async function runReporter(report, client, command, args, options) {
     lines += 1;
   }
   const end = await ended;
-  await report.check(client, 'produce-consume', 'the client ran to its end', () => {
+  await report.check(client, endsFeature, 'the client ran to its end', () => {
     if (end.code !== 0 || lines === 0) throw new Error(explain(end));
   });
 }

@@ -21,7 +21,7 @@ const ENDED_BY_TERM = 143;
 /** The console consumer has words for both. */
 const LINE = /^(?:Partition:)?(\d+)[ \t](?:Offset:)?(\d+)$/;
 
-class Member {
+export class Member {
   /** partition → the offsets it has got, again when it has got one again. @type {Map<number, number[]>} */
   seen = new Map();
   /** Partitions with records since this was emptied last. @type {Set<number>} */
@@ -59,7 +59,7 @@ class Member {
   }
 }
 
-async function until(what, holds, members) {
+export async function until(what, holds, members) {
   for (const endMs = Date.now() + TIME_MS_MAX; !holds(); await sleep(50)) {
     if (Date.now() < endMs && members.every(({ child }) => child.exitCode === null)) continue;
     for (const { child } of members) child.kill('SIGKILL');

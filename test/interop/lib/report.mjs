@@ -5,7 +5,7 @@
  * feature works, so that nobody forgets to move it); `fails`. A client that cannot do a thing has no check for it, only a reason.
  */
 
-import { FEATURES } from '../features.mjs';
+import { FEATURES, PROGRAMS } from '../features.mjs';
 
 const MARKS = { works: 'ok  ', 'not-served': 'ok  ', fails: 'FAIL' };
 
@@ -46,7 +46,7 @@ export class Report {
   }
 
   add(result) {
-    if (!FEATURES.has(result.feature)) throw new Error(`no feature '${result.feature}' in features.mjs`);
+    if (!FEATURES.has(result.feature) && !PROGRAMS.has(result.feature)) throw new Error(`no feature '${result.feature}' in features.mjs`);
     this.results.push(result);
     const { client, feature, name, outcome, note, seconds } = result;
     const detail = note === '' ? '' : `: ${note}`;

@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fetchKafka, kafkaVersion } from '../../../perf/peers/kafka.mjs';
 import { cacheFolder, interopFolder, root } from './places.mjs';
@@ -14,12 +15,12 @@ import { cacheFolder, interopFolder, root } from './places.mjs';
 export class MissingTool extends Error {}
 
 const inCi = () => (process.env.CI ?? '') !== '';
-const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+export const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 let aptUpdated = false;
 
 /** Debian packages, when `there()` is false: installed in CI, asked for elsewhere. */
-function need(packages, there) {
+export function need(packages, there) {
   if (there()) return;
   const command = `apt-get install ${packages.join(' ')}`;
   if (!inCi()) throw new MissingTool(`it is not installed (${command})`);
@@ -34,7 +35,7 @@ function need(packages, there) {
   if (status !== 0 || !there()) throw new MissingTool(`${command} failed: ${(stderr ?? '').slice(-500)}`);
 }
 
-function step(command, args, options = {}) {
+export function step(command, args, options = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', ...options });
   if (status !== 0) throw new MissingTool(`${command} ${args.join(' ')} failed: ${error?.message ?? `${stdout}${stderr}`.slice(-1000)}`);
   return stdout;
@@ -47,18 +48,29 @@ export function kcat() {
   return { version: `kcat ${version} (librdkafka ${librdkafka})` };
 }
 
-/** The interpreter of a virtual environment that has confluent-kafka, the newest there is when it is made. */
-export function python() {
+/** The interpreter of a virtual environment in `.cache/interop/<folderName>` that has a package, the newest there is when it is made. */
+function pythonWith(folderName, packageName, moduleName) {
   need(['python3', 'python3-venv'], () => has('python3', '-c', 'import venv, ensurepip'));
-  const folder = join(cacheFolder, 'python');
+  const folder = join(cacheFolder, folderName);
   const interpreter = join(folder, 'bin', 'python');
-  if (!has(interpreter, '-c', 'import confluent_kafka')) {
+  if (!has(interpreter, '-c', `import ${moduleName}`)) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(cacheFolder, { recursive: true });
     step('python3', ['-m', 'venv', folder]);
-    step(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'confluent-kafka']);
+    step(interpreter, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', packageName]);
   }
+  return interpreter;
+}
+
+export function python() {
+  const interpreter = pythonWith('python', 'confluent-kafka', 'confluent_kafka');
   const asks = 'import confluent_kafka as c; print(f"Python confluent-kafka {c.__version__} (librdkafka {c.libversion()[0]})")';
+  return { interpreter, version: step(interpreter, ['-c', asks]).trim() };
+}
+
+export function kaskade() {
+  const interpreter = pythonWith('kaskade', 'kaskade', 'kaskade');
+  const asks = 'from importlib.metadata import version; print("kaskade", version("kaskade"))';
   return { interpreter, version: step(interpreter, ['-c', asks]).trim() };
 }
 
@@ -154,4 +166,17 @@ export function kafkaTools() {
     throw new MissingTool(error.message);
   }
   return { version: `Apache Kafka ${kafkaVersion()} console tools` };
+}
+
+/** Kafka Connect: it comes with those tools, but for its file connectors. */
+export function kafkaConnect() {
+  kafkaTools();
+  const libs = join(cacheFolder, `connect-file-${kafkaVersion()}`);
+  if (!existsSync(libs)) {
+    rmSync(`${libs}.partial`, { recursive: true, force: true });
+    const artifact = `org.apache.kafka:connect-file:${kafkaVersion()}`;
+    step('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${libs}.partial`], { cwd: tmpdir() });
+    renameSync(`${libs}.partial`, libs);
+  }
+  return { libs, version: `Kafka Connect ${kafkaVersion()}, file source and sink` };
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start } from '../lib/command.mjs';
+import { checkCompacted } from '../lib/compacted-topic.mjs';
 import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { kafkaTool, QUICK_START } from '../lib/kafka-tool.mjs';
 
@@ -78,7 +79,7 @@ async function checkConsumer(console) {
   const properties = Object.entries(settings).flatMap(([name, value]) => ['--command-property', `${name}=${value}`]);
   const format = ['print.partition', 'print.offset'].flatMap((name) => ['--formatter-property', `${name}=true`]);
   const shape = [...format, '--formatter-property', 'print.value=false'];
-  await checkGroupOfThree(console.report, 'console', console.broker, {
+  const member = {
     command: 'java',
     args: (topic, group) =>
       kafkaTool(
@@ -94,7 +95,9 @@ async function checkConsumer(console) {
       )[1],
     env: QUICK_START,
     byTerm: true,
-  });
+  };
+  await checkGroupOfThree(console.report, 'console', console.broker, member);
+  await checkCompacted(console.report, 'console', console.broker, member);
 }
 
 async function checkGroupCommand(console) {

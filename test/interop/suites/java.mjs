@@ -1,6 +1,7 @@
 /** Java's own client. The checks are in Java; each comes here as a line of JSON. */
 
 import { runReporter } from '../lib/command.mjs';
+import { checkCompacted } from '../lib/compacted-topic.mjs';
 import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { checkOverRestart } from '../lib/over-restart.mjs';
 import { QUICK_START } from '../lib/kafka-tool.mjs';
@@ -18,6 +19,8 @@ export async function run({ report, broker, tools }) {
     env: QUICK_START,
   });
   await checkGroupOfThree(report, 'java', broker, member('RangeAssignor'));
+  await checkCompacted(report, 'java', broker, member('RangeAssignor'));
   await checkGroupOfThree(report, 'java', broker, { ...member('CooperativeStickyAssignor'), feature: 'cooperative' });
   await checkOverRestart(report, 'java', broker, 'java', args('Restart'));
+  report.cannot('java', 'api-versions', 'has no public call for it');
 }

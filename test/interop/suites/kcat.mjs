@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { explain, must, run as runCommand, start } from '../lib/command.mjs';
+import { checkCompacted } from '../lib/compacted-topic.mjs';
 import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { storedBatches } from '../lib/stored-batches.mjs';
 
@@ -270,6 +271,7 @@ async function checkGroups(kcat) {
     ...['-X', `partition.assignment.strategy=${strategy}`, '-X', 'auto.commit.interval.ms=500', '-G', group, name],
   ];
   await checkGroupOfThree(kcat.report, 'kcat', kcat.broker, { command: 'kcat', args: args(strategies.groups), byTerm: true });
+  await checkCompacted(kcat.report, 'kcat', kcat.broker, { command: 'kcat', args: args(strategies.groups), byTerm: true });
   await checkGroupOfThree(kcat.report, 'kcat', kcat.broker, {
     command: 'kcat',
     args: args(strategies.cooperative),
@@ -314,6 +316,9 @@ export async function run(context) {
     'list-groups',
     'delete-groups',
     'group-offsets',
+    'create-partitions',
+    'log-dirs',
+    'api-versions',
   ])
     context.report.cannot('kcat', feature, 'has no admin client');
 }

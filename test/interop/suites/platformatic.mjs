@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { runReporter } from '../lib/command.mjs';
+import { checkCompacted } from '../lib/compacted-topic.mjs';
 import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { checkOverRestart } from '../lib/over-restart.mjs';
 import { interopFolder } from '../lib/places.mjs';
@@ -16,6 +17,8 @@ export async function run({ report, broker, tools: { node, folder } }) {
   await runReporter(report, 'platformatic', node, args, { timeoutMs: TIMEOUT_MS });
   const member = (...assignor) => ({ command: node, args: (...of) => [...args, 'member', ...of, ...assignor] });
   await checkGroupOfThree(report, 'platformatic', broker, member());
+  await checkCompacted(report, 'platformatic', broker, member());
   await checkGroupOfThree(report, 'platformatic', broker, { ...member('cooperative-sticky'), feature: 'cooperative' });
   await checkOverRestart(report, 'platformatic', broker, node, [...args, 'restart']);
+  report.cannot('platformatic', 'api-versions', 'has no public call for it');
 }

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { runReporter } from '../lib/command.mjs';
+import { checkCompacted } from '../lib/compacted-topic.mjs';
 import { checkGroupOfThree } from '../lib/group-of-three.mjs';
 import { checkOverRestart } from '../lib/over-restart.mjs';
 import { interopFolder } from '../lib/places.mjs';
@@ -17,6 +18,8 @@ export async function run({ report, broker, tools }) {
   await runReporter(report, 'python', tools.interpreter, args('main.py'), { timeoutMs: TIMEOUT_MS, env: ENV });
   const member = (strategy) => ({ command: tools.interpreter, env: ENV, args: (...of) => [...args('member.py'), ...of, strategy] });
   await checkGroupOfThree(report, 'python', broker, member('range'));
+  await checkCompacted(report, 'python', broker, member('range'));
   await checkGroupOfThree(report, 'python', broker, { ...member('cooperative-sticky'), feature: 'cooperative' });
   await checkOverRestart(report, 'python', broker, tools.interpreter, args('restart.py'), { env: ENV });
+  for (const feature of ['log-dirs', 'api-versions']) report.cannot('python', feature, 'has no call for it');
 }
