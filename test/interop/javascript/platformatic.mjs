@@ -14,6 +14,7 @@ const { Admin, ConfigResourceTypes, Consumer, IncrementalAlterConfigOperationTyp
 
 const FETCH_BYTES_MAX = 10_000_000;
 const TIME_MS_MAX = 60_000;
+const COMMITTED_MS_MAX = 5000;
 /** Bit of a batch's attributes: the broker's time. */
 const LOG_APPEND_TIME = 8;
 
@@ -137,15 +138,24 @@ class Client {
       autocommit: autocommit ? 500 : false,
       maxWaitTime: 500,
     });
-    stream.on('data', ({ partition, offset, value }) => onRecord({ partition, offset: Number(offset), value }));
+    const next = new Map();
+    stream.on('data', ({ partition, offset, value }) => {
+      next.set(partition, Number(offset) + 1);
+      onRecord({ partition, offset: Number(offset), value });
+    });
+    const isCommitted = async () => {
+      const offsets = await this.committedOffsets(groupId, topic);
+      return [...next].every(([partition, offset]) => (offsets.get(partition) ?? -1) >= offset);
+    };
     return {
       isFenced: () => isFenced,
       pause: () => stream.pause(),
       resume: () => stream.resume(),
       commit: (offset) => member.commit({ offsets: [{ topic, partition: 0, offset: BigInt(offset), leaderEpoch: 0 }] }),
       leave: async () => {
-        // close() waits for the commit that is under way, and drops what was queued meanwhile (version 2.12.1).
-        if (autocommit) while (stream.offsetsToCommit.size > 0) await sleep(20);
+        // close() waits for the commit that is under way, and drops what was queued meanwhile (version 2.12.1): what is to be committed has to be before.
+        if (autocommit)
+          for (const untilMs = Date.now() + COMMITTED_MS_MAX; Date.now() < untilMs && !(await isCommitted());) await sleep(50);
         await stream.close();
         await member.close(true);
       },
@@ -153,9 +163,13 @@ class Client {
   }
 
   async committed(groupId, topic) {
+    return (await this.committedOffsets(groupId, topic)).get(0) ?? -1;
+  }
+
+  async committedOffsets(groupId, topic) {
     const [{ topics }] = await admin.listConsumerGroupOffsets({ groups: [groupId] });
-    const found = topics.find(({ name }) => name === topic)?.partitions.find(({ partitionIndex }) => partitionIndex === 0);
-    return Number(found?.committedOffset ?? -1);
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    return new Map(partitions.map(({ partitionIndex, committedOffset }) => [partitionIndex, Number(committedOffset)]));
   }
 
   async listGroups() {
