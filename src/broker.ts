@@ -308,8 +308,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
       onDeleted: (name) => this.groups.onTopicDeleted(name),
       later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
     });
-    this.loads = new InternalLoads(this.reads.reader, ({ topic, partition }, offset, problem, error) =>
-      logger.error({ topic: topic.name, partition, offset, err: error }, `an internal partition could not be loaded: ${problem}`),
+    this.loads = new InternalLoads(
+      this.reads.reader,
+      ({ topic, partition }, offset, problem, error) =>
+        logger.error({ topic: topic.name, partition, offset, err: error }, `an internal partition could not be loaded whole: ${problem}`),
+      config.offsetsTopicSkipsDamage,
     );
     this.offsetsLog = new InternalTopicLog(offsetsTopic(config), {
       router,

@@ -89,6 +89,8 @@ export interface BrokerConfig {
   readonly offsetsTopicPartitions: number;
   readonly offsetsTopicSegmentBytes: number;
   readonly offsetsTopicDurability: Durability;
+  /** Whether groups are loaded without what is damaged of them. */
+  readonly offsetsTopicSkipsDamage: boolean;
   readonly spinUs: number;
   readonly shardsSync: number;
   readonly shardsBuffered: number;
@@ -200,6 +202,7 @@ function toTyped(values: ReadonlyMap<string, ConfiguredValue>, listener: Listene
     groupsMemoryBytes: number('ringlog.groups.memory.bytes'),
     offsetsTopicPartitions: number('offsets.topic.num.partitions'),
     offsetsTopicSegmentBytes: number('offsets.topic.segment.bytes'),
+    offsetsTopicSkipsDamage: text('ringlog.offsets.topic.damage') === 'skip',
     offsetsTopicDurability: text('ringlog.offsets.topic.durability') as Durability,
     spinUs: number('ringlog.spin.us'),
     shardsSync: number('ringlog.shards.sync'),

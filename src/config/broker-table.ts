@@ -360,6 +360,15 @@ const TABLE = [
     doc: 'Segment size that the topic for offsets of consumer groups is created with.',
   },
   {
+    name: 'ringlog.offsets.topic.damage',
+    type: 'STRING',
+    default: 'refuse',
+    validValues: ['refuse', 'skip'],
+    dynamic: false,
+    state: APPLIED,
+    doc: 'What happens to consumer groups whose partition of __consumer_offsets is damaged: they are refused, so that no committed offset goes back unseen, or loaded without what is damaged, which the log names.',
+  },
+  {
     name: 'ringlog.offsets.topic.durability',
     type: 'STRING',
     default: 'fsync',

@@ -65,18 +65,21 @@ export class InternalLoads {
   private readonly reader: Pick<SegmentReader, 'read'>;
   private readonly onProblem: OnLoadProblem;
   private readonly queue: Load[] = [];
+  private readonly skipsDamage: boolean;
   private running = 0;
   private stopped = false;
 
-  constructor(reader: Pick<SegmentReader, 'read'>, onProblem: OnLoadProblem) {
+  /** @param skipsDamage whether a load goes on behind what is damaged or missing, saying so, rather than end there: what it tells may then be older than what was lost */
+  constructor(reader: Pick<SegmentReader, 'read'>, onProblem: OnLoadProblem, skipsDamage = false) {
     this.reader = reader;
     this.onProblem = onProblem;
+    this.skipsDamage = skipsDamage;
   }
 
   /**
    * Tells each record in order, then how the load ended; both in later tasks. Keys and values are the callee's to keep.
    *  - NONE: everything was told
-   *  - CORRUPT_MESSAGE: a batch is not what was written, or records are missing
+   *  - CORRUPT_MESSAGE: a batch is not what was written, or records are missing, and damage is not skipped
    *  - KAFKA_STORAGE_ERROR: the disk could not be read, or what it holds may not be on it (after a failed sync)
    *  - UNKNOWN_TOPIC_OR_PARTITION: the topic was deleted meanwhile
    *  - UNKNOWN_SERVER_ERROR: `onRecord` threw
@@ -116,8 +119,10 @@ export class InternalLoads {
     if (view.topic.deleted) return this.end(load, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
     const segment = this.segmentOf(load);
     const goesOnAt = segment === null ? load.endOffset : segment.baseOffset;
-    if (isLost(view, load.nextOffset, goesOnAt))
-      return this.end(load, ErrorCode.CORRUPT_MESSAGE, `offsets up to ${goesOnAt - 1} are missing`);
+    if (isLost(view, load.nextOffset, goesOnAt)) {
+      if (!this.skips(load, `offsets up to ${goesOnAt - 1} are missing`)) return;
+      load.nextOffset = goesOnAt;
+    }
     if (segment === null) return this.end(load, ErrorCode.NONE);
     if (load.endOffset > view.unsecuredFrom)
       return this.end(load, ErrorCode.KAFKA_STORAGE_ERROR, 'a failed sync may have left out some of its records');
@@ -160,17 +165,23 @@ export class InternalLoads {
     let incomplete = 0;
     while (load.nextOffset < load.endOffset && length - at >= BATCH_HEADER_BYTES) {
       const size = checkHeader(buffer, at, load.position, segment);
-      if (size === 0 || this.isOutOfPlace(load, baseOffset(buffer, at)))
-        return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment is none`);
+      if (size === 0 || baseOffset(buffer, at) < load.segmentOffset)
+        return this.skipSegment(load, segment, `the batch at byte ${load.position} of its segment is none`);
+      if (
+        isLost(load.view, load.segmentOffset, baseOffset(buffer, at)) &&
+        !this.skips(load, `offsets up to ${baseOffset(buffer, at) - 1} are missing`)
+      )
+        return;
       if (size > length - at) {
         incomplete = size;
         break;
       }
-      if (!isBatchCrcValid(buffer, at))
-        return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the CRC of the batch at byte ${load.position} of its segment is wrong`);
       try {
-        if (!this.tell(load, at, size))
-          return this.end(load, ErrorCode.CORRUPT_MESSAGE, `the batch at byte ${load.position} of its segment has no readable records`);
+        if (!isBatchCrcValid(buffer, at)) {
+          if (!this.skips(load, `the CRC of the batch at byte ${load.position} of its segment is wrong`)) return;
+        } else if (!this.tell(load, at, size)) {
+          if (!this.skips(load, `the batch at byte ${load.position} of its segment has no readable records`)) return;
+        }
       } catch (error) {
         return this.end(load, ErrorCode.UNKNOWN_SERVER_ERROR, 'a record could not be taken', error);
       }
@@ -181,14 +192,24 @@ export class InternalLoads {
     }
     // A file that is shorter than the log says, or a rest too short for a batch.
     if (at === 0 && incomplete <= asked)
-      return this.end(load, ErrorCode.CORRUPT_MESSAGE, `its segment ends within the batch at byte ${load.position}`);
+      return this.skipSegment(load, segment, `its segment ends within the batch at byte ${load.position}`);
     load.wanted = Math.max(SLICE_BYTES, incomplete);
     this.step(load);
   }
 
-  /** Whether a batch that begins at `base` is not the next one of the segment. */
-  private isOutOfPlace({ view, segmentOffset }: Load, base: number): boolean {
-    return base < segmentOffset || isLost(view, segmentOffset, base);
+  /** Says what is wrong; ends the load unless damage is skipped. Returns whether it goes on. */
+  private skips(load: Load, problem: string): boolean {
+    if (this.skipsDamage) this.onProblem(load.view, load.nextOffset, `${problem}; goes on behind it`);
+    else this.end(load, ErrorCode.CORRUPT_MESSAGE, problem);
+    return this.skipsDamage;
+  }
+
+  /** Nothing tells where the next batch of the segment begins. */
+  private skipSegment(load: Load, segment: SegmentView, problem: string): void {
+    if (!this.skips(load, problem)) return;
+    load.position = segment.endPosition;
+    load.nextOffset = Math.max(load.nextOffset, segment.endOffset);
+    this.step(load);
   }
 
   /** Tells the records of the batch at `at` that were not told before. Returns whether it is one. */

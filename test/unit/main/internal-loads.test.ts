@@ -21,8 +21,8 @@ function begin(): { writer: LogWriter; loads: InternalLoads } {
   return { writer: writer!, loads: loadsOf() };
 }
 
-function loadsOf(): InternalLoads {
-  return new InternalLoads(bench.side.reader, (_view, offset, problem) => void problems.push(`${offset}: ${problem}`));
+function loadsOf(skipsDamage = false): InternalLoads {
+  return new InternalLoads(bench.side.reader, (_view, offset, problem) => void problems.push(`${offset}: ${problem}`), skipsDamage);
 }
 
 function write(writer: LogWriter, records: readonly KeyedRecord[], base = writer.state.endOffset): void {
@@ -294,5 +294,49 @@ describe('a load that cannot be had says so, in one error', () => {
     expect((await stopped).errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     const deleted = load(loadsOf(), writer, () => Object.assign(writer.view.topic, { deleted: true }));
     expect((await deleted).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  });
+});
+
+describe('a load that skips damage tells what is left, and names what is not', () => {
+  const keysOf = ({ records }: Loaded): (string | undefined)[] => records.map(({ key }) => key);
+
+  test('a batch with a wrong byte, and offsets that are nowhere', async () => {
+    const { writer } = begin();
+    for (const key of ['a', 'b', 'c']) write(writer, [record(key)]);
+    writer.flip(0, writer.batches[1]!.position + 40, 3);
+    skip(writer, 6);
+    write(writer, [record('d')]);
+    skip(writer, 9);
+    writer.roll();
+    write(writer, [record('e')]);
+    skip(writer, 12);
+    writer.restart();
+    const loaded = await load(loadsOf(true), writer);
+    expect([loaded.errorCode, keysOf(loaded)]).toEqual([ErrorCode.NONE, ['a', 'c', 'd', 'e']]);
+    expect(problems.map((problem) => problem.replace(/byte \d+/, 'byte n'))).toEqual([
+      '1: the CRC of the batch at byte n of its segment is wrong; goes on behind it',
+      '3: offsets up to 5 are missing; goes on behind it',
+      '7: offsets up to 8 are missing; goes on behind it',
+      '10: offsets up to 11 are missing; goes on behind it',
+    ]);
+  });
+
+  test('the rest of a segment in which nothing tells where the next batch begins, or that ends early', async () => {
+    const { writer } = begin();
+    for (const key of ['a', 'b', 'c']) write(writer, [record(key)]);
+    writer.roll();
+    for (const key of ['d', 'e']) write(writer, [record(key)]);
+    writer.flip(0, writer.batches[1]!.position + 8, 7);
+    fs.truncateSync(writer.path(3), writer.batches[4]!.position + 30);
+    const loaded = await load(loadsOf(true), writer);
+    expect([loaded.errorCode, keysOf(loaded)]).toEqual([ErrorCode.NONE, ['a', 'd']]);
+    expect(problems).toHaveLength(2);
+  });
+
+  test('and still no more than what is on the disk for sure', async () => {
+    const { writer } = begin();
+    for (let n = 0; n < 5; n++) write(writer, [record(`${n}`)]);
+    writer.view.onUnsecured(3);
+    expect((await load(loadsOf(true), writer)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
   });
 });
