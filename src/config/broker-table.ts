@@ -366,7 +366,7 @@ const TABLE = [
     validValues: ['refuse', 'skip'],
     dynamic: false,
     state: APPLIED,
-    doc: 'What happens to consumer groups whose partition of __consumer_offsets is damaged: they are refused, so that no committed offset goes back unseen, or loaded without what is damaged, which the log names.',
+    doc: 'Groups whose partition of __consumer_offsets is damaged: refused, so that no committed offset goes back unseen, or loaded without what is damaged.',
   },
   {
     name: 'ringlog.offsets.topic.durability',
