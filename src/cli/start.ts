@@ -56,7 +56,7 @@ export async function start(flags: StartFlags, { stopsWith, environment = {} }: 
   const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {
-    broker = await Broker.run(settingsOf(flags, environment));
+    broker = await Broker.run(await settingsOf(flags, environment));
   } catch (error) {
     return startFailed(error);
   }

@@ -16,8 +16,6 @@ const NICENESS = 10;
 const data = workerData as HttpWorkerData;
 const source = new PageSource();
 const mailbox = new Mailbox<FromHttp, ToHttp>(data.control, (message) => source.onMessage(message));
-// There, and only there, this means the calling thread and not the process.
-if (process.platform === 'linux') setPriority(0, NICENESS);
 
 let made: Promise<Page> | null = null;
 let madeAtMs = 0;
@@ -34,7 +32,11 @@ const server = new HttpServer((path) => {
 });
 
 server.listen(data.host, data.port).then(
-  (port) => mailbox.post({ kind: 'listening', port }),
+  (port) => {
+    mailbox.post({ kind: 'listening', port });
+    // Only now: a start waits for this. There, and only there, it means the calling thread and not the process.
+    if (process.platform === 'linux') setPriority(0, NICENESS);
+  },
   // The mailbox keeps this thread up until main has read why: its end could get there first.
   (error: NodeJS.ErrnoException) => mailbox.post({ kind: 'refused', code: error.code ?? error.message }),
 );

@@ -54,7 +54,7 @@ async function examine(flags: Omit<Options, 'json'>, { environment }: Terminal):
     import('../doctor/disk.ts'),
     import('../doctor/broker.ts'),
   ]);
-  const { config, check } = broker.checkSettings(flags, environment);
+  const { config, check } = await broker.checkSettings(flags, environment);
   const folder = disk.nearestFolder(config.dataDir);
   return [
     machine.checkNode(),

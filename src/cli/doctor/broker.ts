@@ -11,9 +11,12 @@ import type { Terminal } from '../terminal.ts';
 import { fail, ok, warn, type Check } from './check.ts';
 
 /** The settings, or why there are none; then those without flags, so that the rest can be looked at. */
-export function checkSettings(flags: StartFlags, environment: Terminal['environment']): { config: BrokerConfig; check: Check } {
+export async function checkSettings(
+  flags: StartFlags,
+  environment: Terminal['environment'],
+): Promise<{ config: BrokerConfig; check: Check }> {
   try {
-    const config = settingsOf(flags, environment);
+    const config = await settingsOf(flags, environment);
     const isOpen = config.host !== '127.0.0.1' && config.host !== '::1' && config.host !== 'localhost';
     const found = `durability ${config.durability}, profile ${config.profile}, listening on ${formatAddress(config)}`;
     if (isOpen && config.advertised === undefined && (config.host === '0.0.0.0' || config.host === '::'))
