@@ -1,13 +1,24 @@
 /** Rules over several broker settings: each would otherwise show only later, as a broker that stands still. */
-import type { BrokerConfig } from './broker-config.ts';
 import { ConfigError } from './errors.ts';
 import type { ConfiguredValue } from './layers.ts';
+
+/** What is held against each other, as the broker's configuration has it. */
+export interface CombinedSettings {
+  readonly groupSessionTimeoutMsMin: number;
+  readonly groupSessionTimeoutMsMax: number;
+  readonly socketRequestBytesMax: number;
+  readonly journalFileBytes: number;
+  readonly journalBytesMax: number;
+  readonly checkpointIntervalBytes: number;
+  readonly referenceBytesMin: number;
+  readonly groupBatchesMax: number;
+}
 
 /** An append's entry in the journal; a group has one for each batch. */
 const JOURNAL_ENTRY_BYTES = 72;
 
 /** Throws {@link ConfigError}, with what was set where. */
-export function checkTogether(config: BrokerConfig, values: ReadonlyMap<string, ConfiguredValue>): void {
+export function checkTogether(config: CombinedSettings, values: ReadonlyMap<string, ConfiguredValue>): void {
   const must = (holds: boolean, less: string, more: string, why: string): void => {
     if (holds) return;
     throw new ConfigError(`${less} (${shownWithPlace(values, less)}) must be at most ${more} (${shownWithPlace(values, more)}): ${why}.`);
