@@ -34,7 +34,7 @@ const NOTES = `## What to know
   find group coordinator”. To librdkafka it looks like a failed authorization: every other error makes it ask again until its time is up.
 - **@platformatic/kafka 2.12.1** writes wrong timestamps when those of one batch lie more than 2³¹ ms (24 days) apart.
 - **@platformatic/kafka 2.12.1** drops offsets when a stream is closed while it commits by itself: it waits for that commit, not for what was queued meanwhile, and the next
-  member gets those records again. Wait until \`stream.offsetsToCommit\` is empty before \`close()\`.
+  member gets those records again. Commit by hand, or see that what was read is committed before \`close()\`.
 - **The rdkafka crate 0.39.0** does not pass on what a broker says against \`describe_configs\` and \`alter_configs\` of one topic: no settings, or \`Ok\`. A consumer of it with a
   \`group.instance.id\` never comes back from being dropped (librdkafka 2.12.1; Python's with 2.16 does): leave that to a thread, or to the end of the process.
 - **User interfaces**: kaskade is a well-known one in the terminal. Kafdrop, AKHQ, Redpanda Console and Kafbat UI are in no package registry that this suite could install

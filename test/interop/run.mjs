@@ -20,11 +20,12 @@ import { parseArgs } from 'node:util';
 import { writeCompatibility } from './compatibility.mjs';
 import { PROGRAMS } from './features.mjs';
 import { RinglogBroker, startPeerKafka } from './lib/broker.mjs';
+import { HALVES } from './lib/halves.mjs';
 import { cacheFolder } from './lib/places.mjs';
 import { Report } from './lib/report.mjs';
 import { MissingTool } from './lib/tools.mjs';
 
-const SUITES = ['kcat', 'python', 'java', 'franz-go', 'rust', 'kafkajs', 'platformatic', 'console', 'connect', 'ui', 'idempotence', 'text'];
+const SUITES = HALVES.flat();
 const TEXT_MB = 200;
 const TEXT_MB_BIG = 5000;
 
