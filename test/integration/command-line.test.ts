@@ -73,7 +73,7 @@ describe('ringlog start', () => {
     onTestFinished(() => void server.close());
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const broker = ringlog('start', '--port', String(port), '--data-dir', join(temporaryFolder(), 'long'.repeat(40)));
+    const broker = ringlog('start', '--port', String(port), '--http-port', '-1', '--data-dir', join(temporaryFolder(), 'long'.repeat(40)));
     expect(await broker.ended).toBe(1);
     expect(broker.stderr()).toMatch(/^ringlog: 127\.0\.0\.1:\d+ is in use by another process\. .*\n$/);
   });

@@ -2,6 +2,13 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { printJson, printNotice, Progress, writeOut, type Terminal } from '../../../src/cli/terminal.ts';
 
+/** All that a stream has by now: `read` gives one chunk of it, or everything, as Node.js's version has it. */
+function readAll(stream: PassThrough): string {
+  let text = '';
+  for (let chunk; (chunk = stream.read() as Buffer | null) !== null;) text += String(chunk);
+  return text;
+}
+
 /** A terminal, and what it shows so far. */
 function terminalOf(watched: { isTTY?: boolean; columns?: number } = {}) {
   const stdout = new PassThrough();
@@ -14,7 +21,7 @@ function terminalOf(watched: { isTTY?: boolean; columns?: number } = {}) {
     exitCode: 0,
     interruption: () => new AbortController().signal,
   };
-  return { terminal, stdout, shown: () => String(stderr.read() ?? ''), printed: () => String(stdout.read() ?? '') };
+  return { terminal, stdout, shown: () => readAll(stderr), printed: () => readAll(stdout) };
 }
 
 describe('what a command prints', () => {
