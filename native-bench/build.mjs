@@ -10,7 +10,7 @@ export const binDir = join(here, 'bin');
 const shared = ['util.c', 'wire.c', 'histogram.c', 'crc32c.c'];
 const programs = {
   floor: ['floor.c', 'floor_store.c', 'floor_answers.c', ...shared],
-  kload: ['kload.c', 'kload_admin.c', 'kload_pool.c', 'kload_produce.c', 'kload_consume.c', 'kload_result.c', ...shared],
+  kload: ['kload.c', 'kload_admin.c', 'kload_pool.c', 'kload_produce.c', 'kload_consume.c', 'kload_end_to_end.c', 'kload_result.c', ...shared],
   micro: ['micro.c', 'util.c', 'histogram.c', 'crc32c.c'],
 };
 const flags = ['-O2', '-g', '-std=gnu11', '-Wall', '-Wextra', '-pthread'];

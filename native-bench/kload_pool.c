@@ -101,6 +101,12 @@ void pool_open(struct pool *p, const struct options *o, size_t count_min) {
   if (o->idempotent) p->producer_crc = producer_crc(p->sizes[0] - BATCH_RECORD_COUNT);
 }
 
+uint64_t pool_number(const uint8_t *batch, size_t bytes) {
+  uint64_t number;
+  memcpy(&number, batch + bytes - BYTES_AFTER_SERIAL - SERIAL_BYTES, 8);
+  return number;
+}
+
 void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence) {
   enum { FIELDS_BYTES = BATCH_RECORD_COUNT - BATCH_PRODUCER_ID };
   uint8_t *batch = pool_batch(p, i), *fields = batch + BATCH_PRODUCER_ID, change[FIELDS_BYTES];
@@ -114,17 +120,17 @@ void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence)
   put32(batch + BATCH_CRC, crc);
 }
 
-size_t pool_take(struct pool *p) {
+size_t pool_take(struct pool *p, uint64_t number) {
   size_t i = p->next;
   while (p->busy[i]) i = i + 1 == p->count ? 0 : i + 1; // ends: there are more batches than can be in sending
   p->next = i + 1 == p->count ? 0 : i + 1;
   p->busy[i] = true;
   uint8_t *batch = pool_batch(p, i);
   uint8_t *serial = batch + p->sizes[i] - BYTES_AFTER_SERIAL - SERIAL_BYTES;
-  uint64_t before, after = ++p->serial;
+  uint64_t before;
   memcpy(&before, serial, 8);
-  memcpy(serial, &after, 8);
-  uint64_t change = before ^ after;
+  memcpy(serial, &number, 8);
+  uint64_t change = before ^ number;
   uint32_t crc = get32(batch + BATCH_CRC);
   for (int b = 0; b < SERIAL_BYTES; b++) crc ^= serial_crc[b][change >> 8 * b & 255];
   put32(batch + BATCH_CRC, crc);
