@@ -43,7 +43,7 @@ export function writeCompressedPool(path, codec) {
   const { compressSync, bitmask } = compressionsAlgorithms[codec];
   const next = numbers(1);
   let plain = 0;
-  const batches = Array.from({ length: BATCHES }, (_, batch) => {
+  const batches = Array.from(Array(BATCHES).keys(), (batch) => {
     const records = Array.from({ length: RECORDS_PER_BATCH }, (_, i) => ({ value: recordOf(batch * RECORDS_PER_BATCH + i, next) }));
     const input = { records, attributes: bitmask, baseTimestamp: 1_700_000_000_000 };
     return buildBatch(input, (bytes) => ((plain += bytes.length), compressSync(bytes)));
