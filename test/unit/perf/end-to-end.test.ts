@@ -11,11 +11,11 @@ interface Tail {
   readonly notes: readonly string[];
 }
 interface Module {
-  enoughSeconds(context: { seconds?: number; quick?: boolean }, rate: number): number;
-  pooledTail(comparison: object, wanted: object): Tail;
+  readonly enoughSeconds: (context: { seconds?: number; quick?: boolean }, rate: number) => number;
+  readonly pooledTail: (comparison: object, wanted: object) => Tail;
 }
 interface Kload {
-  kloadArgs(options: Record<string, unknown>): string[];
+  readonly kloadArgs: (options: Record<string, unknown>) => string[];
 }
 
 const perf = new URL('../../../perf/lib/', import.meta.url);
