@@ -33,6 +33,8 @@ static void usage(FILE *out) {
       "  --batches-per-request K  each for the connection's next partition, default 1\n"
       "  --rate R                 open loop: R records a second in total, latency from the intended start\n"
       "  --pool-bytes SIZE        memory of pre-encoded batches, default 64m\n"
+      "  --pool-file F            batches out of file F, compressed perhaps, one behind the other; each is sent with\n"
+      "                           timestamps of its own. All records of a batch must have its base timestamp\n"
       "  --fetch-max-bytes SIZE   per partition and fetch (consume), default 1m\n"
       "  --response-max-bytes S   per fetch, default 50m\n"
       "  --fetch-wait-ms N        default 500\n"
@@ -76,6 +78,7 @@ enum {
   OPT_PER_REQUEST,
   OPT_RATE,
   OPT_POOL,
+  OPT_POOL_FILE,
   OPT_FETCH,
   OPT_RESPONSE,
   OPT_WAIT,
@@ -108,6 +111,7 @@ static const struct option names[] = {{"consume", 0, 0, OPT_CONSUME},
                                       {"batches-per-request", 1, 0, OPT_PER_REQUEST},
                                       {"rate", 1, 0, OPT_RATE},
                                       {"pool-bytes", 1, 0, OPT_POOL},
+                                      {"pool-file", 1, 0, OPT_POOL_FILE},
                                       {"fetch-max-bytes", 1, 0, OPT_FETCH},
                                       {"response-max-bytes", 1, 0, OPT_RESPONSE},
                                       {"fetch-wait-ms", 1, 0, OPT_WAIT},
@@ -202,6 +206,9 @@ static void parse_option(struct options *o, int option) {
   case OPT_POOL:
     o->pool_bytes = parse_bytes(optarg, "--pool-bytes");
     break;
+  case OPT_POOL_FILE:
+    o->pool_file = optarg;
+    break;
   case OPT_FETCH:
     o->fetch_bytes = (int)parse_bytes(optarg, "--fetch-max-bytes");
     break;
@@ -274,6 +281,7 @@ int main(int argc, char **argv) {
   if (o.batch_bytes_max < 0) o.batch_bytes_min = o.batch_bytes_max = o.end_to_end ? 1 : 65536;
   if (o.end_to_end && (o.mode != MODE_PRODUCE || o.rate <= 0)) die("--end-to-end goes with producing and --rate");
   if (o.end_to_end && o.batches_per_request > 1) die("--end-to-end: one batch a request");
+  if (o.pool_file && (o.end_to_end || o.idempotent)) die("--pool-file goes with neither --end-to-end nor --idempotent");
   if (o.mode == MODE_CREATE) return create_topic(&o), 0;
   if (o.mode == MODE_DELETE) return delete_topic(&o), 0;
   if (o.mode == MODE_PRODUCE && o.seconds <= 0) o.seconds = 10;

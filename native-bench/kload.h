@@ -29,6 +29,7 @@ struct options {
   double seconds, warmup, drain;
   int64_t bytes;      // 0: for `seconds`
   int64_t pool_bytes; // memory of pre-encoded batches
+  const char *pool_file; // batches out of a file instead of made ones, one behind the other
   uint64_t errors_max;
   bool offset_latest, fan_out, verify_crc, idempotent;
   bool end_to_end;
@@ -72,6 +73,7 @@ struct pool {
   bool *busy;
   size_t count, stride, next;
   uint64_t serial;
+  bool from_file; // compressed perhaps: the timestamps in the header make the difference
   uint32_t (*producer_crc)[256]; // what a change of the producer's fields does to the CRC; for batches of one size
 };
 void pool_open(struct pool *p, const struct options *o, size_t count_min);
