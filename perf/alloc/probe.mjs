@@ -16,6 +16,7 @@ const ANSWERED = 3;
 const FIGURES = 3;
 const FIGURES_POSITION = 4 * (ANSWERED + THREADS_MAX + 1);
 const LOOK_MS = 20;
+const ANSWER_MS_MAX = 10_000;
 /** Bytes between two samples, on average. */
 const SAMPLE_BYTES = 2048;
 const Kind = { begin: 1, end: 2, beginSampling: 3, endSampling: 4 };
@@ -116,9 +117,12 @@ function ask(kind) {
   const question = Atomics.load(words, QUESTION);
   const threads = Atomics.load(words, THREADS);
   // The shards first: main is quiet meanwhile.
+  const untilMs = performance.now() + ANSWER_MS_MAX;
   for (let other = 1; other < threads; other++)
-    while (Atomics.load(words, ANSWERED + other) !== question)
+    while (Atomics.load(words, ANSWERED + other) !== question) {
+      if (performance.now() > untilMs) throw new Error(`thread ${other} of ${threads} does not answer the allocation probe`);
       atomicsWait(words, ANSWERED + other, Atomics.load(words, ANSWERED + other), LOOK_MS);
+    }
   answer();
   const rows = [];
   for (let one = 0; one < threads; one++) rows.push([...figures.subarray(FIGURES * one, FIGURES * (one + 1))]);
