@@ -28,7 +28,7 @@ const CATCH_UP = { topic: 'bulk', consume: true, connections: 4, partitions: 4, 
 const PACED = { topic: 'tail', connections: 4, inFlight: 100, partitions: 4, recordBytes: 1024, batchBytes: 1, rate: 1000 };
 const TAILING = { topic: 'tail', consume: true, offset: 'latest', connections: 4, partitions: 4 };
 /** Nothing comes: every fetch waits to its end. */
-const LONG_POLL = { topic: 'quiet', consume: true, offset: 'latest', connections: 16, partitions: 4, fetchWaitMs: 20 };
+const LONG_POLL = { topic: 'quiet', consume: true, offset: 'latest', connections: 16, partitions: 4, fetchWaitMs: 5 };
 
 /** All topics first: a shard that starts while something is measured would be measured as well. */
 async function createTopics(port) {
@@ -76,7 +76,7 @@ async function warmUp(port, quick) {
   await runKload(port, { ...BULK, bytes: '512m' });
   await runKload(port, CATCH_UP);
   await Promise.all([runKload(port, { ...TAILING, seconds: 2 }), runKload(port, { ...PACED, seconds: 3 })]);
-  await runKload(port, { ...LONG_POLL, seconds: 1 });
+  await runKload(port, { ...LONG_POLL, seconds: 2 });
 }
 
 async function withMeter(work) {

@@ -55,6 +55,7 @@ const CONFIG = {
   timestampType: 'CreateTime',
   timestampBeforeMsMax: Infinity,
   timestampAfterMsMax: Infinity,
+  compaction: null,
 };
 
 /** One shard with open partitions and batches that lie ready in its slab. */
