@@ -42,7 +42,8 @@ async function runJob(job, command, shared) {
     command: shared.typed,
     machine,
     durationSeconds: Number(((performance.now() - startedAt) / 1000).toFixed(1)),
-    results: without.length > 0 ? [...results, { label: job.name, notes: [`this scenario has no side for ${without.join(', ')}`] }] : results,
+    results:
+      without.length > 0 ? [...results, { label: job.name, notes: [`this scenario has no side for ${without.join(', ')}`] }] : results,
   };
   for (const result of line.results) printResult(result);
   appendResult(resultsPath, line);
@@ -52,7 +53,8 @@ async function runJob(job, command, shared) {
 /** Those of the jobs that results are there of already, if they may be used, apart from those to be done. */
 function splitDone(jobs, command, commit) {
   if (!command.resume) return { done: [], open: jobs };
-  if (commit.endsWith('+changes')) throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
+  if (commit.endsWith('+changes'))
+    throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
   const before = new Map(readResults(resultsPath).map((line) => [line.key, line]));
   const isDone = (job) => before.has(keyOf(job, command.identity, commit));
   const done = jobs.filter(isDone).map((job) => before.get(keyOf(job, command.identity, commit)));
