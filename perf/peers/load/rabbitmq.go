@@ -28,6 +28,11 @@ type rabbitmq struct {
 }
 
 func newRabbitmq(o *options, fail failure) (*rabbitmq, error) {
+	environment, err := rabbitmqEnvironment(o)
+	return &rabbitmq{o, fail, environment}, err
+}
+
+func rabbitmqEnvironment(o *options) (*stream.Environment, error) {
 	host, portText, err := net.SplitHostPort(o.address)
 	if err != nil {
 		return nil, err
@@ -37,9 +42,8 @@ func newRabbitmq(o *options, fail failure) (*rabbitmq, error) {
 		return nil, err
 	}
 	// A connection for each producer and consumer, as the other systems have them, is the client's default.
-	environment, err := stream.NewEnvironment(stream.NewEnvironmentOptions().SetHost(host).SetPort(port).
+	return stream.NewEnvironment(stream.NewEnvironmentOptions().SetHost(host).SetPort(port).
 		SetAddressResolver(stream.AddressResolver{Host: host, Port: port}))
-	return &rabbitmq{o, fail, environment}, err
 }
 
 func (s *rabbitmq) stream(number int) string { return fmt.Sprintf("%s-%d", s.o.topic, number) }
@@ -80,8 +84,14 @@ func (s *rabbitmq) ends(ctx context.Context) ([]int64, bool, error) {
 // end asks for the last chunk: RabbitMQ before 3.11 does not tell where a stream ends. If none comes there is none; were
 // that wrong, a reader would find it out: by --expect, or by records that it was to have no more.
 func (s *rabbitmq) end(ctx context.Context, number int) (int64, error) {
+	// Of its own: the client gives the connection of a consumer that is being closed to the next one, which then gets nothing.
+	environment, err := rabbitmqEnvironment(s.o)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = environment.Close() }()
 	ends := make(chan int64, 1)
-	probe, err := s.environment.NewConsumer(s.stream(number), func(c stream.ConsumerContext, _ *amqp.Message) {
+	probe, err := environment.NewConsumer(s.stream(number), func(c stream.ConsumerContext, _ *amqp.Message) {
 		select {
 		case ends <- c.Consumer.GetOffset() + int64(c.GetEntriesCount()): // of the chunk's first record only
 		default:
