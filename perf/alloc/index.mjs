@@ -10,7 +10,7 @@ import { buildNative } from '../../native-bench/build.mjs';
 import { figureOf } from '../lib/crowd.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { describeMachine } from '../lib/machine.mjs';
-import { printFigures } from '../lib/report.mjs';
+import { printResult } from '../lib/report.mjs';
 import { spread } from '../lib/stats.mjs';
 import { judge } from './budget.mjs';
 import { Meter } from './meter.mjs';
@@ -113,7 +113,7 @@ export async function runAlloc({ quick = false, json } = {}) {
     figureOf(`${name} · ${thread}`, spreadOf(n >> 1, thread), `<= ${limit}`, () => holds),
   );
   const result = { label: `allocation, heap and outside of it, commit ${machine.commit}`, unit: 'bytes each', figures, turns };
-  printFigures(result);
+  printResult(result);
   if (verdicts.some(({ holds }) => !holds)) process.exitCode = 1;
   const line = { scenario: 'alloc', quick, machine, results: [result] };
   if (json) writeFileSync(json, `${JSON.stringify(line)}\n`);

@@ -40,7 +40,7 @@ function draw(place, { title, isPercentiles, lines }) {
     ],
     legend: { show: false },
   };
-  new uPlot(options, aligned(lines), place);
+  place.chart = new uPlot(options, aligned(lines), place);
   const legend = document.createElement('div');
   for (const side of sides) {
     const name = document.createElement('span');
