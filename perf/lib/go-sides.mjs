@@ -68,7 +68,8 @@ export function goReadSides(context, { durability, load }) {
   return allSides(context, durability, {
     promise: 'nothing is acknowledged: reading from the page cache',
     prepare: (system, port, topicConfig) => runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig }),
-    measure: (system, port) => runGoLoad(system, port, { mode: 'consume', topic: TOPIC, streams: load.partitions, connections: load.connections }),
+    measure: (system, port) =>
+      runGoLoad(system, port, { mode: 'consume', topic: TOPIC, streams: load.partitions, connections: load.connections }),
   });
 }
 
