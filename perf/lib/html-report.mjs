@@ -85,7 +85,7 @@ function chartsOf(result) {
   return kinds.flatMap(([title, pointsOf], kind) => {
     const lines = runs
       .map((run) => lineOf(run, pointsOf(run)))
-      .filter(({ points }) => points.length > 1 && points.some(([, value]) => value > 0));
+      .filter(({ points }) => new Set(points.map(([x]) => x)).size > 1 && points.some(([, value]) => value > 0));
     return lines.length > 0 ? [{ title, isPercentiles: kind === 2, lines }] : [];
   });
 }
