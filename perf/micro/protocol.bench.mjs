@@ -2,19 +2,19 @@
 // Cases take turns, each best of many rounds; results are folded into a sink so that nothing is optimised away.
 
 import { cpus, loadavg } from 'node:os';
-import { fetch } from '../../dist/protocol/apis/01-fetch.js';
-import { produce } from '../../dist/protocol/apis/00-produce.js';
-import { ByteWriter } from '../../dist/protocol/byte-writer.js';
-import { decodeRequest, encodeRequest } from '../../dist/protocol/codec.js';
-import { crc32cAt } from '../../dist/protocol/crc32c.js';
-import { FetchPartitionResult, FetchResponseWriter } from '../../dist/protocol/fetch-response.js';
-import { FetchView } from '../../dist/protocol/fetch-view.js';
-import { encodeRequestFrame, encodeResponseFrame, parseRequestHeader, RequestHeader } from '../../dist/protocol/frame.js';
-import { ProduceResults, produceResponseBytes, writeProduceResponse } from '../../dist/protocol/produce-response.js';
-import { ProduceView } from '../../dist/protocol/produce-view.js';
-import { checkBatchHeader, stampBatch } from '../../dist/protocol/record-batch.js';
-import { buildBatch } from '../../dist/protocol/record.js';
-import { TopicNameCache } from '../../dist/protocol/topic-name-cache.js';
+import { fetch } from '../../build/protocol/apis/01-fetch.js';
+import { produce } from '../../build/protocol/apis/00-produce.js';
+import { ByteWriter } from '../../build/protocol/byte-writer.js';
+import { decodeRequest, encodeRequest } from '../../build/protocol/codec.js';
+import { crc32cAt } from '../../build/protocol/crc32c.js';
+import { FetchPartitionResult, FetchResponseWriter } from '../../build/protocol/fetch-response.js';
+import { FetchView } from '../../build/protocol/fetch-view.js';
+import { encodeRequestFrame, encodeResponseFrame, parseRequestHeader, RequestHeader } from '../../build/protocol/frame.js';
+import { ProduceResults, produceResponseBytes, writeProduceResponse } from '../../build/protocol/produce-response.js';
+import { ProduceView } from '../../build/protocol/produce-view.js';
+import { checkBatchHeader, stampBatch } from '../../build/protocol/record-batch.js';
+import { buildBatch } from '../../build/protocol/record.js';
+import { TopicNameCache } from '../../build/protocol/topic-name-cache.js';
 
 const ROUNDS = 25;
 const ROUND_MS = 12;
