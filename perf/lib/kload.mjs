@@ -34,14 +34,20 @@ export function startKload(port, options) {
 
 export async function runKload(port, options) {
   const { ended, command } = startKload(port, options);
-  const { code, report, errorText } = await ended;
-  if (code === 0) return report;
+  const outcome = await ended;
+  if (outcome.code === 0) return outcome.report;
+  throw kloadFailure(command, outcome);
+}
+
+/** What a failed run says: the command, its own words, and what it counted. */
+export function kloadFailure(command, { code, report, errorText }) {
   const facts = report && {
     errors: report.errors,
     unanswered: report.unanswered,
     connections_lost: report.connections_lost,
     chain_errors: report.chain_errors,
     crc_errors: report.crc_errors,
+    never_received: report.never_received,
   };
-  throw new Error(`${command}\nfailed with ${code}: ${errorText.trim()} ${facts ? JSON.stringify(facts) : ''}`);
+  return new Error(`${command}\nfailed with ${code}: ${errorText.trim()} ${facts ? JSON.stringify(facts) : ''}`);
 }

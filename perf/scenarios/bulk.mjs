@@ -1,3 +1,3 @@
 import { bulkScenario } from '../lib/bulk.mjs';
 
-export default bulkScenario('fsync');
+export default bulkScenario();
