@@ -64,7 +64,9 @@ async function bundle(input, folder) {
 /** Other people's code: minified, with their licenses beside it. */
 async function finishLibrary({ fileName, code, moduleIds }) {
   if (fileName !== `main/${LIBRARY}.js`) throw new Error(`${CLIENT} is the one package that is put inside, but ${fileName} has one, too`);
-  const packages = new Set(moduleIds.map((id) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0]).filter(Boolean));
+  const packages = new Set(
+    moduleIds.map((id) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0]).filter(Boolean),
+  );
   const small = await minify(fileName, code, { module: true, compress: true, mangle: false, codegen: { removeWhitespace: true } });
   if (small.errors.length > 0) throw new Error(`${fileName}: ${small.errors[0].message}`);
   writeFileSync(
@@ -83,11 +85,15 @@ async function finishLibrary({ fileName, code, moduleIds }) {
 /** What a file reaches by a path relative to itself has to be there, although the file has another place than its source. */
 function checkPlaces({ fileName, code }) {
   const place = pathToFileURL(join(dist, fileName));
-  for (const [, url, required] of code.matchAll(/new URL\("(\.[^"]+)", import\.meta\.url\)|createRequire\(import\.meta\.url\)\("(\.[^"]+)"\)/g)) {
+  for (const [, url, required] of code.matchAll(
+    /new URL\("(\.[^"]+)", import\.meta\.url\)|createRequire\(import\.meta\.url\)\("(\.[^"]+)"\)/g,
+  )) {
     const target = new URL(url ?? required, place);
     const name = target.href.slice(pathToFileURL(`${dist}/`).href.length).replace(/\.js$/, '');
     if (THREADS.includes(name) || Object.hasOwn(MAIN, name) || existsSync(target)) continue;
-    throw new Error(`dist/${fileName} refers to ${url ?? required}, which is not there: keep such a path in a file one folder deep in src/`);
+    throw new Error(
+      `dist/${fileName} refers to ${url ?? required}, which is not there: keep such a path in a file one folder deep in src/`,
+    );
   }
 }
 
