@@ -23,7 +23,8 @@ class Admin {
 
   static async open(address) {
     const admin = new Admin();
-    const onLost = () => admin.#waiting?.reject(new Error('the broker closed the connection instead of answering (does it know this request version?)'));
+    const onLost = () =>
+      admin.#waiting?.reject(new Error('the broker closed the connection instead of answering (does it know this request version?)'));
     admin.#socket = await openSocket(address, RECEIVE_BYTES, (data, bytes) => admin.#onData(data, bytes), onLost);
     return admin;
   }
@@ -101,7 +102,8 @@ async function readMetadata(o, admin) {
   reader.skipString();
   reader.int8(); // not internal
   const count = reader.arrayCount();
-  if (error === 0 && count !== o.partitions) throw new Error(`topic ${o.topic} has ${count} partitions, not ${o.partitions} (--partitions)`);
+  if (error === 0 && count !== o.partitions)
+    throw new Error(`topic ${o.topic} has ${count} partitions, not ${o.partitions} (--partitions)`);
   const leaders = new Array(o.partitions).fill(0);
   for (let i = 0; i < count; i++) {
     const partitionError = reader.int16();
@@ -150,7 +152,8 @@ export function openCluster(o) {
       if (error === UNKNOWN_TOPIC && o.mode === 'consume') throw new Error(`there is no topic ${o.topic}`);
       if (error === UNKNOWN_TOPIC) await requestCreation(o, admin);
       else if (error !== LEADER_NOT_AVAILABLE && error !== NOT_LEADER) throw new Error(`topic ${o.topic}: error ${describeError(error)}`);
-      if (performance.now() > until) throw new Error(`topic ${o.topic} has no leader after ${LEADER_WAIT_MS} ms: error ${describeError(error)}`);
+      if (performance.now() > until)
+        throw new Error(`topic ${o.topic} has no leader after ${LEADER_WAIT_MS} ms: error ${describeError(error)}`);
     }
   });
 }
@@ -233,7 +236,8 @@ export function leadingBrokers({ leaders }) {
  */
 export function shareOut(o, cluster) {
   const used = leadingBrokers(cluster);
-  if (o.connections < used.length) throw new Error(`${used.length} brokers lead partitions: --connections must be at least that, not ${o.connections}`);
+  if (o.connections < used.length)
+    throw new Error(`${used.length} brokers lead partitions: --connections must be at least that, not ${o.connections}`);
   return Array.from({ length: o.connections }, (_, connection) => {
     const rank = connection % used.length;
     const list = partitionsOf(cluster.leaders, used[rank]);

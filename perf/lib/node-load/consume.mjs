@@ -130,7 +130,7 @@ export class ConsumerConnection {
   }
   #takeBatches(partition, position, buffer, from, end, nowMs) {
     const result = this.#result;
-    for (let at = from; end - at >= BATCH.headerBytes; ) {
+    for (let at = from; end - at >= BATCH.headerBytes;) {
       const bytes = BATCH.leaderEpoch + buffer.readUInt32BE(at + BATCH.length);
       if (bytes > end - at) return; // the answer's limit may cut off the last batch
       const base = readInt64(buffer, at + BATCH.baseOffset);
@@ -138,7 +138,8 @@ export class ConsumerConnection {
       // Only the first batch after a start in its middle may begin below the wanted offset.
       if (bytes < BATCH.headerBytes || buffer[at + BATCH.magic] !== 2 || base > position.next || last < position.next)
         return this.#breakChain(partition, position, base, last);
-      if (this.#o.verifyCrc && crc32c(buffer.subarray(at + BATCH.attributes, at + bytes)) !== buffer.readUInt32BE(at + BATCH.crc)) result.crcErrors++;
+      if (this.#o.verifyCrc && crc32c(buffer.subarray(at + BATCH.attributes, at + bytes)) !== buffer.readUInt32BE(at + BATCH.crc))
+        result.crcErrors++;
       position.next = last + 1;
       this.#hooks.onBatch?.(buffer, at, bytes, nowMs);
       if (this.isMeasuring) result.count(1, last - base + 1, bytes);
@@ -174,6 +175,7 @@ export async function consume(o, result) {
     if (!isMeasuring && nowMs >= measureFromMs) {
       isMeasuring = true;
       for (const connection of connections) connection.isMeasuring = true;
+      if (o.seconds) untilMs = nowMs + 1000 * o.seconds;
       result.begin(nowMs);
     }
     if (isMeasuring) result.tick(nowMs);
@@ -186,7 +188,6 @@ export async function consume(o, result) {
   connections = await openConsumers(o, result, cluster, () => ({ onStep, onLost: () => onStep(performance.now()) }));
   const startMs = performance.now();
   measureFromMs = startMs + 1000 * o.warmup;
-  if (o.seconds) untilMs = measureFromMs + 1000 * o.seconds;
   for (const connection of connections) connection.ask(startMs);
   const timer = setInterval(() => onStep(performance.now()), TICK_MS);
   onStep(startMs);

@@ -35,7 +35,8 @@ function sizeOf(text, name) {
 
 function numberOf(text, name, least, most) {
   const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most)) throw new Error(`--${name}: '${text}' is not a number from ${least} to ${most}`);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new Error(`--${name}: '${text}' is not a number from ${least} to ${most}`);
   return value;
 }
 

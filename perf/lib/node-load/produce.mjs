@@ -39,7 +39,7 @@ export class ProduceLoad {
   #isFinished = false;
   #bytesIssued = 0;
   #measureFromMs = 0;
-  #untilMs = 0;
+  #untilMs = Infinity;
   #drainedByMs = Infinity;
   #onFinished = null;
 
@@ -58,7 +58,9 @@ export class ProduceLoad {
     for (const [number, share] of shareOut(o, cluster).entries()) {
       // Kafka refuses a request that names a partition twice.
       if (o.batchesPerRequest > share.partitions.length)
-        throw new Error(`--batches-per-request ${o.batchesPerRequest}: connection ${number} has only ${share.partitions.length} partitions`);
+        throw new Error(
+          `--batches-per-request ${o.batchesPerRequest}: connection ${number} has only ${share.partitions.length} partitions`,
+        );
       const connection = new ProducerConnection(this, number, share, o.idempotent ? await initProducerId(o) : null);
       await connection.open();
       this.#connections.push(connection);
@@ -75,7 +77,6 @@ export class ProduceLoad {
     const finished = new Promise((resolve) => (this.#onFinished = resolve));
     const nowMs = performance.now();
     this.#measureFromMs = nowMs + 1000 * o.warmup;
-    this.#untilMs = this.#measureFromMs + 1000 * o.seconds;
     if (this.schedule) this.schedule.startMs = nowMs;
     const timer = setInterval(() => this.around(() => {}), TICK_MS);
     const stopWaker = this.schedule ? startWaker(this.schedule, () => this.around((atMs) => this.#issueDue(atMs))) : null;
@@ -116,6 +117,7 @@ export class ProduceLoad {
     else if (!o.bytes) this.result.end(nowMs);
   }
   #beginMeasuring(nowMs) {
+    this.#untilMs = nowMs + 1000 * this.options.seconds;
     this.result.begin(nowMs);
     this.endToEnd?.begin(nowMs);
     this.#isMeasuring = true;

@@ -11,7 +11,12 @@ const NAMED = [50, 90, 99, 99.9];
 const LADDER = [1, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999, 100];
 
 const newHistogram = () =>
-  build({ bitBucketSize: 32, numberOfSignificantValueDigits: 3, highestTrackableValue: LATENCY_MS_MAX * STEPS_PER_MS, useWebAssembly: false });
+  build({
+    bitBucketSize: 32,
+    numberOfSignificantValueDigits: 3,
+    highestTrackableValue: LATENCY_MS_MAX * STEPS_PER_MS,
+    useWebAssembly: false,
+  });
 const rounded = (value, digits) => Number(value.toFixed(digits));
 
 /** Microseconds. */

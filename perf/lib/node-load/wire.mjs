@@ -107,7 +107,8 @@ export class Reader {
   skip(bytes) {
     const before = this.position;
     this.position += bytes;
-    if (bytes < 0 || this.position > this.end) throw new RangeError(`an answer of ${this.end} bytes ends at ${this.position} in the middle of a field`);
+    if (bytes < 0 || this.position > this.end)
+      throw new RangeError(`an answer of ${this.end} bytes ends at ${this.position} in the middle of a field`);
     return before;
   }
   /** A copy of the next bytes. */
