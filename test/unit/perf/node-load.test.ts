@@ -334,7 +334,7 @@ describe('frames', () => {
 
 describe('connections', () => {
   const cluster = { brokers: ['a', 'b'], leaders: [0, 1, 0, 1, 0] };
-  const sharesOf = (connections: number, fanOut = false): unknown =>
+  const sharesOf = (connections: number, fanOut = false): (string | number)[][] =>
     shareOut({ connections, fanOut }, cluster).map(({ broker, partitions }) => [broker, ...partitions]);
 
   it('share the partitions of their broker', () => {
