@@ -19,7 +19,7 @@ export const CONFIG_FILE_VARIABLE = 'RINGLOG_CONFIG';
  * service that is called ringlog.
  */
 const OTHERS =
-  /^RINGLOG_(?:CONFIG|SEED|SHARED_VECTORS|PEERS_DIR|NO_NATIVE|CI_\w+|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/;
+  /^RINGLOG_(?:CONFIG|SEED|SHARED_VECTORS|PEERS_DIR|CI_\w+|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)$/;
 /** Kubernetes' RINGLOG_PORT is an address, not a port. */
 const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 

@@ -40,7 +40,6 @@ describe('environment variables', () => {
     const others = {
       RINGLOG_CONFIG: 'a.yaml',
       RINGLOG_SEED: '1',
-      RINGLOG_NO_NATIVE: '1',
       RINGLOG_CI_REPORTS: '/x',
       RINGLOG_SERVICE_HOST: '10.0.0.1',
       RINGLOG_SERVICE_PORT: '9092',
