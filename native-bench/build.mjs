@@ -10,7 +10,7 @@ export const binDir = join(here, 'bin');
 const shared = ['util.c', 'wire.c', 'histogram.c', 'crc32c.c'];
 const programs = {
   floor: ['floor.c', 'floor_store.c', 'floor_answers.c', ...shared],
-  kload: ['kload.c', 'kload_admin.c', 'kload_pool.c', 'kload_produce.c', 'kload_consume.c', 'kload_result.c', ...shared],
+  kload: ['kload.c', 'kload_admin.c', 'kload_pool.c', 'kload_produce.c', 'kload_consume.c', 'kload_end_to_end.c', 'kload_result.c', ...shared],
   micro: ['micro.c', 'util.c', 'histogram.c', 'crc32c.c'],
 };
 const flags = ['-O2', '-g', '-std=gnu11', '-Wall', '-Wextra', '-pthread'];
@@ -19,6 +19,11 @@ const flags = ['-O2', '-g', '-std=gnu11', '-Wall', '-Wextra', '-pthread'];
 export function findCompiler() {
   const candidates = [process.env.CC, 'cc', 'gcc', 'clang'];
   return candidates.find((name) => name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+/** Whether the native bench can be had here: Linux with a C compiler, and not forbidden by PERF_NO_NATIVE=1 (to try what happens without). */
+export function hasNative() {
+  return process.env.PERF_NO_NATIVE !== '1' && process.platform === 'linux' && findCompiler() !== undefined;
 }
 
 /** @param {string} program */
@@ -34,6 +39,7 @@ function isFresh(program) {
 
 /** Builds what is older than its sources. Throws, saying what to do, if there is no compiler or it fails. */
 export function buildNative() {
+  if (process.env.PERF_NO_NATIVE === '1') throw new Error('PERF_NO_NATIVE=1 forbids the native bench.');
   if (process.platform !== 'linux') throw new Error('The native bench needs Linux (epoll, fdatasync).');
   mkdirSync(binDir, { recursive: true });
   const stale = Object.entries(programs).filter(([program]) => !isFresh(program));

@@ -27,10 +27,15 @@ static int64_t highest_in(uint32_t step) {
 }
 
 void histogram_record(struct histogram *h, int64_t ns) {
+  histogram_record_many(h, ns, 1);
+}
+
+void histogram_record_many(struct histogram *h, int64_t ns, uint32_t times) {
+  if (!times) return;
   if (ns < 0) ns = 0;
-  h->counts[step_of(ns)]++;
-  h->total++;
-  h->sum += (double)ns;
+  h->counts[step_of(ns)] += times;
+  h->total += times;
+  h->sum += (double)ns * times;
   if (ns > h->max) h->max = ns;
   if (ns < h->min) h->min = ns;
 }

@@ -18,6 +18,7 @@ struct histogram {
 struct histogram *histogram_new(void);
 void histogram_reset(struct histogram *h);
 void histogram_record(struct histogram *h, int64_t ns);
+void histogram_record_many(struct histogram *h, int64_t ns, uint32_t times);
 int64_t histogram_percentile(const struct histogram *h, double percent); // 0 if empty
 // {"count":…,"p50":…,…,"max":…,"ladder":[[percent,µs],…]} in microseconds
 void histogram_json(const struct histogram *h, FILE *out);

@@ -12,6 +12,9 @@ static void usage(FILE *out) {
       "usage: kload --bootstrap HOST:PORT --topic T [options]\n\n"
       "what to do (default: produce; the topic is created if it is not there)\n"
       "  --consume                fetch instead: from the beginning to where the log ends now\n"
+      "  --end-to-end             produce with --rate, and consume what is produced in the same process: the time from\n"
+      "                           when a record was due to when a consumer had it; one record a batch by default\n"
+      "  --consumers N            of an end-to-end run, each gets every record, default 1\n"
       "  --create                 only create the topic, fail if it exists\n"
       "  --delete                 only delete the topic\n"
       "topic\n"
@@ -30,6 +33,8 @@ static void usage(FILE *out) {
       "  --batches-per-request K  each for the connection's next partition, default 1\n"
       "  --rate R                 open loop: R records a second in total, latency from the intended start\n"
       "  --pool-bytes SIZE        memory of pre-encoded batches, default 64m\n"
+      "  --pool-file F            batches out of file F, compressed perhaps, one behind the other; each is sent with\n"
+      "                           timestamps of its own. All records of a batch must have its base timestamp\n"
       "  --fetch-max-bytes SIZE   per partition and fetch (consume), default 1m\n"
       "  --response-max-bytes S   per fetch, default 50m\n"
       "  --fetch-wait-ms N        default 500\n"
@@ -43,17 +48,21 @@ static void usage(FILE *out) {
       "  --drain S                wait for the last answers at most this long, default 30\n"
       "  --max-errors N           give up after more than N error answers, default 1000\n\n"
       "MB is 10^6 bytes of record batches. Exit code: 0 only if nothing failed: no error answer, no lost connection,\n"
-      "no unanswered request, no broken chain of offsets, no wrong CRC.\n\n"
+      "no unanswered request, no broken chain of offsets, no wrong CRC,\n"
+      "no record that a consumer of an end-to-end run did not get.\n\n"
       "examples:\n"
       "  kload --topic bulk --topic-config ringlog.durability=page-cache --seconds 10 --warmup 2\n"
       "  kload --topic small --record-bytes 1024 --batch-bytes 1 --connections 16 --in-flight 8\n"
       "  kload --topic paced --batch-bytes 1 --rate 5000 --in-flight 1000 --seconds 30\n"
+      "  kload --topic tail --end-to-end --rate 10000 --in-flight 1000 --connections 8 --warmup 2 --seconds 30\n"
       "  kload --topic bulk --consume --verify-crc\n");
 }
 
 enum {
   OPT_FIRST = 256,
   OPT_CONSUME,
+  OPT_END_TO_END,
+  OPT_CONSUMERS,
   OPT_CREATE,
   OPT_DELETE,
   OPT_BOOTSTRAP,
@@ -69,6 +78,7 @@ enum {
   OPT_PER_REQUEST,
   OPT_RATE,
   OPT_POOL,
+  OPT_POOL_FILE,
   OPT_FETCH,
   OPT_RESPONSE,
   OPT_WAIT,
@@ -84,6 +94,8 @@ enum {
 };
 
 static const struct option names[] = {{"consume", 0, 0, OPT_CONSUME},
+                                      {"end-to-end", 0, 0, OPT_END_TO_END},
+                                      {"consumers", 1, 0, OPT_CONSUMERS},
                                       {"create", 0, 0, OPT_CREATE},
                                       {"delete", 0, 0, OPT_DELETE},
                                       {"bootstrap", 1, 0, OPT_BOOTSTRAP},
@@ -99,6 +111,7 @@ static const struct option names[] = {{"consume", 0, 0, OPT_CONSUME},
                                       {"batches-per-request", 1, 0, OPT_PER_REQUEST},
                                       {"rate", 1, 0, OPT_RATE},
                                       {"pool-bytes", 1, 0, OPT_POOL},
+                                      {"pool-file", 1, 0, OPT_POOL_FILE},
                                       {"fetch-max-bytes", 1, 0, OPT_FETCH},
                                       {"response-max-bytes", 1, 0, OPT_RESPONSE},
                                       {"fetch-wait-ms", 1, 0, OPT_WAIT},
@@ -139,6 +152,12 @@ static void parse_option(struct options *o, int option) {
   switch (option) {
   case OPT_CONSUME:
     o->mode = MODE_CONSUME;
+    break;
+  case OPT_END_TO_END:
+    o->end_to_end = true;
+    break;
+  case OPT_CONSUMERS:
+    o->consumers = (int)parse_int(optarg, "--consumers", 1, 10000);
     break;
   case OPT_CREATE:
     o->mode = MODE_CREATE;
@@ -186,6 +205,9 @@ static void parse_option(struct options *o, int option) {
     break;
   case OPT_POOL:
     o->pool_bytes = parse_bytes(optarg, "--pool-bytes");
+    break;
+  case OPT_POOL_FILE:
+    o->pool_file = optarg;
     break;
   case OPT_FETCH:
     o->fetch_bytes = (int)parse_bytes(optarg, "--fetch-max-bytes");
@@ -239,9 +261,9 @@ int main(int argc, char **argv) {
                              .in_flight = 5,
                              .acks = -1,
                              .record_bytes = 1024,
-                             .batch_bytes_min = 65536,
-                             .batch_bytes_max = 65536,
+                             .batch_bytes_max = -1,
                              .batches_per_request = 1,
+                             .consumers = 1,
                              .drain = 30,
                              .pool_bytes = 64 << 20,
                              .errors_max = 1000,
@@ -249,12 +271,17 @@ int main(int argc, char **argv) {
                              .response_bytes = 50 << 20,
                              .wait_ms = 500};
   static struct result result;
+  const struct result *delivered = NULL;
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) parse_option(&o, option);
   if (optind < argc) die("unexpected '%s'; kload --help shows the options", argv[optind]);
   if (o.rate > 0 && (o.bytes || o.mode == MODE_CONSUME)) die("--rate goes with --seconds and producing");
   if (o.idempotent && (o.mode != MODE_PRODUCE || o.acks != -1 || o.batch_bytes_min != o.batch_bytes_max))
     die("--idempotent goes with producing batches of one size and --acks all");
   if (o.idempotent && o.in_flight > 5) die("--idempotent: at most 5 requests in flight");
+  if (o.batch_bytes_max < 0) o.batch_bytes_min = o.batch_bytes_max = o.end_to_end ? 1 : 65536;
+  if (o.end_to_end && (o.mode != MODE_PRODUCE || o.rate <= 0)) die("--end-to-end goes with producing and --rate");
+  if (o.end_to_end && o.batches_per_request > 1) die("--end-to-end: one batch a request");
+  if (o.pool_file && (o.end_to_end || o.idempotent)) die("--pool-file goes with neither --end-to-end nor --idempotent");
   if (o.mode == MODE_CREATE) return create_topic(&o), 0;
   if (o.mode == MODE_DELETE) return delete_topic(&o), 0;
   if (o.mode == MODE_PRODUCE && o.seconds <= 0) o.seconds = 10;
@@ -262,7 +289,7 @@ int main(int argc, char **argv) {
   if (o.mode == MODE_CONSUME)
     run_consume(&o, &result);
   else
-    run_produce(&o, &result);
-  result_print(&o, &result);
-  return result.error_count || result.connections_lost || result.unanswered || result.chain_errors || result.crc_errors;
+    delivered = run_produce(&o, &result);
+  result_print(&o, &result, delivered);
+  return result_failed(&result) || (delivered && result_failed(delivered));
 }

@@ -29,8 +29,11 @@ struct options {
   double seconds, warmup, drain;
   int64_t bytes;      // 0: for `seconds`
   int64_t pool_bytes; // memory of pre-encoded batches
+  const char *pool_file; // batches out of a file instead of made ones, one behind the other
   uint64_t errors_max;
   bool offset_latest, fan_out, verify_crc, idempotent;
+  bool end_to_end;
+  int consumers; // end-to-end: each gets every record
   int fetch_bytes, response_bytes, wait_ms;
 };
 
@@ -62,19 +65,25 @@ struct share {
 struct share *share_out(const struct options *o, const struct cluster *c);
 
 // Batches made beforehand, in memory larger than the caches. Taking one writes a number that was never used before
-// into its last record and corrects the CRC by eight table look-ups, so that all bytes sent are distinct batches.
+// into its last record's last value bytes (a serial number, or when the record was due) and corrects the CRC by eight
+// table look-ups, so that all bytes sent are distinct batches.
 struct pool {
   uint8_t *memory;
   uint32_t *sizes, *records;
   bool *busy;
   size_t count, stride, next;
   uint64_t serial;
+  bool from_file; // compressed perhaps: the timestamps in the header make the difference
   uint32_t (*producer_crc)[256]; // what a change of the producer's fields does to the CRC; for batches of one size
 };
 void pool_open(struct pool *p, const struct options *o, size_t count_min);
 // Makes batch i one of an idempotent producer.
 void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence);
-size_t pool_take(struct pool *p); // busy until pool_give: the kernel still reads from it
+size_t pool_take(struct pool *p, uint64_t number); // busy until pool_give: the kernel still reads from it
+uint64_t pool_number(const uint8_t *batch, size_t bytes); // what pool_take wrote
+static inline uint64_t pool_serial(struct pool *p) {
+  return ++p->serial;
+}
 static inline uint8_t *pool_batch(struct pool *p, size_t i) {
   return p->memory + i * p->stride;
 }
@@ -89,6 +98,7 @@ struct result {
   uint64_t requests, batches, records, bytes, wire_bytes;
   uint64_t errors[ERROR_CODES], error_count;
   uint64_t unanswered, chain_errors, crc_errors, connections_lost;
+  uint64_t never_received; // end-to-end: records due in the measured time, per consumer
   struct cpu_time cpu_start, cpu_end;
   struct histogram *latency, *interval;
   double *interval_mb, *interval_p99;
@@ -100,9 +110,34 @@ void result_begin(struct result *r, int64_t now);
 void result_end(struct result *r, int64_t now);
 void result_tick(struct result *r, int64_t now); // closes one-second intervals that are over
 void result_error(struct result *r, int code);
-void result_print(const struct options *o, const struct result *r);
+bool result_failed(const struct result *r);
+// `delivered`: of the consumers of an end-to-end run, else NULL; its latency is the time from due to received.
+void result_print(const struct options *o, const struct result *r, const struct result *delivered);
 
-void run_produce(const struct options *o, struct result *r);
+struct result *run_produce(const struct options *o, struct result *r); // gives what was delivered, if end-to-end
 void run_consume(const struct options *o, struct result *r);
+
+// Open loop: request k is due at start + k / per_ns, whatever the broker does.
+struct schedule {
+  int64_t start;
+  double per_ns;     // requests; 0: closed loop
+  uint64_t due, end; // requests due by now; and the first that is not sent at all
+};
+static inline int64_t due_time(const struct schedule *s, uint64_t k) {
+  return s->start + (int64_t)((double)k / s->per_ns);
+}
+
+// Consuming connections that somebody else's loop drives. `on_batch` is told of every complete batch, with the
+// connection's number and when its answer had come.
+typedef void batch_listener(int connection, const uint8_t *batch, size_t bytes, int64_t received_at);
+void tail_open(const struct options *o, struct result *r, const struct cluster *c, int epoll_fd, batch_listener *on_batch);
+bool tail_owns(const void *event_data);
+void tail_on_event(void *event_data);
+
+// The consumers of an end-to-end run (kload_end_to_end.c), driven by the producer's loop.
+struct result *end_to_end_open(const struct options *o, const struct cluster *c, int epoll_fd, const struct schedule *s);
+void end_to_end_begin(int64_t start_ns);
+bool end_to_end_all_received(void);
+void end_to_end_finish(int64_t now); // what was never received counts with its age
 int wait_events(int epoll_fd, void *events, int count, int64_t timeout_ns);
 #endif

@@ -19,7 +19,7 @@ struct position {
 };
 
 struct connection {
-  int fd;
+  int fd, number;
   struct position *positions;
   int count;
   struct writer request;
@@ -35,6 +35,8 @@ static const struct options *o;
 static struct result *result;
 static int64_t now;
 static bool measuring;
+static batch_listener *listener; // end-to-end: who counts instead of `measuring`
+static struct connection *connections;
 
 static void ask(struct connection *c) {
   struct writer *w = &c->request;
@@ -83,7 +85,7 @@ static void send_request(struct connection *c) {
   }
 }
 
-static void take_batches(struct position *p, const uint8_t *at, size_t bytes) {
+static void take_batches(const struct connection *c, struct position *p, const uint8_t *at, size_t bytes) {
   const uint8_t *end = at + bytes;
   while (end - at >= BATCH_HEADER_BYTES) {
     uint64_t size = 12 + (uint64_t)get32(at + BATCH_LENGTH);
@@ -101,6 +103,7 @@ static void take_batches(struct position *p, const uint8_t *at, size_t bytes) {
     if (o->verify_crc && crc32c(0, at + BATCH_ATTRIBUTES, size - BATCH_ATTRIBUTES) != get32(at + BATCH_CRC))
       result->crc_errors++;
     p->next = last + 1;
+    if (listener) listener(c->number, at, size, now);
     at += size;
     if (!measuring) continue;
     result->batches++;
@@ -144,7 +147,7 @@ static bool take_answer(struct connection *c) {
         result_error(result, error);
         p->next = p->end;
       } else if (records) {
-        take_batches(p, records, (size_t)bytes);
+        take_batches(c, p, records, (size_t)bytes);
       }
     }
     skip_tags(r);
@@ -186,10 +189,11 @@ static void on_readable(struct connection *c) {
   }
 }
 
-static void open_connection(struct connection *c, int epoll_fd, const struct share *share,
+static void open_connection(struct connection *c, int number, int epoll_fd, const struct share *share,
                             const struct cluster *cluster, const int64_t *from, const int64_t *to) {
   c->fd = connect_to(cluster->brokers[share->broker].host, cluster->brokers[share->broker].port);
   fcntl(c->fd, F_SETFL, O_NONBLOCK);
+  c->number = number;
   c->count = share->count;
   c->positions = must_alloc((size_t)share->count * sizeof *c->positions);
   for (int i = 0; i < share->count; i++) {
@@ -202,19 +206,50 @@ static void open_connection(struct connection *c, int epoll_fd, const struct sha
   epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event);
 }
 
+static void open_connections(const struct cluster *cluster, int epoll_fd) {
+  int64_t from[o->partitions], to[o->partitions];
+  list_offsets(o, cluster, o->offset_latest ? -1 : -2, from);
+  list_offsets(o, cluster, -1, to);
+  struct share *shares = share_out(o, cluster);
+  connections = must_alloc((size_t)o->connections * sizeof *connections);
+  for (int i = 0; i < o->connections; i++)
+    open_connection(&connections[i], i, epoll_fd, &shares[i], cluster, from, to);
+  now = now_ns();
+}
+
+static void on_event(struct connection *c) {
+  if (c->fd >= 0 && !c->done) send_request(c);
+  if (c->fd >= 0 && !c->done) on_readable(c);
+}
+
+void tail_open(const struct options *options, struct result *r, const struct cluster *cluster, int epoll_fd,
+               batch_listener *on_batch) {
+  o = options;
+  result = r;
+  listener = on_batch;
+  open_connections(cluster, epoll_fd);
+  for (int i = 0; i < o->connections; i++) {
+    ask(&connections[i]);
+    send_request(&connections[i]);
+  }
+}
+
+bool tail_owns(const void *event_data) {
+  const struct connection *c = event_data;
+  return c >= connections && c < connections + o->connections;
+}
+
+void tail_on_event(void *event_data) {
+  on_event(event_data);
+}
+
 void run_consume(const struct options *options, struct result *r) {
   o = options;
   result = r;
   struct cluster cluster;
   open_cluster(o, &cluster);
-  int64_t from[o->partitions], to[o->partitions];
-  list_offsets(o, &cluster, o->offset_latest ? -1 : -2, from);
-  list_offsets(o, &cluster, -1, to);
-  struct share *shares = share_out(o, &cluster);
   int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  struct connection *connections = must_alloc((size_t)o->connections * sizeof *connections);
-  for (int i = 0; i < o->connections; i++) open_connection(&connections[i], epoll_fd, &shares[i], &cluster, from, to);
-  now = now_ns();
+  open_connections(&cluster, epoll_fd);
   int64_t measure_from = now + (int64_t)(o->warmup * 1e9);
   int64_t until = o->seconds > 0 ? measure_from + (int64_t)(o->seconds * 1e9) : INT64_MAX;
   if (o->warmup <= 0) measuring = true, result_begin(result, now);
@@ -228,11 +263,7 @@ void run_consume(const struct options *options, struct result *r) {
     now = now_ns();
     if (!measuring && now >= measure_from) measuring = true, result_begin(result, now);
     if (measuring) result_tick(result, now);
-    for (int i = 0; i < count; i++) {
-      struct connection *c = events[i].data.ptr;
-      if (c->fd >= 0 && !c->done) send_request(c);
-      if (c->fd >= 0 && !c->done) on_readable(c);
-    }
+    for (int i = 0; i < count; i++) on_event(events[i].data.ptr);
     going = now < until && (!o->bytes || (int64_t)result->bytes < o->bytes) && !result->connections_lost &&
             result->error_count <= o->errors_max;
     bool all_done = true;

@@ -77,14 +77,7 @@ static size_t build_batch(const struct options *o, uint8_t *batch, size_t batch_
   return bytes;
 }
 
-void pool_open(struct pool *p, const struct options *o, size_t count_min) {
-  fill_serial_crc();
-  struct timeval wall;
-  gettimeofday(&wall, NULL);
-  int64_t now_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_usec / 1000;
-  uint64_t random = (uint64_t)wall.tv_usec * 2654435761u + (uint64_t)wall.tv_sec + 1;
-  size_t largest = (size_t)o->batch_bytes_max;
-  if (largest < BATCH_HEADER_BYTES + record_size(o, 0)) largest = BATCH_HEADER_BYTES + record_size(o, 0);
+static void reserve(struct pool *p, const struct options *o, size_t largest, size_t count_min) {
   p->stride = (largest + 63) & ~(size_t)63;
   p->count = (size_t)o->pool_bytes / p->stride;
   if (p->count < count_min) p->count = count_min;
@@ -92,6 +85,56 @@ void pool_open(struct pool *p, const struct options *o, size_t count_min) {
   p->sizes = must_alloc(p->count * sizeof *p->sizes);
   p->records = must_alloc(p->count * sizeof *p->records);
   p->busy = must_alloc(p->count * sizeof *p->busy);
+}
+
+// Size of the batch at `at`, of which `left` bytes are there; dies if that is none.
+static size_t batch_in_file(const struct options *o, const uint8_t *at, size_t left) {
+  size_t bytes = left < BATCH_HEADER_BYTES ? 0 : 12 + (size_t)get32(at + BATCH_LENGTH);
+  if (bytes < BATCH_HEADER_BYTES || bytes > left || at[BATCH_MAGIC] != 2)
+    die("--pool-file: %s is not record batches (magic 2) one behind the other", o->pool_file);
+  return bytes;
+}
+
+// The batches of the file, again and again until the pool is full.
+static void fill_from_file(struct pool *p, const struct options *o, size_t count_min) {
+  FILE *file = fopen(o->pool_file, "rb");
+  if (!file) die_errno("--pool-file: %s", o->pool_file);
+  if (fseek(file, 0, SEEK_END)) die_errno("--pool-file: %s", o->pool_file);
+  size_t total = (size_t)ftell(file), largest = 0;
+  rewind(file);
+  uint8_t *data = must_alloc(total + 1);
+  if (!total || fread(data, 1, total, file) != total) die("--pool-file: %s cannot be read, or is empty", o->pool_file);
+  fclose(file);
+  for (size_t at = 0, bytes; at < total; at += bytes) {
+    bytes = batch_in_file(o, data + at, total - at);
+    if (bytes > largest) largest = bytes;
+  }
+  reserve(p, o, largest, count_min);
+  for (size_t i = 0, at = 0; i < p->count; i++) {
+    p->sizes[i] = (uint32_t)batch_in_file(o, data + at, total - at);
+    p->records[i] = get32(data + at + BATCH_RECORD_COUNT);
+    memcpy(pool_batch(p, i), data + at, p->sizes[i]);
+    at = at + p->sizes[i] == total ? 0 : at + p->sizes[i];
+  }
+  free(data);
+}
+
+void pool_open(struct pool *p, const struct options *o, size_t count_min) {
+  fill_serial_crc();
+  struct timeval wall;
+  gettimeofday(&wall, NULL);
+  int64_t now_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_usec / 1000;
+  uint64_t random = (uint64_t)wall.tv_usec * 2654435761u + (uint64_t)wall.tv_sec + 1;
+  if (o->pool_file) {
+    // Milliseconds that count up from half an hour ago: every batch has its own, and none is an hour ahead, which
+    // brokers refuse.
+    p->from_file = true;
+    p->serial = (uint64_t)now_ms - 1800000;
+    return fill_from_file(p, o, count_min);
+  }
+  size_t largest = (size_t)o->batch_bytes_max;
+  if (largest < BATCH_HEADER_BYTES + record_size(o, 0)) largest = BATCH_HEADER_BYTES + record_size(o, 0);
+  reserve(p, o, largest, count_min);
   p->serial = random_next(&random); // so that two runs do not send the same batches either
   for (size_t i = 0; i < p->count; i++) {
     size_t spread = (size_t)(o->batch_bytes_max - o->batch_bytes_min);
@@ -99,6 +142,12 @@ void pool_open(struct pool *p, const struct options *o, size_t count_min) {
     p->sizes[i] = (uint32_t)build_batch(o, pool_batch(p, i), bytes, now_ms, &random, &p->records[i]);
   }
   if (o->idempotent) p->producer_crc = producer_crc(p->sizes[0] - BATCH_RECORD_COUNT);
+}
+
+uint64_t pool_number(const uint8_t *batch, size_t bytes) {
+  uint64_t number;
+  memcpy(&number, batch + bytes - BYTES_AFTER_SERIAL - SERIAL_BYTES, 8);
+  return number;
 }
 
 void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence) {
@@ -114,17 +163,23 @@ void pool_stamp(struct pool *p, size_t i, int64_t producer_id, int32_t sequence)
   put32(batch + BATCH_CRC, crc);
 }
 
-size_t pool_take(struct pool *p) {
+size_t pool_take(struct pool *p, uint64_t number) {
   size_t i = p->next;
   while (p->busy[i]) i = i + 1 == p->count ? 0 : i + 1; // ends: there are more batches than can be in sending
   p->next = i + 1 == p->count ? 0 : i + 1;
   p->busy[i] = true;
   uint8_t *batch = pool_batch(p, i);
+  if (p->from_file) { // records compressed: their timestamps, all the header's, are what can be changed
+    put64(batch + BATCH_BASE_TIMESTAMP, number);
+    put64(batch + BATCH_MAX_TIMESTAMP, number);
+    put32(batch + BATCH_CRC, crc32c(0, batch + BATCH_ATTRIBUTES, p->sizes[i] - BATCH_ATTRIBUTES));
+    return i;
+  }
   uint8_t *serial = batch + p->sizes[i] - BYTES_AFTER_SERIAL - SERIAL_BYTES;
-  uint64_t before, after = ++p->serial;
+  uint64_t before;
   memcpy(&before, serial, 8);
-  memcpy(serial, &after, 8);
-  uint64_t change = before ^ after;
+  memcpy(serial, &number, 8);
+  uint64_t change = before ^ number;
   uint32_t crc = get32(batch + BATCH_CRC);
   for (int b = 0; b < SERIAL_BYTES; b++) crc ^= serial_crc[b][change >> 8 * b & 255];
   put32(batch + BATCH_CRC, crc);

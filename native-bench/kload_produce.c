@@ -59,15 +59,11 @@ static struct writer prefix; // what every request begins with
 static size_t prefix_correlation;
 static uint32_t window_mask;
 static bool measuring, stopped_sending, failed;
-static int64_t schedule_start, now;
-static uint64_t schedule_due, schedule_end = UINT64_MAX; // requests due by now; and the first that is not sent at all
-static double requests_per_ns;
+static int64_t now;
+static struct schedule schedule = {.end = UINT64_MAX};
+static struct result *delivered; // end-to-end only
 static uint64_t bytes_issued;
 static int live;
-
-static int64_t due_time(uint64_t k) {
-  return schedule_start + (int64_t)((double)k / requests_per_ns);
-}
 
 static void build_prefix(void) {
   begin_request(&prefix, API_PRODUCE, VERSION_PRODUCE, 0, CLIENT_ID);
@@ -82,7 +78,7 @@ static void build_prefix(void) {
 
 static bool may_start(const struct connection *c) {
   if (c->in_flight >= o->in_flight || c->sending_count == SENDING_MAX) return false;
-  if (requests_per_ns > 0) return c->due_next < schedule_due && c->due_next < schedule_end;
+  if (schedule.per_ns > 0) return c->due_next < schedule.due && c->due_next < schedule.end;
   return !stopped_sending && (!o->bytes || !measuring || (int64_t)bytes_issued < o->bytes);
 }
 
@@ -94,10 +90,12 @@ static void start_request(struct connection *c) {
   put32(at + prefix_correlation, c->correlation_next);
   at += prefix.bytes;
   uint8_t *piece = s->text;
+  bool open = schedule.per_ns > 0;
+  int64_t start = open ? due_time(&schedule, c->due_next) : now;
   uint32_t bytes = 0, records = 0;
   s->part_count = s->part_next = 0;
   for (int b = 0; b < o->batches_per_request; b++) {
-    size_t i = s->batches[b] = pool_take(&pool);
+    size_t i = s->batches[b] = pool_take(&pool, o->end_to_end ? (uint64_t)start : pool_serial(&pool));
     if (b) *at++ = 0; // tags of the partition before
     put32(at, (uint32_t)c->share.partitions[c->cursor]);
     if (o->idempotent) {
@@ -117,8 +115,6 @@ static void start_request(struct connection *c) {
   *at++ = 0, *at++ = 0, *at++ = 0; // tags of partition, topic, request
   s->parts[s->part_count++] = (struct iovec){piece, (size_t)(at - piece)};
   put32(s->text, (uint32_t)((size_t)(at - s->text) + bytes - 4));
-  bool open = requests_per_ns > 0;
-  int64_t start = open ? due_time(c->due_next) : now;
   if (open) c->due_next += (uint64_t)o->connections;
   c->window[c->correlation_next++ & window_mask] =
       (struct waiting){start, records, bytes, measuring && start >= result->start_ns};
@@ -132,7 +128,7 @@ static void on_answered(struct connection *c, bool ok) {
   if (ok) result->acknowledged_bytes += w->bytes;
   if (!measuring || !ok) return;
   // Closed loop by time: what is answered in the measured part counts. Else: what was sent or due in it.
-  bool by_time = !o->bytes && requests_per_ns == 0;
+  bool by_time = !o->bytes && schedule.per_ns == 0;
   if (by_time ? !result->end_ns : w->measured) {
     result->requests++;
     result->batches += (uint64_t)o->batches_per_request;
@@ -304,11 +300,11 @@ static void open_connection(struct connection *c, int epoll_fd, int number, stru
 
 // Requests become due one after the other, each at the next connection.
 static void issue_due(void) {
-  if (requests_per_ns == 0) return;
-  uint64_t due = now < schedule_start ? 0 : (uint64_t)((double)(now - schedule_start) * requests_per_ns) + 1;
-  if (due > schedule_end) due = schedule_end;
-  uint64_t first = schedule_due;
-  schedule_due = due;
+  if (schedule.per_ns == 0) return;
+  uint64_t due = now < schedule.start ? 0 : (uint64_t)((double)(now - schedule.start) * schedule.per_ns) + 1;
+  if (due > schedule.end) due = schedule.end;
+  uint64_t first = schedule.due;
+  schedule.due = due;
   uint64_t fresh = due - first;
   if (fresh > (uint64_t)o->connections) fresh = (uint64_t)o->connections, first = due - fresh;
   for (uint64_t k = first; k < first + fresh; k++) pump(&connections[k % (uint64_t)o->connections]);
@@ -317,7 +313,7 @@ static void issue_due(void) {
 static bool all_answered(void) {
   for (int i = 0; i < o->connections; i++) {
     const struct connection *c = &connections[i];
-    if (c->fd >= 0 && (c->in_flight || (requests_per_ns > 0 && c->due_next < schedule_end))) return false;
+    if (c->fd >= 0 && (c->in_flight || (schedule.per_ns > 0 && c->due_next < schedule.end))) return false;
   }
   return true;
 }
@@ -332,9 +328,9 @@ static void count_unanswered(void) {
       histogram_record(result->latency, now - w->start);
       result->unanswered++;
     }
-    if (requests_per_ns == 0 || schedule_end == UINT64_MAX) continue;
-    for (; c->due_next < schedule_end; c->due_next += (uint64_t)o->connections) {
-      histogram_record(result->latency, now - due_time(c->due_next));
+    if (schedule.per_ns == 0 || schedule.end == UINT64_MAX) continue;
+    for (; c->due_next < schedule.end; c->due_next += (uint64_t)o->connections) {
+      histogram_record(result->latency, now - due_time(&schedule, c->due_next));
       result->unanswered++;
     }
   }
@@ -342,6 +338,7 @@ static void count_unanswered(void) {
 
 static void begin_measuring(void) {
   result_begin(result, now);
+  if (delivered) end_to_end_begin(now);
   measuring = true;
 }
 
@@ -350,44 +347,52 @@ static void run_loop(int epoll_fd) {
   now = now_ns();
   int64_t measure_from = now + (int64_t)(o->warmup * 1e9), until = measure_from + (int64_t)(o->seconds * 1e9);
   int64_t drained_by = INT64_MAX;
-  schedule_start = now;
+  schedule.start = now;
   if (o->warmup <= 0) begin_measuring();
   for (int i = 0; i < o->connections; i++) pump(&connections[i]);
   for (;;) {
     int64_t wake = now + 50000000;
-    if (requests_per_ns > 0 && schedule_due < schedule_end && due_time(schedule_due) < wake)
-      wake = due_time(schedule_due);
+    if (schedule.per_ns > 0 && schedule.due < schedule.end && due_time(&schedule, schedule.due) < wake)
+      wake = due_time(&schedule, schedule.due);
     int count = wait_events(epoll_fd, events, EVENTS_MAX, wake - now);
     now = now_ns();
-    if (measuring && (!stopped_sending || o->bytes)) result_tick(result, now);
+    if (measuring && (!stopped_sending || o->bytes)) {
+      result_tick(result, now);
+      if (delivered) result_tick(delivered, now);
+    }
     if (!measuring && now >= measure_from) begin_measuring();
     if (measuring && !stopped_sending && !o->bytes && now >= until) {
       stopped_sending = true;
-      schedule_end = requests_per_ns > 0 ? (uint64_t)((double)(until - schedule_start) * requests_per_ns) : UINT64_MAX;
+      schedule.end = schedule.per_ns > 0 ? (uint64_t)((double)(until - schedule.start) * schedule.per_ns) : UINT64_MAX;
       drained_by = now + (int64_t)(o->drain * 1e9);
-      if (requests_per_ns == 0) result_end(result, now);
+      if (schedule.per_ns == 0) result_end(result, now);
     }
     for (int i = 0; i < count; i++) {
+      if (delivered && tail_owns(events[i].data.ptr)) {
+        tail_on_event(events[i].data.ptr);
+        continue;
+      }
       struct connection *c = events[i].data.ptr;
       if (c->fd >= 0 && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable(c);
       pump(c);
     }
     issue_due();
-    if (failed || !live) break;
+    if (failed || !live || (delivered && result_failed(delivered))) break;
     if (o->bytes && measuring && !stopped_sending && (int64_t)bytes_issued >= o->bytes) {
       stopped_sending = true;
       drained_by = now + (int64_t)(o->drain * 1e9);
     }
-    if (stopped_sending && (now > drained_by || all_answered())) break;
+    if (stopped_sending && (now > drained_by || (all_answered() && (!delivered || end_to_end_all_received())))) break;
   }
   if (!measuring) begin_measuring(); // lost before the measured part: zeros, and the loss is reported
   if (!result->end_ns) result_end(result, now = now_ns());
   // In open loop the figures are those of what was due within the measured time, so that time is what divides them.
-  if (requests_per_ns > 0 && stopped_sending) result->end_ns = until;
+  if (schedule.per_ns > 0 && stopped_sending) result->end_ns = until;
   count_unanswered();
+  if (delivered) end_to_end_finish(now);
 }
 
-void run_produce(const struct options *options, struct result *r) {
+struct result *run_produce(const struct options *options, struct result *r) {
   o = options;
   result = r;
   struct cluster cluster;
@@ -403,12 +408,15 @@ void run_produce(const struct options *options, struct result *r) {
   if (o->rate > 0) {
     double records = 0; // of an average request
     for (size_t i = 0; i < pool.count; i++) records += (double)pool.records[i] / (double)pool.count;
-    requests_per_ns = o->rate / (records * o->batches_per_request) / 1e9;
+    schedule.per_ns = o->rate / (records * o->batches_per_request) / 1e9;
     prctl(PR_SET_TIMERSLACK, 1UL); // the default of 50 µs would show in every latency
   }
   int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   connections = must_alloc((size_t)o->connections * sizeof *connections);
   for (int i = 0; i < o->connections; i++) open_connection(&connections[i], epoll_fd, i, shares[i], &cluster);
   live = o->connections;
+  // From here on: what the load writes comes after the offsets at which these begin.
+  if (o->end_to_end) delivered = end_to_end_open(o, &cluster, epoll_fd, &schedule);
   run_loop(epoll_fd);
+  return delivered;
 }

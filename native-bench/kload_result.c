@@ -36,6 +36,11 @@ void result_error(struct result *r, int code) {
   r->error_count++;
 }
 
+bool result_failed(const struct result *r) {
+  return r->error_count || r->connections_lost || r->unanswered || r->chain_errors || r->crc_errors ||
+         r->never_received;
+}
+
 static void print_text(const char *text) {
   putchar('"');
   for (; *text; text++) {
@@ -51,7 +56,17 @@ static void print_list(const char *name, const double *values, int count) {
   printf("]");
 }
 
-void result_print(const struct options *o, const struct result *r) {
+// The consumers' part: every record due in the measured time, from when it was due to when a consumer had it.
+static void print_delivered(const struct options *o, const struct result *d, double seconds) {
+  printf(",\"consumers\":%d,\"delivered_records\":%llu,\"delivered_bytes\":%llu,\"delivered_mb_per_s\":%.2f", o->consumers,
+         (unsigned long long)d->records, (unsigned long long)d->bytes, (double)d->bytes / 1e6 / seconds);
+  printf(",\"never_received\":%llu,\"end_to_end_us\":", (unsigned long long)d->never_received);
+  histogram_json(d->latency, stdout);
+  print_list("end_to_end_interval_mb", d->interval_mb, d->interval_count);
+  print_list("end_to_end_interval_p99_us", d->interval_p99, d->interval_count);
+}
+
+void result_print(const struct options *o, const struct result *r, const struct result *delivered) {
   double seconds = (double)(r->end_ns - r->start_ns) / 1e9;
   if (seconds <= 0) seconds = 1e-9;
   printf("{\"tool\":\"kload\",\"mode\":\"%s\",\"topic\":", o->mode == MODE_CONSUME ? "consume" : "produce");
@@ -72,18 +87,22 @@ void result_print(const struct options *o, const struct result *r) {
          (double)r->requests / seconds, (double)r->records / seconds);
   printf(",\"client_cpu_user_s\":%.3f,\"client_cpu_system_s\":%.3f", r->cpu_end.user - r->cpu_start.user,
          r->cpu_end.system - r->cpu_start.system);
-  printf(",\"error_count\":%llu,\"errors\":{", (unsigned long long)r->error_count);
+  static const struct result none;
+  const struct result *d = delivered ? delivered : &none; // its failures are the run's
+  printf(",\"error_count\":%llu,\"errors\":{", (unsigned long long)(r->error_count + d->error_count));
   bool first = true;
   for (int i = 0; i < ERROR_CODES; i++) {
-    if (!r->errors[i]) continue;
-    printf("%s\"%d %s\":%llu", first ? "" : ",", i - 1, error_name(i - 1), (unsigned long long)r->errors[i]);
+    uint64_t errors = r->errors[i] + d->errors[i];
+    if (!errors) continue;
+    printf("%s\"%d %s\":%llu", first ? "" : ",", i - 1, error_name(i - 1), (unsigned long long)errors);
     first = false;
   }
   printf("},\"unanswered\":%llu,\"connections_lost\":%llu,\"chain_errors\":%llu,\"crc_errors\":%llu,\"latency_us\":",
-         (unsigned long long)r->unanswered, (unsigned long long)r->connections_lost,
-         (unsigned long long)r->chain_errors, (unsigned long long)r->crc_errors);
+         (unsigned long long)r->unanswered, (unsigned long long)(r->connections_lost + d->connections_lost),
+         (unsigned long long)(r->chain_errors + d->chain_errors), (unsigned long long)(r->crc_errors + d->crc_errors));
   histogram_json(r->latency, stdout);
   print_list("interval_mb", r->interval_mb, r->interval_count);
   print_list("interval_p99_us", r->interval_p99, r->interval_count);
+  if (delivered) print_delivered(o, delivered, seconds);
   printf("}\n");
 }

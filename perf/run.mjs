@@ -1,133 +1,139 @@
-// npm run perf -- SCENARIO [options]: measures, prints, and keeps the raw results.
-import { appendFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
-import { buildNative } from '../native-bench/build.mjs';
+// npm run perf -- SCENARIO [options]: measures, prints, keeps the raw results and makes a page of them.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { buildNative, hasNative } from '../native-bench/build.mjs';
+import { jobsOf, keyOf, peersWithout } from './lib/jobs.mjs';
+import { htmlReport } from './lib/html-report.mjs';
 import { takeLock } from './lib/lock.mjs';
 import { describeMachine } from './lib/machine.mjs';
+import { helpText, loadScenarios, outDir, parseCommand } from './lib/options.mjs';
 import { Progress } from './lib/progress.mjs';
-import { printComparison, printFigures, printMachine } from './lib/report.mjs';
+import { printMachine, printResult } from './lib/report.mjs';
+import { appendResult, readResults } from './lib/results.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const outDir = join(here, 'out');
+const typed = `npm run perf -- ${process.argv.slice(2).join(' ')}`;
+const resultsPath = join(outDir, 'results.jsonl');
 
-const OPTIONS = {
-  pairs: { type: 'string', default: '3' },
-  phase: { type: 'string' },
-  only: { type: 'string' },
-  peer: { type: 'string' },
-  'peer-warmup': { type: 'string', default: '30' },
-  bytes: { type: 'string' },
-  seconds: { type: 'string' },
-  scale: { type: 'string', default: '1' },
-  dir: { type: 'string', default: join(outDir, 'work') },
-  bin: { type: 'string' },
-  set: { type: 'string', multiple: true, default: [] },
-  settle: { type: 'string', default: '0.5' },
-  'recycle-wait': { type: 'string', default: '5' },
-  json: { type: 'string' },
-  help: { type: 'boolean', default: false },
-};
-
-async function loadScenarios() {
-  const names = readdirSync(join(here, 'scenarios')).filter((name) => name.endsWith('.mjs'));
-  const modules = await Promise.all(names.map((name) => import(pathToFileURL(join(here, 'scenarios', name)).href)));
-  return new Map(modules.map((module) => [module.default.name, module.default]));
-}
-
-function help(scenarios) {
-  const list = [...scenarios.values()].map(({ name, summary }) => `  ${name.padEnd(22)} ${summary}`).join('\n');
-  return `perf: measures ringlog against the native floor (and peers), taking turns
-
-usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'
-
-scenarios
-${list}
-
-options
-  --pairs N           turns of each side, default 3
-  --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
-  --only LIST         only sides whose names begin so, e.g. --only floor
-  --peer kafka        Apache Kafka beside us (fetched from Maven Central at first use)
-  --peer-warmup S     load before the peer is measured, default 30
-  --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
-  --seconds S         measured seconds of the other scenarios
-  --scale F           scenarios with many connections or partitions: a part of their size, e.g. 0.01 to try them
-  --dir D             where brokers keep their data: the disk that is measured (default perf/out/work)
-  --bin FILE          broker to start, default dist/bin.js
-  --set K=V           broker config, may be repeated
-  --settle S          rest before measuring, default 0.5
-  --recycle-wait S    steady: after deleting the filled topic, default 5
-  --json FILE         raw results of this call, also appended to perf/out/results.jsonl
-
-examples
-  npm run perf -- bulk-fsync --phase fresh
-  npm run perf -- bulk-page-cache --pairs 5 --json bulk.json
-  npm run perf -- small-fsync --only floor --pairs 1 --seconds 3
-  npm run perf -- small-fsync --peer kafka --dir /var/tmp/perf`;
-}
-
-function parseSize(text) {
-  const match = /^(\d+(?:\.\d+)?)([kmg]?)$/i.exec(text);
-  if (!match) throw new Error(`--bytes: '${text}' is not a size (examples: 64m, 2g)`);
-  return Math.floor(Number(match[1]) * { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[match[2].toLowerCase()]);
-}
-
-function positive(text, what) {
-  const value = Number(text);
-  if (!(value >= 0)) throw new Error(`--${what}: '${text}' is not a number`);
-  return value;
-}
-
-function buildContext(values) {
-  if (values.peer && values.peer !== 'kafka') throw new Error(`--peer: '${values.peer}' is not known, only kafka so far`);
-  const workDir = resolve(values.dir, `perf-${process.pid}`);
+/** A folder for this run's data, gone with the process. */
+function workFolder(dir) {
+  const workDir = join(dir, `perf-${process.pid}`);
   mkdirSync(workDir, { recursive: true });
   process.on('exit', () => rmSync(workDir, { recursive: true, force: true }));
-  return {
-    workDir,
-    pairs: Math.max(1, positive(values.pairs, 'pairs')),
-    phases: values.phase?.split(','),
-    only: values.only?.split(','),
-    peer: values.peer,
-    peerWarmup: positive(values['peer-warmup'], 'peer-warmup'),
-    bytes: values.bytes ? parseSize(values.bytes) : undefined,
-    seconds: values.seconds ? positive(values.seconds, 'seconds') : undefined,
-    scale: positive(values.scale, 'scale'),
-    settings: values.set,
-    settleMs: 1000 * positive(values.settle, 'settle'),
-    recycleMs: 1000 * positive(values['recycle-wait'], 'recycle-wait'),
-    ...(values.bin ? { bin: resolve(values.bin) } : {}),
+  return workDir;
+}
+
+/** The load generator in C, or a word about what stands in. */
+function prepareNative() {
+  if (hasNative()) return buildNative();
+  console.log(
+    'NOTE: no C compiler here. The Node load generator stands in for kload: it takes more of the processor, and there is no native floor to compare with.\n',
+  );
+}
+
+async function runJob(job, command, shared) {
+  const { machine, progress } = shared;
+  const context = { ...command.context, workDir: shared.workDir, progress, durability: job.durability };
+  const startedAt = performance.now();
+  const results = await job.scenario.run(context);
+  progress.clear();
+  const without = peersWithout(job, context.peers);
+  const line = {
+    scenario: job.name,
+    key: keyOf(job, command.identity, machine.commit),
+    command: typed,
+    machine,
+    durationSeconds: Number(((performance.now() - startedAt) / 1000).toFixed(1)),
+    results:
+      without.length > 0 ? [...results, { label: job.name, notes: [`this scenario has no side for ${without.join(', ')}`] }] : results,
   };
+  for (const result of line.results) printResult(result);
+  appendResult(resultsPath, line);
+  return line;
+}
+
+/** Those of the jobs that results are there of already, if they may be used, apart from those to be done. */
+function splitDone(jobs, command, commit) {
+  if (!command.resume) return { done: [], open: jobs };
+  if (commit.endsWith('+changes'))
+    throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
+  const before = new Map(readResults(resultsPath).map((line) => [line.key, line]));
+  const isDone = (job) => before.has(keyOf(job, command.identity, commit));
+  const done = jobs.filter(isDone).map((job) => before.get(keyOf(job, command.identity, commit)));
+  return { done, open: jobs.filter((job) => !isDone(job)) };
+}
+
+async function measure(command, scenarios) {
+  takeLock();
+  prepareNative();
+  const workDir = workFolder(command.dir);
+  const machine = describeMachine(workDir);
+  printMachine(machine);
+  const { done, open } = splitDone(jobsOf(scenarios, command.words, command.context.durability), command, machine.commit);
+  if (done.length > 0) console.log(`there already: ${done.map(({ scenario }) => scenario).join(', ')}\n`);
+  const total = open.reduce((sum, job) => sum + job.scenario.steps({ ...command.context, durability: job.durability }), 0);
+  const shared = {
+    machine,
+    workDir,
+    progress: new Progress(total * command.context.pairs),
+  };
+  const lines = [...done];
+  for (const job of open) {
+    lines.push(await runJob(job, command, shared));
+    writeFileSync(command.html, htmlReport(lines)); // after each, so that a long run can be looked at
+  }
+  if (command.json) writeFileSync(command.json, `${JSON.stringify(lines, null, 1)}\n`);
+  console.log(`raw results: ${resultsPath}\npage with charts: ${command.html}`);
+  const missing = lines.flatMap((line) => line.results.flatMap((result) => result.missing ?? []));
+  for (const { name, reason } of missing) console.error(`NOT measured: ${name}: ${reason.split('\n')[0]}`);
+  if (missing.length > 0) process.exitCode = 1;
+}
+
+/** What is measured without turns: functions by themselves, and what a request allocates. */
+async function measureFunctions(word, { words, context, json }) {
+  if (words.length > 1) throw new Error(`'${word}' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
+  takeLock();
+  const options = { quick: context.quick, json, only: context.only };
+  // Loaded here only: they need the broker's modules, which a call for help must not.
+  const line =
+    word === 'micro'
+      ? microLine(await (await import('./micro/index.mjs')).runMicro(options))
+      : await (await import('./alloc/index.mjs')).runAlloc(options);
+  line.command = typed;
+  appendResult(resultsPath, line);
+}
+
+/** Its cases as figures of one result; what stands for min and max are the quartile below and the 99th percentile. */
+function microLine(cases) {
+  const figures = cases.map(({ group, name, ns, samples }) => ({
+    name: `${group}: ${name}`,
+    figure: { median: ns.p50, min: ns.p25, max: ns.p99, count: samples },
+    target: null,
+    holds: null,
+  }));
+  return {
+    scenario: 'micro',
+    machine: cases[0].machine,
+    results: [{ label: 'single functions: median (25 %–99 %)', unit: 'ns', figures }],
+  };
+}
+
+function report(command) {
+  const files = command.words.slice(1);
+  const lines = (files.length > 0 ? files.map((file) => resolve(file)) : [resultsPath]).flatMap(readResults);
+  if (lines.length === 0) throw new Error(`no results in ${files.length > 0 ? files.join(', ') : resultsPath}`);
+  writeFileSync(command.html, htmlReport(lines));
+  console.log(command.html);
 }
 
 async function main() {
   const scenarios = await loadScenarios();
-  const { values, positionals } = parseArgs({ args: process.argv.slice(2), options: OPTIONS, allowPositionals: true });
-  if (values.help || positionals.length === 0) return console.log(help(scenarios));
-  const names = positionals[0] === 'all' ? [...scenarios.keys()] : positionals;
-  const chosen = names.map((name) => scenarios.get(name) ?? fail(`no scenario '${name}': ${[...scenarios.keys()].join(', ')}`));
-  takeLock();
-  buildNative();
-  const context = buildContext(values);
-  const machine = describeMachine(context.workDir);
-  printMachine(machine);
-  const all = [];
-  for (const scenario of chosen) {
-    context.progress = new Progress(scenario.steps(context) * context.pairs);
-    const results = await scenario.run(context);
-    context.progress.end();
-    for (const result of results) (result.figures ? printFigures : printComparison)(result);
-    const line = { scenario: scenario.name, command: `npm run perf -- ${process.argv.slice(2).join(' ')}`, machine, results };
-    appendFileSync(join(outDir, 'results.jsonl'), `${JSON.stringify(line)}\n`);
-    all.push(line);
-  }
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(all, null, 1)}\n`);
-}
-
-function fail(message) {
-  throw new Error(message);
+  const command = parseCommand(process.argv.slice(2));
+  if (command.help || command.words.length === 0) return console.log(helpText(scenarios));
+  mkdirSync(outDir, { recursive: true });
+  const [word] = command.words;
+  if (word === 'report') return report(command);
+  if (word === 'micro' || word === 'alloc') return measureFunctions(word, command);
+  return measure(command, scenarios);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130)); // children and folders go with it

@@ -1,23 +1,27 @@
-// The heart of the harness: the sides take turns, A B A B …, each fresh, and the figure is the median of the ratios
-// within a turn. A slow minute of the machine then hits both sides of a ratio.
+// The heart of the harness: the sides take turns, A B A B …, and the figure is the median of the ratios within a turn. A slow minute of the machine then hits
+// both sides of a ratio.
 import { mkdirSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { deviceBytesWritten, processBytesWritten, processCpuSeconds, processMemory, syncFileSystem } from './machine.mjs';
-import { touchMemory } from './memory.mjs';
+import { deviceBytesWritten, processBytesWritten, processCpuSeconds, syncFileSystem } from './machine.mjs';
+import { touchMemory, watchMemory } from './memory.mjs';
 import { spread } from './stats.mjs';
 
-const PAIRS_TO_JUDGE = 3; // fewer show a figure, but no verdict
+export const PAIRS_TO_JUDGE = 5; // fewer show a figure, but no verdict
 const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
 
 /**
  * @typedef {object} Side
  * @property {string} name
  * @property {string} promise what an acknowledgement means here
+ * @property {boolean} [isPeer] somebody else's program: that it cannot start is reported, and the others are measured
+ * @property {boolean} [isKept] started once and warmed once, asleep (SIGSTOP) while others have their turns: what a JVM has compiled is not thrown away
  * @property {(dir: string) => Promise<any>} start
- * @property {(server: any) => Promise<void>} [prepare] not measured: fill, delete, warm up
- * @property {(server: any) => Promise<any>} measure gives kload's report, or anything with the figure in it
+ * @property {(server: any) => Promise<void>} [warm] once after its start, not measured
+ * @property {(server: any) => Promise<void>} [prepare] before each turn, not measured: create, fill, delete
+ * @property {(server: any) => Promise<any>} measure gives the report of a load program, or anything with the figure in it
+ * @property {(server: any) => Promise<void>} [clean] after each turn of a side that is kept
  */
 
 /** Bytes a second that somebody else writes to the disk while we rest: a measurement beside it is not worth much. */
@@ -27,84 +31,193 @@ async function backgroundWrites(context, dir) {
   return context.settleMs > 0 ? ((deviceBytesWritten(dir) - before) * 1000) / context.settleMs : 0;
 }
 
-/** One side, once: start, prepare, measure, stop, account for what went to the disk, leave nothing behind. */
-async function runOnce(context, side, turn) {
-  const dir = join(context.workDir, `${side.name}-${turn}`);
-  rmSync(dir, { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
-  const server = await side.start(dir);
-  try {
-    await side.prepare?.(server);
-    syncFileSystem(dir);
-    touchMemory();
-    const background = await backgroundWrites(context, dir);
-    const before = { device: deviceBytesWritten(dir), process: processBytesWritten(server.pid), cpu: processCpuSeconds(server.pid) };
-    const report = await side.measure(server);
-    const cpu = processCpuSeconds(server.pid) - before.cpu;
-    const memory = processMemory(server.pid);
-    syncFileSystem(dir); // what was accepted but not flushed yet belongs to the bill
-    const device = deviceBytesWritten(dir) - before.device;
-    const written = processBytesWritten(server.pid) - before.process;
-    const accepted = report.mode === 'produce' ? report.acknowledged_bytes_total + (report.flood?.acknowledged_bytes_total ?? 0) : 0;
-    return {
-      side: side.name,
-      turn,
-      report,
-      serverCpuSeconds: cpu,
-      memory,
-      loadAverage: loadavg()[0],
-      backgroundBytesPerSecond: background,
-      deviceBytes: device,
-      processBytes: written,
-      deviceBytesPerByte: accepted ? device / accepted : null,
-      processBytesPerByte: accepted ? written / accepted : null,
-    };
-  } finally {
-    await server.stop();
-    rmSync(dir, { recursive: true, force: true });
-    syncFileSystem(context.workDir); // freeing blocks costs the disk too: now, not in the next side's time
+/** What a load made the disk write, per byte that was acknowledged. */
+function perByte(bytes, accepted) {
+  return accepted ? bytes / accepted : null;
+}
+
+/** One turn of a side that runs: prepare, measure, account for what went to the disk. */
+async function measureOnce(context, side, turn, server, dir) {
+  await side.prepare?.(server);
+  syncFileSystem(dir);
+  touchMemory();
+  const background = await backgroundWrites(context, dir);
+  const before = { device: deviceBytesWritten(dir), process: processBytesWritten(server.pid), cpu: processCpuSeconds(server.pid) };
+  const memory = watchMemory(server.pid);
+  const report = await side.measure(server);
+  const cpu = processCpuSeconds(server.pid) - before.cpu;
+  const { peak, series } = memory.stop();
+  syncFileSystem(dir); // what was accepted but not flushed yet belongs to the bill
+  const device = deviceBytesWritten(dir) - before.device;
+  const written = processBytesWritten(server.pid) - before.process;
+  const accepted = report.mode === 'produce' ? report.acknowledged_bytes_total + (report.flood?.acknowledged_bytes_total ?? 0) : 0;
+  return {
+    side: side.name,
+    turn,
+    server: server.name,
+    report,
+    serverCpuSeconds: cpu,
+    memory: peak,
+    memorySeries: series,
+    loadAverage: loadavg()[0],
+    backgroundBytesPerSecond: background,
+    deviceBytes: device,
+    processBytes: written,
+    deviceBytesPerByte: perByte(device, accepted),
+    processBytesPerByte: perByte(written, accepted),
+  };
+}
+
+/** The servers of one comparison: who is started when, who sleeps, and that nobody is left. */
+class Servers {
+  #context;
+  #kept = new Map();
+  constructor(context) {
+    this.#context = context;
   }
+
+  #folder(name) {
+    const dir = join(this.#context.workDir, name);
+    rmSync(dir, { recursive: true, force: true });
+    mkdirSync(dir, { recursive: true });
+    return dir;
+  }
+
+  /** Runs `work(server, dir)` with the side's server: a fresh one, or the one that is kept. */
+  async with(side, turn, work) {
+    if (!side.isKept) return this.#fresh(side, turn, work);
+    const held = this.#kept.get(side.name) ?? (await this.#keep(side));
+    process.kill(held.server.pid, 'SIGCONT');
+    const result = await work(held.server, held.dir);
+    await side.clean?.(held.server);
+    syncFileSystem(held.dir);
+    process.kill(held.server.pid, 'SIGSTOP');
+    return result;
+  }
+
+  async #fresh(side, turn, work) {
+    const dir = this.#folder(`${side.name}-${turn}`);
+    const server = await side.start(dir);
+    try {
+      await side.warm?.(server);
+      return await work(server, dir);
+    } finally {
+      await server.stop();
+      this.#remove(dir);
+    }
+  }
+
+  async #keep(side) {
+    const dir = this.#folder(side.name);
+    const held = { dir, server: await side.start(dir) };
+    this.#kept.set(side.name, held);
+    await side.warm?.(held.server);
+    return held;
+  }
+
+  #remove(dir) {
+    rmSync(dir, { recursive: true, force: true });
+    syncFileSystem(this.#context.workDir); // freeing blocks costs the disk too: now, not in the next side's time
+  }
+
+  async end() {
+    for (const { server, dir } of this.#kept.values()) {
+      try {
+        process.kill(server.pid, 'SIGCONT');
+      } catch {
+        // It has ended by itself, and whoever was measuring it has said so.
+      }
+      await server.stop();
+      this.#remove(dir);
+    }
+  }
+}
+
+/** The sides that `--only` leaves, perhaps none: the next comparison may have one. */
+function chosen(context, sides) {
+  return sides.filter((side) => !context.only || context.only.some((name) => side.name.startsWith(name)));
+}
+
+/** All turns of all sides; a peer that cannot start, or fails, is in `missing` with the reason, and has no further turns. */
+async function takeTurns(context, label, sides) {
+  const runs = [];
+  const missing = [];
+  const servers = new Servers(context);
+  try {
+    for (let turn = 1; turn <= context.pairs; turn++) {
+      for (const side of sides) {
+        context.progress.step(`${label}: ${side.name}, turn ${turn} of ${context.pairs}`);
+        if (!missing.some(({ name }) => name === side.name)) {
+          try {
+            runs.push(await servers.with(side, turn, (server, dir) => measureOnce(context, side, turn, server, dir)));
+          } catch (error) {
+            if (!side.isPeer) throw error;
+            missing.push({ name: side.name, reason: error.message });
+          }
+        }
+        context.progress.done();
+      }
+    }
+  } finally {
+    await servers.end();
+  }
+  return { runs, missing };
+}
+
+function sideSummary(side, runs, figure) {
+  const own = runs.filter((run) => run.side === side.name);
+  const of = (value) => spread(own.map((run) => value(run) ?? NaN));
+  return {
+    name: side.name,
+    promise: side.promise,
+    version: own[0]?.server ?? null,
+    figure: of(figure),
+    clientCpu: of((run) => (run.report.client_cpu_user_s + run.report.client_cpu_system_s) / run.report.seconds),
+    serverCpu: of((run) => run.serverCpuSeconds / run.report.seconds),
+    rssMb: of((run) => run.memory.rss),
+    ownMemoryMb: of((run) => run.memory.anonymous + run.memory.shared),
+    deviceBytesPerByte: of((run) => run.deviceBytesPerByte),
+  };
+}
+
+/**
+ * Ratios of the turns that both sides had.
+ * @param {any[]} runs
+ * @param {(run: any) => number | undefined} figure
+ */
+export function ratioOf(runs, figure, { of, to }) {
+  const value = (side, turn) => runs.filter((run) => run.side === side && run.turn === turn).map(figure)[0] ?? NaN;
+  const turns = [...new Set(runs.map((run) => run.turn))];
+  return spread(turns.map((turn) => value(of, turn) / value(to, turn)));
 }
 
 /**
  * Runs all sides `pairs` times in turns.
- * @param {{ label: string, sides: Side[], figure: (run: any) => number, unit: string, ratios: { of: string, to: string, target?: string, holds?: (ratio: number, runs: any[]) => boolean }[] }} comparison
+ * @param {{ label: string, sides: Side[], figure: (run: any) => number, unit: string,
+ *   ratios: { of: string, to: string, what?: string, figure?: (run: any) => number | undefined, target?: string, holds?: (ratio: number, runs: any[]) => boolean }[] }} comparison
+ *   a ratio may be of another figure than the comparison's, which it then names in `what`
  */
 export async function compare(context, comparison) {
-  const wanted = comparison.sides.filter((side) => !context.only || context.only.some((name) => side.name.startsWith(name)));
-  if (wanted.length === 0) throw new Error(`--only leaves no side of ${comparison.sides.map((side) => side.name).join(', ')}`);
-  const runs = [];
-  for (let turn = 1; turn <= context.pairs; turn++) {
-    for (const side of wanted) {
-      context.progress.step(`${comparison.label}: ${side.name}, turn ${turn} of ${context.pairs}`);
-      runs.push(await runOnce(context, side, turn));
-      context.progress.done();
-    }
-  }
-  const figuresOf = (name) => runs.filter((run) => run.side === name).map(comparison.figure);
-  const sides = wanted.map((side) => {
-    const own = runs.filter((run) => run.side === side.name);
-    return {
-      name: side.name,
-      promise: side.promise,
-      figure: spread(figuresOf(side.name)),
-      clientCpu: spread(own.map((run) => (run.report.client_cpu_user_s + run.report.client_cpu_system_s) / run.report.seconds)),
-      serverCpu: spread(own.map((run) => run.serverCpuSeconds / run.report.seconds)),
-      rssMb: spread(own.map((run) => run.memory.rss)),
-      deviceBytesPerByte: spread(own.map((run) => run.deviceBytesPerByte ?? NaN)),
-    };
-  });
-  const ratios = comparison.ratios.flatMap(({ of, to, target, holds }) => {
-    const above = figuresOf(of);
-    const below = figuresOf(to);
-    const ratio = spread(above.map((value, turn) => value / below[turn]));
+  const sides = chosen(context, comparison.sides);
+  const { runs, missing } = await takeTurns(context, comparison.label, sides);
+  const ratios = comparison.ratios.flatMap(({ of, to, what, figure, target, holds }) => {
+    const ratio = ratioOf(runs, figure ?? comparison.figure, { of, to });
     if (!ratio) return [];
-    return [{ of, to, ratio, target, holds: ratio.count < PAIRS_TO_JUDGE ? null : (holds?.(ratio.median, runs) ?? null) }];
+    const verdict = ratio.count < PAIRS_TO_JUDGE || !holds ? null : holds(ratio.median, runs);
+    return [{ of, to, what, ratio, target, holds: verdict }];
   });
-  const disturbed = Math.max(...runs.map((run) => run.backgroundBytesPerSecond));
-  const notes =
-    disturbed > BACKGROUND_BYTES_MAX
-      ? [`others wrote up to ${(disturbed / 1e6).toFixed(0)} MB/s to this disk meanwhile: not a quiet machine`]
-      : [];
-  return { notes, label: comparison.label, unit: comparison.unit, sides, ratios, runs };
+  const disturbed = Math.max(0, ...runs.map((run) => run.backgroundBytesPerSecond));
+  const notes = sides.length > 0 ? [] : [`--only leaves no side of ${comparison.sides.map(({ name }) => name).join(', ')}`];
+  notes.push(...missing.map(({ name, reason }) => `${name} was NOT measured: ${reason}`));
+  if (disturbed > BACKGROUND_BYTES_MAX)
+    notes.push(`others wrote up to ${(disturbed / 1e6).toFixed(0)} MB/s to this disk meanwhile: not a quiet machine`);
+  return {
+    label: comparison.label,
+    unit: comparison.unit,
+    notes,
+    missing,
+    sides: sides.map((side) => sideSummary(side, runs, comparison.figure)),
+    ratios,
+    runs,
+  };
 }

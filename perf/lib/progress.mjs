@@ -16,9 +16,10 @@ export class Progress {
     process.stderr.write(`\r\x1b[K${bar} ${this.#done + 1}/${this.#total} ${minutes} min  ${label}`);
   }
   done() {
-    this.#done++;
+    this.#done = Math.min(this.#done + 1, this.#total);
   }
-  end() {
+  /** Makes room for other output. */
+  clear() {
     if (tty) process.stderr.write('\r\x1b[K');
   }
 }

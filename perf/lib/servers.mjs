@@ -69,8 +69,8 @@ export async function startFloor({ dir, floor = [] }) {
   return handle('floor', child, port, logPath, startedAt);
 }
 
-/** @param {{ dir: string, settings?: string[] }} options */
-export async function startPeer(peer, { dir, settings = [] }) {
-  if (peer !== 'kafka') throw new Error(`no peer '${peer}' yet: kafka`);
-  return startKafka({ port: await freePort(), dataDir: dir, settings });
+/** @param {{ dir: string, settings?: string[], wait?: boolean }} options */
+export async function startPeer(peer, { dir, settings = [], wait = true }) {
+  if (peer !== 'kafka') throw new Error(`no peer '${peer}' that speaks Kafka's protocol: kafka`);
+  return startKafka({ port: await freePort(), dataDir: dir, settings, wait });
 }

@@ -1,10 +1,12 @@
-// The sides of the produce scenarios: ringlog, a floor, a peer, each told what the workload promises.
+// The sides of the scenarios: ringlog, a floor, Apache Kafka, each told what the workload promises.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasNative } from '../../native-bench/build.mjs';
 import { runKload } from './kload.mjs';
 import { startFloor, startPeer, startRinglog } from './servers.mjs';
 
-const GIB = 2 ** 30;
+export const GIB = 2 ** 30;
 export const TOPIC = 'perf';
+const WARM_TOPIC = 'warm-up';
 
 const promises = {
   memory: 'offsets assigned, not written yet (survives a clean stop)',
@@ -15,6 +17,12 @@ const promises = {
 /** What every side is measured with unless it says otherwise. */
 const measureProduce = (load) => (server) => runKload(server.port, { topic: TOPIC, ...load });
 
+/** What the command line and the scenario say that a broker of ours is started with. */
+export function ringlogOptions(context, settings = []) {
+  const profile = context.profile ? [`ringlog.profile=${context.profile}`] : [];
+  return { settings: [...profile, ...settings, ...context.settings], ...(context.bin ? { bin: context.bin } : {}) };
+}
+
 /**
  * @param {{ durability: string, load: object, topicConfig?: string[], recycle?: number, settings?: string[], name?: string }} workload
  *   recycle: fill this many bytes and delete the topic first, so that its segments come back from the pool; settings: of the broker
@@ -24,7 +32,7 @@ export function ringlogSide(context, { durability, load, topicConfig = [], recyc
   return {
     name,
     promise: promises[durability],
-    start: (dir) => startRinglog({ dir, settings: [...settings, ...context.settings], ...(context.bin ? { bin: context.bin } : {}) }),
+    start: (dir) => startRinglog({ dir, ...ringlogOptions(context, settings) }),
     async prepare(server) {
       if (recycle) {
         await runKload(server.port, { topic: TOPIC, ...load, ...topic, seconds: undefined, rate: undefined, warmup: 0, bytes: recycle });
@@ -38,44 +46,70 @@ export function ringlogSide(context, { durability, load, topicConfig = [], recyc
 }
 
 /**
+ * The least that a C server must do for the same promise. None without a C compiler, which the harness says.
  * @param {{ sync: boolean, load: object, prewritten?: number, singleFile?: boolean, wrap?: boolean, name?: string }} workload
  *   prewritten: bytes per file, 0 for growing files
  */
-export function floorSide({ sync, load, prewritten = 0, singleFile = false, wrap = false, name }) {
+export function floorSides({ sync, load, prewritten = 0, singleFile = false, wrap = false, name }) {
+  if (!hasNative()) return [];
   const floor = ['--partitions', String(load.partitions ?? 4), '--sync', sync ? 'group' : 'none'];
   if (prewritten) floor.push('--files', 'prewritten', '--bytes-per-file', String(Math.ceil(prewritten)));
   if (singleFile) floor.push('--single-file');
   if (wrap) floor.push('--wrap');
-  return {
-    name: name ?? (singleFile ? 'floor-one-file' : 'floor'),
-    promise: `${promises[sync ? 'fsync' : 'page-cache']}; C, ${prewritten ? 'pre-written' : 'growing'} ${singleFile ? 'file' : 'files'}, nothing to recover`,
-    start: (dir) => startFloor({ dir, floor }),
-    measure: measureProduce(load),
-  };
+  return [
+    {
+      name: name ?? (singleFile ? 'floor-one-file' : 'floor'),
+      promise: `${promises[sync ? 'fsync' : 'page-cache']}; C, ${prewritten ? 'pre-written' : 'growing'} ${singleFile ? 'file' : 'files'}, nothing to recover`,
+      start: (dir) => startFloor({ dir, floor }),
+      measure: measureProduce(load),
+    },
+  ];
 }
 
-/** A Kafka-protocol peer, in its default and, for fsync, with flush.messages=1. */
-export function kafkaSides(context, { durability, load }) {
-  if (context.peer !== 'kafka') return [];
-  const side = (name, promise, topicConfig) => ({
-    name,
-    promise,
-    start: (dir) => startPeer('kafka', { dir }),
-    async prepare(server) {
-      // The JVM compiles what it runs: at least 30 s of the same load, on another topic.
-      const rest = { bytes: undefined, rate: undefined, warmup: 0, seconds: context.peerWarmup };
-      await runKload(server.port, { ...load, ...rest, topic: 'warm-up', topicConfig });
-      await runKload(server.port, { topic: 'warm-up', delete: true });
-      await runKload(server.port, { topic: TOPIC, create: true, partitions: load.partitions, topicConfig });
-    },
-    measure: measureProduce(load),
+/** Kafka in its default, and told to flush every message: its way of acknowledging what is on disk. */
+const KAFKA_VARIANTS = [
+  { name: 'kafka', promise: 'appended to the page cache (Kafka default)', topicConfig: [] },
+  { name: 'kafka-flush', promise: 'flushed to disk (flush.messages=1)', topicConfig: ['flush.messages=1'] },
+];
+
+/** Files of a deleted topic go at once, and not a minute later in somebody else's time. */
+const GONE_AT_ONCE = 'file.delete.delay.ms=100';
+const GONE_MS = 1500;
+
+/**
+ * Apache Kafka as a side: with `fsync` wanted both of its variants, else only its default. One node for all turns, asleep while others are measured: its code stays
+ * compiled, and 30 s of the same load come before its first turn.
+ * @param {{ durability: string, load: object, topicConfig?: string[], settings?: string[], warm?: (server: any, topicConfig: string[]) => Promise<void> }} workload
+ *   topicConfig: besides the variant's own; settings: of the node; warm: instead of the load
+ */
+export function kafkaSides(context, { durability, load, topicConfig = [], settings = [], warm }) {
+  if (!context.peers.includes('kafka')) return [];
+  const variants = durability === 'fsync' ? KAFKA_VARIANTS : KAFKA_VARIANTS.slice(0, 1);
+  return variants.map((variant) => {
+    const config = [...variant.topicConfig, ...topicConfig, GONE_AT_ONCE];
+    const remove = async (server, topic) => {
+      await runKload(server.port, { topic, delete: true });
+      await sleep(GONE_MS);
+    };
+    return {
+      name: variant.name,
+      promise: variant.promise,
+      isPeer: true,
+      isKept: true,
+      start: (dir) => startPeer('kafka', { dir, settings }),
+      async warm(server) {
+        const rest = { bytes: undefined, rate: undefined, warmup: 0, seconds: context.peerWarmup };
+        await (warm?.(server, config) ?? runKload(server.port, { ...load, ...rest, topic: WARM_TOPIC, topicConfig: config }));
+        if (!warm) await remove(server, WARM_TOPIC);
+      },
+      prepare: (server) => runKload(server.port, { topic: TOPIC, create: true, partitions: load.partitions, topicConfig: config }),
+      measure: measureProduce(load),
+      clean: (server) => remove(server, TOPIC),
+    };
   });
-  const sides = [side('kafka', 'appended to the page cache (Kafka default)', [])];
-  if (durability === 'fsync') sides.push(side('kafka-flush', 'flushed to disk (flush.messages=1)', ['flush.messages=1']));
-  return sides;
 }
 
 export const megabytes = (run) => run.report.mb_per_s;
+export const latency = (percentile) => (run) => run.report.latency_us[percentile];
 export const atLeast = (least) => (ratio) => ratio >= least;
 export const atMost = (most) => (ratio) => ratio <= most;
-export { GIB };

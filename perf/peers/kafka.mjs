@@ -6,7 +6,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { stopProcess, waitForPort } from '../lib/process.mjs';
+import { stopProcess, track, waitForPort } from '../lib/process.mjs';
 
 const here = join(dirname(fileURLToPath(import.meta.url)), 'kafka');
 
@@ -74,9 +74,9 @@ function format(configPath) {
 
 /**
  * Starts a node and resolves once it accepts connections. `port + 1` is taken by its controller.
- * @param {{ port: number, dataDir: string, heap?: string, settings?: string[] }} options settings: lines of server.properties
+ * @param {{ port: number, dataDir: string, heap?: string, settings?: string[], wait?: boolean }} options settings: lines of server.properties; wait: until it listens
  */
-export async function startKafka({ port, dataDir, heap = '1g', settings = [] }) {
+export async function startKafka({ port, dataDir, heap = '1g', settings = [], wait = true }) {
   fetchKafka();
   mkdirSync(dataDir, { recursive: true });
   const config = writeConfig(dataDir, port, settings);
@@ -85,7 +85,8 @@ export async function startKafka({ port, dataDir, heap = '1g', settings = [] }) 
   const log = openSync(logPath, 'a');
   const startedAt = performance.now();
   const child = spawn('java', kafkaJava('kafka.Kafka', [config], heap), { stdio: ['ignore', log, log] });
-  await waitForPort(port, { child, timeoutMs: 60_000, logPath });
+  if (wait) await waitForPort(port, { child, timeoutMs: 60_000, logPath });
+  else track(child);
   const stop = () => stopProcess(child, { timeoutMs: 60_000 });
   return { name: `Apache Kafka ${kafkaVersion()}`, pid: /** @type {number} */ (child.pid), child, port, logPath, startedAt, stop };
 }

@@ -1,0 +1,103 @@
+// Systems that do not speak Kafka's protocol, as sides: each driven by its own client, all in one program in one language (perf/peers/load), and ringlog beside them
+// by the Kafka client of that program. Its figures are therefore not those of kload.
+import { freePort, startRinglog } from './servers.mjs';
+import { runGoLoad } from './go-load.mjs';
+import { peers } from './peers.mjs';
+import { ringlogOptions, TOPIC } from './sides.mjs';
+
+const OURS = 'ringlog-go';
+const BULK_BATCH_BYTES = 65_536;
+
+/** The variants that make the promise of a durability: what ringlog's topics of that durability are held against. */
+const SAME_PROMISE = {
+  fsync: ['nats-always', 'redis-streams-always'],
+  'page-cache': ['rabbitmq-streams'],
+  memory: [],
+};
+
+const others = (context) => context.peers.filter((peer) => peer !== 'kafka');
+
+/** kload's words for a load in the Go program's. */
+export function goOptions(load) {
+  return {
+    topic: TOPIC,
+    streams: load.partitions,
+    connections: load.connections,
+    inFlight: load.inFlight,
+    recordBytes: load.recordBytes,
+    recordsPerRequest: Math.max(1, Math.floor((load.batchBytes ?? BULK_BATCH_BYTES) / load.recordBytes)),
+    rate: load.rate,
+    seconds: load.seconds,
+    warmup: load.warmup,
+    bytes: load.bytes,
+  };
+}
+
+function allSides(context, durability, { promise, prepare, measure }) {
+  if (others(context).length === 0) return [];
+  const with_ = (system, topicConfig) => ({
+    ...(prepare ? { prepare: (server) => prepare(system, server.port, topicConfig) } : {}),
+    measure: (server) => measure(system, server.port, topicConfig),
+  });
+  const ours = {
+    name: OURS,
+    promise: promise ?? `${durability}, by franz-go`,
+    start: (dir) => startRinglog({ dir, ...ringlogOptions(context) }),
+    ...with_('kafka', [`ringlog.durability=${durability}`]),
+  };
+  const theirs = others(context).flatMap((peer) =>
+    peers[peer].variants.map((variant) => ({
+      name: variant.name === 'default' ? peer : `${peer}-${variant.name}`,
+      promise: promise ?? variant.promise,
+      isPeer: true,
+      start: async (dir) => peers[peer].start({ port: await freePort(), dataDir: dir, variant: variant.name }),
+      ...with_(peer, []),
+    })),
+  );
+  return [ours, ...theirs];
+}
+
+/** Producing in a closed loop. */
+export function goProduceSides(context, { durability, load }) {
+  const measure = (system, port, topicConfig) => runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig });
+  return allSides(context, durability, { measure });
+}
+
+/** Reading from the beginning what was produced before, all of it in the page cache. */
+export function goReadSides(context, { durability, load }) {
+  const expected = new Map(); // by port: a reader that gets fewer or more records fails
+  return allSides(context, durability, {
+    promise: 'nothing is acknowledged: reading from the page cache',
+    async prepare(system, port, topicConfig) {
+      const { acknowledged_bytes_total: bytes } = await runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig });
+      expected.set(port, bytes / load.recordBytes);
+    },
+    measure: (system, port) =>
+      runGoLoad(system, port, {
+        mode: 'consume',
+        topic: TOPIC,
+        streams: load.partitions,
+        connections: load.connections,
+        expect: expected.get(port),
+      }),
+  });
+}
+
+/** From when a message was due to when a consumer has it, at a fixed rate. */
+export function goEndToEndSides(context, { durability, load }) {
+  const measure = (system, port, topicConfig) => runGoLoad(system, port, { mode: 'end-to-end', ...goOptions(load), topicConfig });
+  return allSides(context, durability, { measure });
+}
+
+/**
+ * Ratios of ours to each of theirs. The target is for those that promise the same.
+ * @param {{ durability: string, target?: string, holds?: (ratio: number) => boolean, what?: string, figure?: (run: any) => number }} wanted
+ */
+export function goRatios(context, { durability, target, holds, ...figure }) {
+  return others(context).flatMap((peer) =>
+    peers[peer].variants.map(({ name }) => {
+      const to = name === 'default' ? peer : `${peer}-${name}`;
+      return { of: OURS, to, ...figure, ...(SAME_PROMISE[durability].includes(to) ? { target, holds } : {}) };
+    }),
+  );
+}

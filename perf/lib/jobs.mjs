@@ -1,0 +1,38 @@
+// A job is a scenario with one durability: what a result is of, and what can be left out when it is there already.
+import { createHash } from 'node:crypto';
+
+/**
+ * The jobs that words of the command line mean. A scenario that leaves the durability open has one for each that it is measured with by default, or the one asked for.
+ * @param {Map<string, any>} scenarios
+ * @param {string[]} words
+ * @param {string | undefined} durability
+ */
+export function jobsOf(scenarios, words, durability) {
+  const names = words.includes('all') ? [...scenarios.keys()] : words;
+  return names.flatMap((name) => {
+    const scenario = scenarios.get(name);
+    if (!scenario) throw new Error(`no scenario '${name}': ${[...scenarios.keys()].join(', ')}, all, micro, alloc, report`);
+    if (!scenario.durabilities) {
+      if (durability && !words.includes('all')) throw new Error(`--durability: '${name}' says itself what its topics promise`);
+      return [{ name, scenario, durability: undefined }];
+    }
+    const each = durability ? [durability] : scenario.durabilities;
+    return each.map((one) => ({ name: `${name} ${one}`, scenario, durability: one }));
+  });
+}
+
+/** Peers that were asked for and that a scenario cannot be measured against. */
+export function peersWithout(job, peers) {
+  return peers.filter((peer) => !(job.scenario.peers ?? []).includes(peer));
+}
+
+/**
+ * The same for the same job at the same commit with the same options. Uncommitted changes have no name: such results are never taken for a job that is to be done.
+ * @param {string} commit as the machine's description has it
+ */
+export function keyOf(job, identity, commit) {
+  return createHash('sha256')
+    .update(JSON.stringify([job.name, identity, commit]))
+    .digest('hex')
+    .slice(0, 16);
+}

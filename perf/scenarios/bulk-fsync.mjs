@@ -1,3 +1,0 @@
-import { bulkScenario } from '../lib/bulk.mjs';
-
-export default bulkScenario('fsync');

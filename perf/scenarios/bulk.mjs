@@ -1,0 +1,3 @@
+import { bulkScenario } from '../lib/bulk.mjs';
+
+export default bulkScenario();

@@ -1,0 +1,51 @@
+// Producers that compress, one codec after the other. A broker stores such a batch as it is, if it can: what it does with each decides.
+import { join } from 'node:path';
+import { compare } from '../lib/compare.mjs';
+import { codecs, RECORD_BYTES, writeCompressedPool } from '../lib/compressed-pool.mjs';
+import { kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { spread } from '../lib/stats.mjs';
+
+function sidesOf(context, poolFile) {
+  const load = {
+    connections: 4,
+    partitions: 4,
+    inFlight: 5,
+    recordBytes: RECORD_BYTES,
+    poolFile,
+    seconds: context.seconds ?? (context.quick ? 3 : 10),
+    warmup: 2,
+  };
+  return [
+    ringlogSide(context, { durability: context.durability ?? 'page-cache', load }),
+    ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),
+  ];
+}
+
+export default {
+  name: 'compressed',
+  summary: `64 KiB of JSON a batch, compressed (${codecs.join(', ')}): records/s, and MB/s of compressed batches`,
+  durabilities: ['page-cache'],
+  peers: ['kafka'],
+  steps: (context) => codecs.length * sidesOf(context, '').length,
+  async run(context) {
+    const results = [];
+    for (const codec of codecs) {
+      const poolFile = join(context.workDir, `${codec}.batches`);
+      const kept = writeCompressedPool(poolFile, codec);
+      const result = await compare(context, {
+        label: `compressed producers, ${codec}, ${context.durability}`,
+        sides: sidesOf(context, poolFile),
+        figure: (run) => run.report.records_per_s,
+        unit: `records/s of ${RECORD_BYTES} bytes before compression`,
+        ratios: [{ of: 'ringlog', to: 'kafka' }],
+      });
+      result.notes.push(`${codec} leaves ${(100 * kept).toFixed(0)} % of the bytes`);
+      for (const { name } of result.sides) {
+        const compressed = spread(result.runs.filter((run) => run.side === name).map((run) => run.report.mb_per_s));
+        result.notes.push(`${name}: ${compressed.median.toFixed(1)} MB/s of compressed batches`);
+      }
+      results.push(result);
+    }
+    return results;
+  },
+};

@@ -1,0 +1,46 @@
+// The same number of requests on their way, over more and more connections.
+import { compare } from '../lib/compare.mjs';
+import { floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
+
+const COUNTS = [10, 1000, 10_000];
+const IN_FLIGHT = 10_000;
+/** Over 10,000 connections one at a time each; a connection is no use without one. */
+const inFlightOf = (connections) => Math.max(1, Math.min(10, Math.floor(IN_FLIGHT / connections)));
+
+function sidesOf(context, count) {
+  const durability = context.durability ?? 'fsync';
+  const connections = Math.max(4, Math.ceil(count * context.scale));
+  const seconds = context.seconds ?? (context.quick ? 4 : 10);
+  const load = { connections, inFlight: inFlightOf(count), partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: 2 };
+  const limits = [`max.connections=${connections + 100}`, `max.connections.per.ip=${connections + 100}`];
+  return [
+    ringlogSide(context, { durability, load, settings: limits }),
+    ...floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...kafkaSides(context, { durability, load }),
+  ];
+}
+
+export default {
+  name: 'connections',
+  summary: 'small requests over 10, 1,000 and 10,000 connections that all work',
+  durabilities: ['fsync'],
+  peers: ['kafka'],
+  steps: (context) => COUNTS.reduce((sum, count) => sum + sidesOf(context, count).length, 0),
+  async run(context) {
+    const results = [];
+    for (const count of COUNTS)
+      results.push(
+        await compare(context, {
+          label: `${count} connections (x ${context.scale}), ${context.durability}`,
+          sides: sidesOf(context, count),
+          figure: (run) => run.report.requests_per_s,
+          unit: 'requests/s',
+          ratios: ['floor', 'kafka', 'kafka-flush'].flatMap((to) => [
+            { of: 'ringlog', to },
+            { of: 'ringlog', to, what: 'p99', figure: latency('p99') },
+          ]),
+        }),
+      );
+    return results;
+  },
+};

@@ -1,0 +1,94 @@
+// One topic, a producer at 200 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
+import { compare } from '../lib/compare.mjs';
+import { startKload } from '../lib/kload.mjs';
+import { atLeast, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { spread } from '../lib/stats.mjs';
+
+const CONSUMERS = [1, 4, 16];
+const JUDGED_CONSUMERS = 16;
+const RECORD_BYTES = 1024;
+const BYTES_PER_SECOND = 200e6;
+const WARMUP_SECONDS = 2;
+const LEAD_SECONDS = 3; // the load begins before the consumers measure
+const TAIL_SECONDS = 3; // and ends after them
+
+/** What the load programs report as failed, but for answers that a producer above a side's means had not got. */
+const isOnlySlow = ({ report }) => report && !report.error_count && !report.connections_lost && !report.chain_errors && !report.crc_errors;
+
+/** Gives the consumers' report, with the producer's p99 and MB/s in it, and the CPU of both. */
+async function measureDelivery(server, load, consumers, seconds) {
+  const producing = startKload(server.port, {
+    topic: TOPIC,
+    ...load,
+    warmup: WARMUP_SECONDS,
+    seconds: seconds + LEAD_SECONDS + TAIL_SECONDS,
+  });
+  await new Promise((resolve) => setTimeout(resolve, (WARMUP_SECONDS + LEAD_SECONDS) * 1000));
+  const tailing = {
+    topic: TOPIC,
+    partitions: load.partitions,
+    consume: true,
+    offset: 'latest',
+    fanOut: true,
+    connections: consumers,
+    seconds,
+  };
+  const consuming = startKload(server.port, tailing);
+  const [read, written] = await Promise.all([consuming.ended, producing.ended]);
+  if (read.code !== 0) throw new Error(`${consuming.command}\nfailed: ${read.errorText}`);
+  if (written.code !== 0 && !isOnlySlow(written)) throw new Error(`${producing.command}\nfailed: ${written.errorText}`);
+  const share = seconds / written.report.seconds; // of the producer's CPU, which is spent evenly
+  return {
+    ...read.report,
+    client_cpu_user_s: read.report.client_cpu_user_s + share * written.report.client_cpu_user_s,
+    client_cpu_system_s: read.report.client_cpu_system_s + share * written.report.client_cpu_system_s,
+    producer: written.report,
+  };
+}
+
+function sidesOf(context, consumers) {
+  const rate = Math.floor((BYTES_PER_SECOND * context.scale) / RECORD_BYTES);
+  const load = { connections: 4, partitions: 4, inFlight: 64, recordBytes: RECORD_BYTES, batchBytes: 65536, rate };
+  const seconds = context.seconds ?? (context.quick ? 8 : 20);
+  return [
+    ringlogSide(context, { durability: context.durability ?? 'page-cache', load }),
+    ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),
+  ].map((side) => ({
+    ...side,
+    measure: (server) => measureDelivery(server, load, consumers, seconds),
+  }));
+}
+
+/** What the producer had of it, and whether it got its rate: a consumer cannot be given what was not written. */
+function producerNotes(result) {
+  return result.sides.map(({ name }) => {
+    const runs = result.runs.filter((run) => run.side === name);
+    const p99 = spread(runs.map((run) => run.report.producer.latency_us.p99));
+    const written = spread(runs.map((run) => run.report.producer.mb_per_s));
+    return `${name}: producer ${written.median.toFixed(1)} MB/s, its p99 ${p99.median.toFixed(0)} µs (${p99.min.toFixed(0)}–${p99.max.toFixed(0)})`;
+  });
+}
+
+export default {
+  name: 'fan-out',
+  summary: `${CONSUMERS.join(', ')} tailing consumers of all partitions, producer at 200 MB/s: MB/s delivered`,
+  durabilities: ['page-cache'],
+  peers: ['kafka'],
+  steps: (context) => CONSUMERS.reduce((steps, consumers) => steps + sidesOf(context, consumers).length, 0),
+  async run(context) {
+    const results = [];
+    for (const consumers of CONSUMERS) {
+      const judged = consumers === JUDGED_CONSUMERS ? { target: '>= 1.5', holds: atLeast(1.5) } : {};
+      const result = await compare(context, {
+        label: `fan-out to ${consumers} tailing consumers, ${context.durability}`,
+        sides: sidesOf(context, consumers),
+        figure: (run) => run.report.mb_per_s,
+        unit: 'MB/s delivered over all consumers',
+        ratios: [{ of: 'ringlog', to: 'kafka', ...judged }],
+      });
+      result.notes.push(...producerNotes(result));
+      results.push(result);
+    }
+    return results;
+  },
+};

@@ -1,0 +1,48 @@
+// What a partition costs: the same load spread over more and more of them, and against Kafka.
+import { compare } from '../lib/compare.mjs';
+import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from '../lib/sides.mjs';
+
+const COUNTS = [1, 100, 1000, 10_000];
+const AGAINST_FLUSH = 20; // wanted at 1,000 partitions
+
+function sidesOf(context, count) {
+  const durability = context.durability ?? 'fsync';
+  const partitions = Math.max(1, Math.ceil(count * context.scale));
+  const seconds = context.seconds ?? (context.quick ? 4 : 10);
+  const load = { connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: '1024-16384', seconds, warmup: 2, partitions };
+  return [
+    ringlogSide(context, { durability, load }),
+    ...(count === 1000 ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })] : []),
+    ...floorSides({ sync: durability === 'fsync', load, prewritten: 4 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...kafkaSides(context, { durability, load }),
+  ];
+}
+
+export default {
+  name: 'partitions',
+  summary: 'the same load (1 to 16 KiB batches) over 1, 100, 1,000 and 10,000 partitions',
+  durabilities: ['fsync'],
+  peers: ['kafka'],
+  steps: (context) => COUNTS.reduce((sum, count) => sum + sidesOf(context, count).length, 0),
+  async run(context) {
+    const results = [];
+    for (const count of COUNTS) {
+      const wanted = count === 1000 && context.durability === 'fsync';
+      results.push(
+        await compare(context, {
+          label: `${count} partitions (x ${context.scale}), ${context.durability}`,
+          sides: sidesOf(context, count),
+          figure: megabytes,
+          unit: 'MB/s',
+          ratios: [
+            { of: 'ringlog', to: 'floor' },
+            { of: 'ringlog', to: 'ringlog-4-partitions', target: '>= 0.5', holds: atLeast(0.5) },
+            { of: 'ringlog', to: 'kafka' },
+            { of: 'ringlog', to: 'kafka-flush', ...(wanted ? { target: `>= ${AGAINST_FLUSH}`, holds: atLeast(AGAINST_FLUSH) } : {}) },
+          ],
+        }),
+      );
+    }
+    return results;
+  },
+};

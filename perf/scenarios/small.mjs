@@ -1,0 +1,41 @@
+import { compare } from '../lib/compare.mjs';
+import { goProduceSides, goRatios } from '../lib/go-sides.mjs';
+import { atLeast, floorSides, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+
+function sidesOf(context) {
+  const durability = context.durability ?? 'fsync';
+  const seconds = context.seconds ?? (context.quick ? 5 : 10);
+  const load = { connections: 16, inFlight: 8, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: 2 };
+  return [
+    ringlogSide(context, { durability, load }),
+    // The best a C server can do: all partitions into one pre-written file, one fdatasync per group.
+    ...floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...kafkaSides(context, { durability, load }),
+    ...goProduceSides(context, { durability, load }),
+  ];
+}
+
+export default {
+  name: 'small',
+  summary: 'one 1 KiB record a request, 16 connections x 8',
+  durabilities: ['fsync'],
+  peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
+  steps: (context) => sidesOf(context).length,
+  async run(context) {
+    const isFsync = context.durability === 'fsync';
+    return [
+      await compare(context, {
+        label: `small requests, ${context.durability}`,
+        sides: sidesOf(context),
+        figure: (run) => run.report.requests_per_s,
+        unit: 'requests/s',
+        ratios: [
+          { of: 'ringlog', to: 'floor', ...(isFsync ? { target: '>= 0.65', holds: atLeast(0.65) } : {}) },
+          { of: 'ringlog', to: 'kafka', ...(isFsync ? { target: '>= 2', holds: atLeast(2) } : {}) },
+          { of: 'ringlog', to: 'kafka-flush' },
+          ...goRatios(context, { durability: context.durability, target: '> 1', holds: (ratio) => ratio > 1 }),
+        ],
+      }),
+    ];
+  },
+};
