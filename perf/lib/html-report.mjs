@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { numberText, rangeText } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const uplot = join(dirname(createRequire(import.meta.url).resolve('uplot/package.json')), 'dist');
+const resolve = createRequire(import.meta.url).resolve;
+const chartScript = resolve('uplot/dist/uPlot.iife.min.js');
+const chartStyle = resolve('uplot/dist/uPlot.min.css');
 
 const escape = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 const cell = (value) => `<td>${value}</td>`;
@@ -83,7 +85,7 @@ function chartsOf(result) {
   return kinds.flatMap(([title, pointsOf], kind) => {
     const lines = runs
       .map((run) => lineOf(run, pointsOf(run)))
-      .filter(({ points }) => points.length > 1 && points.some(([, value]) => value > 0));
+      .filter(({ points }) => new Set(points.map(([x]) => x)).size > 1 && points.some(([, value]) => value > 0));
     return lines.length > 0 ? [{ title, isPercentiles: kind === 2, lines }] : [];
   });
 }
@@ -128,11 +130,11 @@ export function htmlReport(lines) {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>ringlog: measurements</title>
 <meta name="viewport" content="width=device-width">
-<style>${readFileSync(join(uplot, 'uPlot.min.css'), 'utf8')}${readFileSync(join(here, 'html', 'page.css'), 'utf8')}</style></head>
+<style>${readFileSync(chartStyle, 'utf8')}${readFileSync(join(here, 'html', 'page.css'), 'utf8')}</style></head>
 <body><h1>ringlog: measurements</h1>
 <p>The sides of a comparison take turns on the same machine, the load on the same cores. A ratio is of one turn; what counts is the median of the turns.</p>
 ${sections.join('\n')}
-<script>${readFileSync(join(uplot, 'uPlot.iife.min.js'), 'utf8')}</script>
+<script>${readFileSync(chartScript, 'utf8')}</script>
 <script>const CHARTS = ${data};${readFileSync(join(here, 'html', 'page.js'), 'utf8')}</script>
 </body></html>
 `;

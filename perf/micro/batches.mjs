@@ -1,9 +1,9 @@
 // Record batches: the CRC, the check and the stamp of a produced batch, the walk over what a fetch has read, and the records in a batch.
 import { do_not_optimize } from 'mitata';
-import { BatchWalk } from '../../dist/main/batch-walk.js';
-import { crc32cAt } from '../../dist/protocol/crc32c.js';
-import { checkBatchHeader, stampBatch } from '../../dist/protocol/record-batch.js';
-import { buildBatch, readRecords } from '../../dist/protocol/record.js';
+import { BatchWalk } from '../../build/main/batch-walk.js';
+import { crc32cAt } from '../../build/protocol/crc32c.js';
+import { checkBatchHeader, stampBatch } from '../../build/protocol/record-batch.js';
+import { buildBatch, readRecords } from '../../build/protocol/record.js';
 import { placed } from './memory.mjs';
 
 const CRC_BYTES = [64, 1024, 16_384, 65_536, 1 << 20];

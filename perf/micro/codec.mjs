@@ -1,16 +1,16 @@
 // The codec: what main does for each request before and after a shard has it. Views are what the broker uses, tables are what the views are tested against.
 import { do_not_optimize } from 'mitata';
-import { produce } from '../../dist/protocol/apis/00-produce.js';
-import { fetch } from '../../dist/protocol/apis/01-fetch.js';
-import { ByteWriter } from '../../dist/protocol/byte-writer.js';
-import { decodeRequest, encodeRequest } from '../../dist/protocol/codec.js';
-import { FetchPartitionResult, FetchResponseWriter } from '../../dist/protocol/fetch-response.js';
-import { FetchView } from '../../dist/protocol/fetch-view.js';
-import { encodeRequestFrame, encodeResponseFrame, parseRequestHeader, RequestHeader } from '../../dist/protocol/frame.js';
-import { ProduceResults, produceResponseBytes, writeProduceResponse } from '../../dist/protocol/produce-response.js';
-import { ProduceView } from '../../dist/protocol/produce-view.js';
-import { buildBatch } from '../../dist/protocol/record.js';
-import { TopicNameCache } from '../../dist/protocol/topic-name-cache.js';
+import { produce } from '../../build/protocol/apis/00-produce.js';
+import { fetch } from '../../build/protocol/apis/01-fetch.js';
+import { ByteWriter } from '../../build/protocol/byte-writer.js';
+import { decodeRequest, encodeRequest } from '../../build/protocol/codec.js';
+import { FetchPartitionResult, FetchResponseWriter } from '../../build/protocol/fetch-response.js';
+import { FetchView } from '../../build/protocol/fetch-view.js';
+import { encodeRequestFrame, encodeResponseFrame, parseRequestHeader, RequestHeader } from '../../build/protocol/frame.js';
+import { ProduceResults, produceResponseBytes, writeProduceResponse } from '../../build/protocol/produce-response.js';
+import { ProduceView } from '../../build/protocol/produce-view.js';
+import { buildBatch } from '../../build/protocol/record.js';
+import { TopicNameCache } from '../../build/protocol/topic-name-cache.js';
 import { placed } from './memory.mjs';
 
 const TOPIC = 'orders-eu-west';

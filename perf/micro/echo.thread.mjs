@@ -1,10 +1,10 @@
 // Thread of ring.mjs: answers each append with a completion, until it is given a control message.
 import { workerData } from 'node:worker_threads';
-import { Completion, CompletionKind } from '../../dist/ring/completion.js';
-import { DoorbellRinger } from '../../dist/ring/doorbell.js';
-import { IdleStrategy } from '../../dist/ring/idle.js';
-import { RingConsumer, RingProducer } from '../../dist/ring/ring.js';
-import { Submission, SubmissionKind } from '../../dist/ring/submission.js';
+import { Completion, CompletionKind } from '../../build/ring/completion.js';
+import { DoorbellRinger } from '../../build/ring/doorbell.js';
+import { IdleStrategy } from '../../build/ring/idle.js';
+import { RingConsumer, RingProducer } from '../../build/ring/ring.js';
+import { Submission, SubmissionKind } from '../../build/ring/submission.js';
 
 const IDLE_SLEEP_MS = 100;
 

@@ -1,10 +1,10 @@
 // Rings: in one thread what a slot costs, between two threads what the way there and back takes.
 import { Worker } from 'node:worker_threads';
 import { do_not_optimize } from 'mitata';
-import { COMPLETION_WORDS } from '../../dist/ring/completion.js';
-import { createDoorbell, DoorbellListener } from '../../dist/ring/doorbell.js';
-import { createRing, RingConsumer, RingProducer } from '../../dist/ring/ring.js';
-import { offerAppend, Submission, SUBMISSION_WORDS, SubmissionKind } from '../../dist/ring/submission.js';
+import { COMPLETION_WORDS } from '../../build/ring/completion.js';
+import { createDoorbell, DoorbellListener } from '../../build/ring/doorbell.js';
+import { createRing, RingConsumer, RingProducer } from '../../build/ring/ring.js';
+import { offerAppend, Submission, SUBMISSION_WORDS, SubmissionKind } from '../../build/ring/submission.js';
 
 const SLOTS = 1024;
 const GROUP = 64;
