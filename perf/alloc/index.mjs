@@ -18,6 +18,8 @@ import { topSites } from './sites.mjs';
 
 const budgets = JSON.parse(readFileSync(new URL('./budget.json', import.meta.url), 'utf8'));
 const SITES = 10;
+/** Long enough that what comes once (a checkpoint after the load before) does not pass for what comes every second. */
+const IDLE_MS = 5000;
 const FSYNC = ['ringlog.durability=fsync'];
 const PAGE_CACHE = ['ringlog.durability=page-cache'];
 
@@ -48,7 +50,7 @@ function rowOf(name, span, items, rest) {
 /** Every kind of load once, warmed up. */
 async function measureAll(meter, seconds) {
   const load = (options) => runKload(meter.port, options);
-  const idle = await meter.during(() => sleep(1000 * seconds));
+  const idle = await meter.during(() => sleep(IDLE_MS));
   const small = await meter.during(() => load({ ...SMALL, seconds }));
   const bulk = await meter.during(() => load({ ...BULK, bytes: '256m' }));
   const catchUp = await meter.during(() => load({ ...CATCH_UP, bytes: '256m' }));
@@ -79,10 +81,10 @@ async function warmUp(port, quick) {
   await runKload(port, { ...LONG_POLL, seconds: 2 });
 }
 
-async function withMeter(work) {
+async function withMeter(work, built) {
   const dir = mkdtempSync(join(tmpdir(), 'ringlog-alloc-'));
   try {
-    const meter = await Meter.start(dir);
+    const meter = await Meter.start(dir, built);
     try {
       return await work(meter);
     } finally {
@@ -126,7 +128,7 @@ async function printSites() {
     await createTopics(meter.port);
     await runKload(meter.port, { ...SMALL, seconds: 3 });
     return meter.profilesOf(() => runKload(meter.port, { ...SMALL, seconds: 3 }));
-  });
+  }, 'build');
   for (const [thread, profile] of profiles) {
     const sites = topSites(profile, Infinity);
     const per = (bytes) => (bytes / result.batches).toFixed(1);

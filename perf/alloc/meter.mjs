@@ -10,13 +10,14 @@ const here = dirname(fileURLToPath(import.meta.url));
 const YOUNG_MIB = 64;
 
 export class Meter {
-  static async start(dir) {
+  /** @param {string} built `dist`, as it is shipped, or `build`, whose files are the modules: sites have names there */
+  static async start(dir, built = 'dist') {
     mkdirSync(dir, { recursive: true });
     const port = await freePort();
     const logPath = join(dir, 'server.log');
     const log = openSync(logPath, 'a');
     const young = [`--min-semi-space-size=${YOUNG_MIB}`, `--max-semi-space-size=${YOUNG_MIB}`];
-    const broker = [join(here, '..', '..', 'dist', 'bin.js'), 'start', '--port', String(port), '--data-dir', join(dir, 'data')];
+    const broker = [join(here, '..', '..', built, 'bin.js'), 'start', '--port', String(port), '--data-dir', join(dir, 'data')];
     const child = spawn(process.execPath, [...young, '--import', join(here, 'probe.mjs'), ...broker], {
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...process.env, ALLOC_PROBE_DIR: dir },

@@ -1,7 +1,7 @@
 // Folds a sampled heap profile into the functions that allocate most. Pure. A function includes what V8 has inlined into it.
 
 const nameOf = ({ functionName, url, lineNumber }) =>
-  `${functionName || '(anonymous)'} ${url.replace(/^.*\/dist\//, '')}:${lineNumber + 1}`;
+  `${functionName || '(anonymous)'} ${url.replace(/^.*\/(build|dist)\//, '')}:${lineNumber + 1}`;
 
 /** @returns {{ site: string, bytes: number, caller: string }[]} largest first; caller: of its largest share */
 export function topSites(profile, count) {
