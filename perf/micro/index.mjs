@@ -1,4 +1,4 @@
-// Nanoseconds of hot paths without a broker, against dist: npm run perf -- micro, or node perf/micro/index.mjs [--quick] [--json FILE] [--only WORD,…]
+// Nanoseconds of hot paths without a broker, against build/: npm run perf -- micro, or node perf/micro/index.mjs [--quick] [--json FILE] [--only WORD,…]
 // mitata measures. A case is { name, run, per?, bytes?, samplesMax? }, or has `prepare` that gives { run, before?, end? }: threads and files exist only while
 // they are measured. `run` hands its result to do_not_optimize; `before` runs ahead of each sample and is not measured; `per`: operations of one run.
 import { writeFileSync } from 'node:fs';
