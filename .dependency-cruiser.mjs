@@ -111,7 +111,7 @@ export default {
       from: { path: '^src/', pathNot: '^src/cli/kafka/library\\.ts$' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
-    { name: 'src-imports-src-only', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|perf|dist|\\.ci)/' } },
+    { name: 'src-imports-src-only', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|perf|dist|build|\\.ci)/' } },
     {
       name: 'pure-machines',
       severity: 'error',

@@ -9,7 +9,8 @@ const PLANTED = 'test/sim/planted*.test.ts';
 
 /**
  * One project for each folder of test: `npx vitest run --project unit`. `npm test` runs the first four, the others have verbs of their own.
- * Unit, golden, sim and fuzz import `src/` and start no thread; integration and what comes after it run the built `dist/`.
+ * Unit, golden, sim and fuzz import `src/` and start no thread; integration and what comes after it run the built `dist/`,
+ * or a part of it alone from `build/`.
  */
 const FOLDERS = ['unit', 'golden', 'sim', 'integration', 'fuzz', 'stress', 'crash', 'interop'];
 

@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { processTerminal } from '../dist/cli/process-terminal.js';
-import { program } from '../dist/cli/program.js';
+import { processTerminal } from '../build/cli/process-terminal.js';
+import { program } from '../build/cli/program.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const page = join(root, 'docs', 'CLI.md');

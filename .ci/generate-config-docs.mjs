@@ -5,11 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BROKER_CONFIGS, COARSE_SETTINGS } from '../dist/config/broker-table.js';
-import { environmentName } from '../dist/config/environment.js';
-import { PROFILES } from '../dist/config/profiles.js';
-import { BROKER_CONFIG_BY_NAME } from '../dist/config/table.js';
-import { TOPIC_CONFIGS } from '../dist/config/topic-table.js';
+import { BROKER_CONFIGS, COARSE_SETTINGS } from '../build/config/broker-table.js';
+import { environmentName } from '../build/config/environment.js';
+import { PROFILES } from '../build/config/profiles.js';
+import { BROKER_CONFIG_BY_NAME } from '../build/config/table.js';
+import { TOPIC_CONFIGS } from '../build/config/topic-table.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const page = join(root, 'docs', 'CONFIG.md');

@@ -7,7 +7,7 @@ import { ADVICE, differences } from './error-advice.mjs';
 
 const root = new URL('../', import.meta.url);
 const load = (path) =>
-  import(new URL(`dist/protocol/${path}`, root).href).catch((error) => {
+  import(new URL(`build/protocol/${path}`, root).href).catch((error) => {
     throw new Error('run `npm run build` first', { cause: error });
   });
 

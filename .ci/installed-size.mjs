@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const BYTES_MAX = 40e6;
-const PACKED = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/cli\/kafka\/library\.licenses\.txt|dist\/[\w./-]+\.(?:js|d\.ts))$/;
+const PACKED = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/main\/kafka-library\.licenses\.txt|dist\/[\w./-]+\.(?:js|d\.ts))$/;
 /** Both only look whether the prebuilt binary of this platform, a package of its own, is there; they compile where there is none. */
 const INSTALL_SCRIPTS = new Set(['lmdb', 'msgpackr-extract']);
 
@@ -32,7 +32,7 @@ const [packed] = JSON.parse(
   execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', shell }),
 );
 for (const { path } of packed.files) if (!PACKED.test(path)) problems.push(`${path} is packed and should not be`);
-for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/bin.js'])
+for (const path of ['dist/index.js', 'dist/types/index.d.ts', 'dist/bin.js'])
   if (!packed.files.some((file) => file.path === path)) problems.push(`${path} is not packed`);
 
 const parts = [['ringlog', packed.unpackedSize]];

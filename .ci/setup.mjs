@@ -70,11 +70,11 @@ if (!isInstalled()) {
   step('installing packages (npm ci)', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
 }
 
-const buildHash = hashOf(['package.json', 'package-lock.json', 'tsconfig.json', '.ci/bundle-client.mjs', ...sources('src')]);
+const buildHash = hashOf(['package.json', 'package-lock.json', 'tsconfig.json', '.ci/bundle.mjs', ...sources('src')]);
 if (!isBuilt(buildHash)) {
   // What the compiler does not overwrite would stay: a deleted source must not live on.
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  for (const folder of ['build', 'dist']) rmSync(join(root, folder), { recursive: true, force: true });
   step('building (tsc)', process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
-  step('putting the client library of the command line into its file', process.execPath, [join('.ci', 'bundle-client.mjs')]);
+  step('bundling (rolldown)', process.execPath, [join('.ci', 'bundle.mjs')]);
   writeFileSync(buildStamp, buildHash);
 }

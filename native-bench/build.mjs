@@ -21,9 +21,9 @@ export function findCompiler() {
   return candidates.find((name) => name && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
-/** Whether the native bench can be had here: Linux with a C compiler, and not forbidden by RINGLOG_NO_NATIVE=1 (to try what happens without). */
+/** Whether the native bench can be had here: Linux with a C compiler, and not forbidden by PERF_NO_NATIVE=1 (to try what happens without). */
 export function hasNative() {
-  return process.env.RINGLOG_NO_NATIVE !== '1' && process.platform === 'linux' && findCompiler() !== undefined;
+  return process.env.PERF_NO_NATIVE !== '1' && process.platform === 'linux' && findCompiler() !== undefined;
 }
 
 /** @param {string} program */
@@ -39,7 +39,7 @@ function isFresh(program) {
 
 /** Builds what is older than its sources. Throws, saying what to do, if there is no compiler or it fails. */
 export function buildNative() {
-  if (process.env.RINGLOG_NO_NATIVE === '1') throw new Error('RINGLOG_NO_NATIVE=1 forbids the native bench.');
+  if (process.env.PERF_NO_NATIVE === '1') throw new Error('PERF_NO_NATIVE=1 forbids the native bench.');
   if (process.platform !== 'linux') throw new Error('The native bench needs Linux (epoll, fdatasync).');
   mkdirSync(binDir, { recursive: true });
   const stale = Object.entries(programs).filter(([program]) => !isFresh(program));

@@ -8,10 +8,10 @@
  */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { parseArgs } from 'node:util';
-import { setLong, Completion, CompletionFlag, CompletionKind } from '../dist/ring/completion.js';
-import { DoorbellRinger } from '../dist/ring/doorbell.js';
-import { RingConsumer, RingProducer } from '../dist/ring/ring.js';
-import { Submission } from '../dist/ring/submission.js';
+import { setLong, Completion, CompletionFlag, CompletionKind } from '../build/ring/completion.js';
+import { DoorbellRinger } from '../build/ring/doorbell.js';
+import { RingConsumer, RingProducer } from '../build/ring/ring.js';
+import { Submission } from '../build/ring/submission.js';
 
 class CountingShard {
   offsets = [];
@@ -53,14 +53,14 @@ if (!isMainThread) {
   }
 }
 
-const { createTopics } = await import('../dist/protocol/apis/19-create-topics.js');
-const { metadata } = await import('../dist/protocol/apis/03-metadata.js');
-const { decodeRequest } = await import('../dist/protocol/codec.js');
-const { encodeResponseFrame } = await import('../dist/protocol/frame.js');
-const { Ingress } = await import('../dist/main/ingress.js');
-const { ShardLink } = await import('../dist/main/shard-link.js');
-const { TopicNameCache } = await import('../dist/protocol/topic-name-cache.js');
-const { createRing } = await import('../dist/ring/ring.js');
+const { createTopics } = await import('../build/protocol/apis/19-create-topics.js');
+const { metadata } = await import('../build/protocol/apis/03-metadata.js');
+const { decodeRequest } = await import('../build/protocol/codec.js');
+const { encodeResponseFrame } = await import('../build/protocol/frame.js');
+const { Ingress } = await import('../build/main/ingress.js');
+const { ShardLink } = await import('../build/main/shard-link.js');
+const { TopicNameCache } = await import('../build/protocol/topic-name-cache.js');
+const { createRing } = await import('../build/ring/ring.js');
 
 const { values } = parseArgs({
   options: { port: { type: 'string', default: '9092' }, partitions: { type: 'string', default: '4' }, worker: { type: 'boolean' } },

@@ -11,6 +11,7 @@ import { Progress } from './lib/progress.mjs';
 import { printMachine, printResult } from './lib/report.mjs';
 import { appendResult, readResults } from './lib/results.mjs';
 
+const typed = `npm run perf -- ${process.argv.slice(2).join(' ')}`;
 const resultsPath = join(outDir, 'results.jsonl');
 
 /** A folder for this run's data, gone with the process. */
@@ -39,10 +40,11 @@ async function runJob(job, command, shared) {
   const line = {
     scenario: job.name,
     key: keyOf(job, command.identity, machine.commit),
-    command: shared.typed,
+    command: typed,
     machine,
     durationSeconds: Number(((performance.now() - startedAt) / 1000).toFixed(1)),
-    results: without.length > 0 ? [...results, { label: job.name, notes: [`this scenario has no side for ${without.join(', ')}`] }] : results,
+    results:
+      without.length > 0 ? [...results, { label: job.name, notes: [`this scenario has no side for ${without.join(', ')}`] }] : results,
   };
   for (const result of line.results) printResult(result);
   appendResult(resultsPath, line);
@@ -52,7 +54,8 @@ async function runJob(job, command, shared) {
 /** Those of the jobs that results are there of already, if they may be used, apart from those to be done. */
 function splitDone(jobs, command, commit) {
   if (!command.resume) return { done: [], open: jobs };
-  if (commit.endsWith('+changes')) throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
+  if (commit.endsWith('+changes'))
+    throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
   const before = new Map(readResults(resultsPath).map((line) => [line.key, line]));
   const isDone = (job) => before.has(keyOf(job, command.identity, commit));
   const done = jobs.filter(isDone).map((job) => before.get(keyOf(job, command.identity, commit)));
@@ -72,7 +75,6 @@ async function measure(command, scenarios) {
     machine,
     workDir,
     progress: new Progress(total * command.context.pairs),
-    typed: `npm run perf -- ${process.argv.slice(2).join(' ')}`,
   };
   const lines = [...done];
   for (const job of open) {
@@ -84,6 +86,35 @@ async function measure(command, scenarios) {
   const missing = lines.flatMap((line) => line.results.flatMap((result) => result.missing ?? []));
   for (const { name, reason } of missing) console.error(`NOT measured: ${name}: ${reason.split('\n')[0]}`);
   if (missing.length > 0) process.exitCode = 1;
+}
+
+/** What is measured without turns: functions by themselves, and what a request allocates. */
+async function measureFunctions(word, { words, context, json }) {
+  if (words.length > 1) throw new Error(`'${word}' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
+  takeLock();
+  const options = { quick: context.quick, json, only: context.only };
+  // Loaded here only: they need the broker's modules, which a call for help must not.
+  const line =
+    word === 'micro'
+      ? microLine(await (await import('./micro/index.mjs')).runMicro(options))
+      : await (await import('./alloc/index.mjs')).runAlloc(options);
+  line.command = typed;
+  appendResult(resultsPath, line);
+}
+
+/** Its cases as figures of one result; what stands for min and max are the quartile below and the 99th percentile. */
+function microLine(cases) {
+  const figures = cases.map(({ group, name, ns, samples }) => ({
+    name: `${group}: ${name}`,
+    figure: { median: ns.p50, min: ns.p25, max: ns.p99, count: samples },
+    target: null,
+    holds: null,
+  }));
+  return {
+    scenario: 'micro',
+    machine: cases[0].machine,
+    results: [{ label: 'single functions: median (25 %–99 %)', unit: 'ns', figures }],
+  };
 }
 
 function report(command) {
@@ -99,7 +130,9 @@ async function main() {
   const command = parseCommand(process.argv.slice(2));
   if (command.help || command.words.length === 0) return console.log(helpText(scenarios));
   mkdirSync(outDir, { recursive: true });
-  if (command.words[0] === 'report') return report(command);
+  const [word] = command.words;
+  if (word === 'report') return report(command);
+  if (word === 'micro' || word === 'alloc') return measureFunctions(word, command);
   return measure(command, scenarios);
 }
 

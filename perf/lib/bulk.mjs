@@ -99,7 +99,9 @@ export function bulkScenario() {
       for (const phase of phasesOf(context)) {
         const label = `bulk ${durability} ${phase}`;
         const sides = sidesOf(context, durability, phase);
-        results.push(await compare(context, { label, sides, figure: megabytes, unit: 'MB/s', ratios: ratiosOf(context, durability, phase) }));
+        results.push(
+          await compare(context, { label, sides, figure: megabytes, unit: 'MB/s', ratios: ratiosOf(context, durability, phase) }),
+        );
       }
       return results;
     },

@@ -133,11 +133,9 @@ class Servers {
   }
 }
 
-/** The sides that `--only` leaves. */
+/** The sides that `--only` leaves, perhaps none: the next comparison may have one. */
 function chosen(context, sides) {
-  const wanted = sides.filter((side) => !context.only || context.only.some((name) => side.name.startsWith(name)));
-  if (wanted.length === 0) throw new Error(`--only leaves no side of ${sides.map((side) => side.name).join(', ')}`);
-  return wanted;
+  return sides.filter((side) => !context.only || context.only.some((name) => side.name.startsWith(name)));
 }
 
 /** All turns of all sides; a peer that cannot start, or fails, is in `missing` with the reason, and has no further turns. */
@@ -209,7 +207,8 @@ export async function compare(context, comparison) {
     return [{ of, to, what, ratio, target, holds: verdict }];
   });
   const disturbed = Math.max(0, ...runs.map((run) => run.backgroundBytesPerSecond));
-  const notes = missing.map(({ name, reason }) => `${name} was NOT measured: ${reason}`);
+  const notes = sides.length > 0 ? [] : [`--only leaves no side of ${comparison.sides.map(({ name }) => name).join(', ')}`];
+  notes.push(...missing.map(({ name, reason }) => `${name} was NOT measured: ${reason}`));
   if (disturbed > BACKGROUND_BYTES_MAX)
     notes.push(`others wrote up to ${(disturbed / 1e6).toFixed(0)} MB/s to this disk meanwhile: not a quiet machine`);
   return {

@@ -1,7 +1,7 @@
 // Files of compressed record batches for kload --pool-file: 1 KiB records like those of services, 64 KiB of them a batch.
 import { writeFileSync } from 'node:fs';
 import { compressionsAlgorithms } from '@platformatic/kafka';
-import { buildBatch } from '../../dist/protocol/record.js';
+import { buildBatch } from '../../build/protocol/record.js';
 
 const RECORD_BYTES = 1024;
 const RECORDS_PER_BATCH = 63; // with their framing just under 64 KiB

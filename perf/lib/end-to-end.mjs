@@ -1,6 +1,5 @@
 // What the latency scenarios share: how long a turn lasts, and when there are samples enough to speak of a p99.9.
 import { kloadFailure, startKload } from './kload.mjs';
-import { spread } from './stats.mjs';
 
 /** A p99.9 of fewer samples rests on fewer than a hundred of them, and is not given. */
 export const SAMPLES_MIN = 100_000;
@@ -32,34 +31,17 @@ export function enoughSeconds(context, rate) {
 }
 
 /**
- * The p99.9 out of a comparison that has been run. Where no turn has samples enough, but all turns of a side together have, the turns'
- * medians still are of few samples each: a note says so. Where even all together have not, no figure is given.
+ * How many samples each side has, and what it did not deliver in time. No p99.9 is given of a turn with fewer than SAMPLES_MIN.
  * @param {any} comparison what compare() gave
- * @param {{ label: string, ratios: { of: string, to: string, target?: string, holds?: (ratio: number) => boolean }[] }} wanted
+ * @param {(run: any) => { count: number }} latencyOf
  */
-export function pooledTail(comparison, { label, ratios }) {
-  const runsOf = (name) => comparison.runs.filter((run) => run.side === name);
-  const samplesOf = (name) => runsOf(name).reduce((sum, run) => sum + run.report.end_to_end_us.count, 0);
-  const enough = (name) => samplesOf(name) >= SAMPLES_MIN;
-  const valuesOf = (name) => runsOf(name).map((run) => (enough(name) ? run.report.end_to_end_us['p99.9'] : NaN));
-  const notes = comparison.sides.map(({ name }) => {
-    const late = runsOf(name).reduce((sum, run) => sum + run.report.never_received, 0);
-    const counts = runsOf(name).map((run) => run.report.end_to_end_us.count);
+export function sampleNotes(comparison, latencyOf) {
+  return comparison.sides.map(({ name }) => {
+    const runs = comparison.runs.filter((run) => run.side === name);
+    const late = runs.reduce((sum, run) => sum + (run.report.never_received ?? 0), 0);
+    const least = Math.min(...runs.map((run) => latencyOf(run).count));
     const slow = late ? `; did not keep up: ${late} records were not delivered 30 s after the end, and count with that age` : '';
-    if (!enough(name)) return `${name}: ${samplesOf(name)} samples are too few for a p99.9, which wants ${SAMPLES_MIN}${slow}`;
-    return `${name}: ${samplesOf(name)} samples over all turns, at least ${Math.min(...counts)} in each${slow}`;
+    if (runs.length === 0) return `${name}: no samples`;
+    return `${name}: at least ${least} samples a turn${least < SAMPLES_MIN ? `, too few for a p99.9, which wants ${SAMPLES_MIN}` : ''}${slow}`;
   });
-  return {
-    label,
-    unit: comparison.unit,
-    notes,
-    sides: comparison.sides.map((side) => ({ ...side, figure: spread(valuesOf(side.name)) })),
-    ratios: ratios.flatMap(({ of, to, target, holds }) => {
-      const below = valuesOf(to);
-      const ratio = spread(valuesOf(of).map((value, turn) => value / below[turn]));
-      if (!ratio) return [];
-      return [{ of, to, ratio, target, holds: ratio.count < 3 ? null : (holds?.(ratio.median) ?? null) }];
-    }),
-    runs: [], // those of the comparison that this is out of
-  };
 }

@@ -25,7 +25,10 @@ export function buildGoLoad() {
   if (isFresh()) return binary;
   mkdirSync(dirname(binary), { recursive: true });
   const go = spawnSync('go', ['build', '-o', binary, '.'], { cwd: sources, encoding: 'utf8' });
-  if (go.error) throw new Error('The load for peers is built by go (1.26 or newer), which is not installed (https://go.dev/dl, or Debian: apt-get install golang).');
+  if (go.error)
+    throw new Error(
+      'The load for peers is built by go (1.26 or newer), which is not installed (https://go.dev/dl, or Debian: apt-get install golang).',
+    );
   if (go.status !== 0) throw new Error(`go could not build perf/peers/load:\n${go.stdout}${go.stderr}`.slice(0, 2000));
   return binary;
 }

@@ -1,8 +1,8 @@
 // Batches of records with keys, of which half are replaced by later ones.
-import { RecordCursor } from '../../dist/jobs/record-cursor.js';
-import { crc32cAt } from '../../dist/protocol/crc32c.js';
-import { ATTRIBUTES_POSITION, BATCH_HEADER_BYTES, CRC_POSITION, stampBatch } from '../../dist/protocol/record-batch.js';
-import { buildBatch } from '../../dist/protocol/record.js';
+import { RecordCursor } from '../../build/jobs/record-cursor.js';
+import { crc32cAt } from '../../build/protocol/crc32c.js';
+import { ATTRIBUTES_POSITION, BATCH_HEADER_BYTES, CRC_POSITION, stampBatch } from '../../build/protocol/record-batch.js';
+import { buildBatch } from '../../build/protocol/record.js';
 import { open } from './crowd.mjs';
 import { produceRequest } from './client.mjs';
 

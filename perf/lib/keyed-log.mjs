@@ -3,9 +3,9 @@
 //   node keyed-log.mjs copy FOLDER BYTES     reads its files and writes them elsewhere, synced in the steps of the cleaner; prints milliseconds
 //   node keyed-log.mjs clean FOLDER BYTES    compacts it as the broker's job does; prints milliseconds and what came of it
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { cleanLog } from '../../dist/jobs/clean-log.js';
-import { segmentPath } from '../../dist/log/layout.js';
-import { NodeDisk } from '../../dist/log/node-disk.js';
+import { cleanLog } from '../../build/jobs/clean-log.js';
+import { segmentPath } from '../../build/log/layout.js';
+import { NodeDisk } from '../../build/log/node-disk.js';
 
 import { KeyedBatches, RECORDS } from './keyed-batches.mjs';
 

@@ -1,8 +1,12 @@
-// Runs kload and gives its report. A run with errors, lost connections or broken chains is no measurement: it throws.
+// Runs kload, or without a C compiler its stand-in (node-load/), and gives its report. A run with errors, lost connections or broken chains is no measurement: it
+// throws.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { binDir } from '../../native-bench/build.mjs';
+import { fileURLToPath } from 'node:url';
+import { binDir, hasNative } from '../../native-bench/build.mjs';
 import { track } from './process.mjs';
+
+const nodeLoad = fileURLToPath(new URL('node-load/main.mjs', import.meta.url));
 
 /** @param {Record<string, unknown>} options kload's, in camel case; arrays repeat, false and undefined are left out */
 export function kloadArgs(options) {
@@ -17,10 +21,18 @@ export function kloadArgs(options) {
   return args;
 }
 
-/** Starts kload: `ended` resolves to { code, report, errorText }. */
+let program;
+/** The command that begins a load; looked for once, since it takes a compiler's answer. */
+function loadProgram() {
+  program ??= hasNative() ? [join(binDir, 'kload')] : [process.execPath, nodeLoad];
+  return program;
+}
+
+/** Starts kload or its stand-in: `ended` resolves to { code, report, errorText }. */
 export function startKload(port, options) {
   const args = ['--bootstrap', `127.0.0.1:${port}`, ...kloadArgs(options)];
-  const child = track(spawn(join(binDir, 'kload'), args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const [command, ...first] = loadProgram();
+  const child = track(spawn(command, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
   let output = '';
   let errorText = '';
   child.stdout.on('data', (data) => (output += data));
@@ -29,7 +41,7 @@ export function startKload(port, options) {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, report: output.trim() ? JSON.parse(output) : null, errorText }));
   });
-  return { child, ended, command: `kload ${args.join(' ')}` };
+  return { child, ended, command: `${first.length === 0 ? 'kload' : 'node-load'} ${args.join(' ')}` };
 }
 
 export async function runKload(port, options) {

@@ -65,7 +65,7 @@ options
   --durability D      ${DURABILITIES.join(', ')}: of the topics, where a scenario leaves it open
   --profile P         ${PROFILES.join(', ')}: ringlog's, default its own default
   --quick             one short turn of everything: shows that it runs and where figures are, no verdict
-  --pairs N           turns of each side, default ${PAIRS} (${1} with --quick); fewer than 5 show figures, no verdict
+  --pairs N           turns of each side, default ${PAIRS} (1 with --quick); fewer than 5 show figures, no verdict
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor

@@ -1,6 +1,7 @@
 // Results for people: plain text, absolute figures beside every ratio.
-const number = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
-const range = (spread) => (spread ? `${number(spread.median)} (${number(spread.min)}–${number(spread.max)})` : '-');
+export const numberText = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+/** Median (min–max). */
+export const rangeText = (spread) => (spread ? `${numberText(spread.median)} (${numberText(spread.min)}–${numberText(spread.max)})` : '-');
 
 export function printMachine(machine) {
   console.log(
@@ -20,19 +21,21 @@ export function printResult(result) {
 function printComparison(result) {
   console.log(`${result.label}  [${result.unit}]`);
   for (const side of result.sides) {
-    console.log(`  ${side.name.padEnd(20)} ${range(side.figure)}${side.version && side.version !== side.name ? `  (${side.version})` : ''}`);
+    console.log(
+      `  ${side.name.padEnd(20)} ${rangeText(side.figure)}${side.version && side.version !== side.name ? `  (${side.version})` : ''}`,
+    );
     console.log(`    acknowledged means: ${side.promise}`);
     const details = [
-      `client CPU ${range(side.clientCpu)} cores`,
-      `server CPU ${range(side.serverCpu)} cores`,
-      `RSS ${range(side.rssMb)} MB at most, ${range(side.ownMemoryMb)} of it anonymous and shared`,
+      `client CPU ${rangeText(side.clientCpu)} cores`,
+      `server CPU ${rangeText(side.serverCpu)} cores`,
+      `RSS ${rangeText(side.rssMb)} MB at most, ${rangeText(side.ownMemoryMb)} of it anonymous and shared`,
     ];
-    if (side.deviceBytesPerByte) details.push(`disk bytes per byte accepted ${range(side.deviceBytesPerByte)}`);
+    if (side.deviceBytesPerByte) details.push(`disk bytes per byte accepted ${rangeText(side.deviceBytesPerByte)}`);
     console.log(`    ${details.join(' · ')}`);
   }
   for (const { of, to, what, ratio, target, holds } of result.ratios) {
     const verdict = holds === null ? ` — ${ratio.count} turns: too few to judge` : holds ? ' — reached' : ' — NOT reached';
-    console.log(`  ${what ? `${what}: ` : ''}${of} / ${to}: ${range(ratio)}${target ? `, wanted ${target}${verdict}` : ''}`);
+    console.log(`  ${what ? `${what}: ` : ''}${of} / ${to}: ${rangeText(ratio)}${target ? `, wanted ${target}${verdict}` : ''}`);
   }
   for (const note of result.notes) console.log(`  note: ${note}`);
   console.log('');
@@ -42,7 +45,7 @@ function printFigures(result) {
   console.log(`${result.label}  [${result.unit}]`);
   for (const { name, figure, target, holds } of result.figures) {
     const verdict = holds === null ? '' : holds ? ' — reached' : ' — NOT reached';
-    console.log(`  ${name}: ${range(figure)}${target ? `, wanted ${target}${verdict}` : ''}`);
+    console.log(`  ${name}: ${rangeText(figure)}${target ? `, wanted ${target}${verdict}` : ''}`);
   }
   for (const note of result.notes ?? []) console.log(`  ${note}`);
   console.log('');

@@ -28,7 +28,8 @@ export function fetch() {
     encoding: 'utf8',
     env: { ...process.env, GOBIN: folder },
   });
-  if (go.error) throw new Error('NATS is built by go (1.26 or newer), which is not installed (https://go.dev/dl, or Debian: apt-get install golang).');
+  if (go.error)
+    throw new Error('NATS is built by go (1.26 or newer), which is not installed (https://go.dev/dl, or Debian: apt-get install golang).');
   if (go.status !== 0) throw new Error(`go could not install nats-server ${VERSION}:\n${go.stdout}${go.stderr}`.slice(0, 2000));
   return binary();
 }
@@ -59,4 +60,11 @@ export async function start({ port, dataDir, variant = 'default' }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  runAsProgram({ file: 'nats', title: `NATS JetStream ${VERSION} as a peer, from the Go module proxy`, port: 4222, variants, fetch, start });
+  runAsProgram({
+    file: 'nats',
+    title: `NATS JetStream ${VERSION} as a peer, from the Go module proxy`,
+    port: 4222,
+    variants,
+    fetch,
+    start,
+  });

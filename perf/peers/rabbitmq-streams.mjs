@@ -42,7 +42,10 @@ export async function start({ port, dataDir, variant = 'default' }) {
   mkdirSync(dataDir, { recursive: true });
   const { bin, epmd } = erlangBin(dataDir);
   const config = join(dataDir, 'rabbitmq.conf');
-  writeFileSync(config, `${readFileSync(join(here, 'rabbitmq.conf'), 'utf8')}\nstream.listeners.tcp.1 = 127.0.0.1:${port}\nstream.advertised_port = ${port}\n`);
+  writeFileSync(
+    config,
+    `${readFileSync(join(here, 'rabbitmq.conf'), 'utf8')}\nstream.listeners.tcp.1 = 127.0.0.1:${port}\nstream.advertised_port = ${port}\n`,
+  );
   copyFileSync(join(here, 'enabled_plugins'), join(dataDir, 'enabled_plugins'));
   const root = unpackDebian('rabbitmq-server');
   const environment = {
@@ -86,4 +89,11 @@ export async function start({ port, dataDir, variant = 'default' }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  runAsProgram({ file: 'rabbitmq-streams', title: "RabbitMQ streams as a peer, from Debian's packages", port: 5552, variants, fetch, start });
+  runAsProgram({
+    file: 'rabbitmq-streams',
+    title: "RabbitMQ streams as a peer, from Debian's packages",
+    port: 5552,
+    variants,
+    fetch,
+    start,
+  });

@@ -23,7 +23,7 @@ function reading(side, load) {
 /** A peer warms up by reading, again and again. */
 async function warmByReading(context, server, load, topicConfig) {
   await runKload(server.port, { topic: WARM_TOPIC, ...load, topicConfig });
-  for (const until = performance.now() + 1000 * context.peerWarmup; performance.now() < until; )
+  for (const until = performance.now() + 1000 * context.peerWarmup; performance.now() < until;)
     await runKload(server.port, { ...READ, topic: WARM_TOPIC });
   await runKload(server.port, { topic: WARM_TOPIC, delete: true });
 }

@@ -12,15 +12,20 @@ function sidesOf(context, poolFile) {
     inFlight: 5,
     recordBytes: RECORD_BYTES,
     poolFile,
-    seconds: context.seconds ?? 10,
+    seconds: context.seconds ?? (context.quick ? 3 : 10),
     warmup: 2,
   };
-  return [ringlogSide(context, { durability: 'page-cache', load }), ...kafkaSides(context, { durability: 'page-cache', load })];
+  return [
+    ringlogSide(context, { durability: context.durability ?? 'page-cache', load }),
+    ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),
+  ];
 }
 
 export default {
   name: 'compressed',
-  summary: `64 KiB of JSON a batch, compressed (${codecs.join(', ')}), page-cache: records/s, and MB/s of compressed batches`,
+  summary: `64 KiB of JSON a batch, compressed (${codecs.join(', ')}): records/s, and MB/s of compressed batches`,
+  durabilities: ['page-cache'],
+  peers: ['kafka'],
   steps: (context) => codecs.length * sidesOf(context, '').length,
   async run(context) {
     const results = [];
@@ -28,7 +33,7 @@ export default {
       const poolFile = join(context.workDir, `${codec}.batches`);
       const kept = writeCompressedPool(poolFile, codec);
       const result = await compare(context, {
-        label: `compressed producers, ${codec}, page-cache`,
+        label: `compressed producers, ${codec}, ${context.durability}`,
         sides: sidesOf(context, poolFile),
         figure: (run) => run.report.records_per_s,
         unit: `records/s of ${RECORD_BYTES} bytes before compression`,

@@ -1,79 +1,83 @@
 // From when a record was due to when a consumer has it, at three rates. One process produces and consumes (kload
 // --end-to-end), so both ends go by one clock.
 import { compare } from '../lib/compare.mjs';
-import { enoughSeconds, pooledTail, runEndToEnd, SAMPLES_MIN } from '../lib/end-to-end.mjs';
+import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end-to-end.mjs';
+import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
+import { runKload } from '../lib/kload.mjs';
 import { atMost, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
 const WARMUP_SECONDS = 3;
+const WARM_TOPIC = 'warm-up';
 
-// Percentiles of a rate and what is wanted of them against Kafka's default, at JUDGED_RATE.
-const JUDGED = [
-  { percentile: 'p99', most: 0.4 },
-  { percentile: 'p99.9', most: 0.5 },
-];
+/** Wanted against Kafka's default, at JUDGED_RATE. */
+const MOST = { p99: 0.4, 'p99.9': 0.5 };
 
 /** The producers alone, as sides warm up with and create topics for. */
 const loadOf = (rate) => ({ connections: 8, partitions: 4, inFlight: 2_000, recordBytes: 1024, batchBytes: 1, rate });
 
-/** The same side, measured from end to end. A JVM has also to compile what delivers, so a peer warms up that way too. */
-function endToEnd(context, side, load) {
-  const run = (server, options) => runEndToEnd(server.port, { ...load, ...options });
-  const measured = { ...side, measure: (server) => run(server, { topic: TOPIC }) };
-  if (!side.name.startsWith('kafka')) return measured;
-  const seconds = context.peerWarmup / 2;
-  return {
-    ...measured,
-    async prepare(server) {
-      await side.prepare?.(server);
-      if (seconds > 0) await run(server, { topic: 'warm-up-delivery', warmup: 0, seconds });
-    },
-  };
-}
-
 function sidesOf(context, rate) {
   const durability = context.durability ?? 'fsync';
   const load = { ...loadOf(rate), warmup: WARMUP_SECONDS, seconds: enoughSeconds(context, rate) };
-  return [
+  // A JVM has also to compile what delivers, so a peer warms up from end to end too.
+  const warm = async (server, topicConfig) => {
+    if (context.peerWarmup > 0)
+      await runEndToEnd(server.port, { ...load, topic: WARM_TOPIC, topicConfig, warmup: 0, seconds: context.peerWarmup });
+    if (context.peerWarmup > 0) await runKload(server.port, { topic: WARM_TOPIC, delete: true });
+  };
+  const sides = [
     ringlogSide(context, { durability, load }),
     // Its shards look for work before they sleep: what this profile is for.
     ringlogSide(context, { durability, load, settings: ['ringlog.profile=latency'], name: 'ringlog-latency' }),
-    ...kafkaSides(context, { durability, load }),
-  ].map((side) => endToEnd(context, side, load));
+    ...kafkaSides(context, { durability, load, warm }),
+  ].map((side) => ({ ...side, measure: (server) => runEndToEnd(server.port, { ...load, topic: TOPIC }) }));
+  return rate === JUDGED_RATE ? [...sides, ...goEndToEndSides(context, { durability, load })] : sides;
 }
 
-/** One rate: the p99 of each turn is the figure, and every other percentile stands beside it. */
+/** What the Go program calls the latency of an end-to-end run is what kload calls end_to_end_us. */
+const deliveryOf = (run) => run.report.end_to_end_us ?? run.report.latency_us;
+
+/** One rate: the p99 of each turn is the figure, and the ratios of the p99.9 stand beside it where there are samples enough. */
 async function compareRate(context, rate) {
-  const judge = (percentile) => (rate === JUDGED_RATE ? JUDGED.find((one) => one.percentile === percentile) : undefined);
-  const ratio =
-    (percentile) =>
-    ({ of, to }) => {
-      const judged = of === 'ringlog' && to === 'kafka' ? judge(percentile) : undefined;
-      return { of, to, ...(judged ? { target: `<= ${judged.most}`, holds: atMost(judged.most) } : {}) };
-    };
+  const durability = context.durability ?? 'fsync';
   const pairs = [
     { of: 'ringlog', to: 'kafka' },
     { of: 'ringlog-latency', to: 'kafka' },
     { of: 'ringlog', to: 'kafka-flush' },
   ];
-  const p99 = await compare(context, {
-    label: `end to end at ${rate} records/s, p99`,
+  const judged = ({ of, to }, most) =>
+    rate === JUDGED_RATE && of === 'ringlog' && to === 'kafka' ? { target: `<= ${most}`, holds: atMost(most) } : {};
+  const against = rate === JUDGED_RATE ? goRatios(context, { durability, target: '< 1', holds: (ratio) => ratio < 1 }) : [];
+  const result = await compare(context, {
+    label: `end to end at ${rate} records/s, ${durability}, p99`,
     sides: sidesOf(context, rate),
-    figure: (run) => run.report.end_to_end_us.p99,
+    figure: (run) => deliveryOf(run).p99,
     unit: 'µs',
-    ratios: pairs.map(ratio('p99')),
+    ratios: [
+      ...pairs.map((pair) => ({ ...pair, ...judged(pair, MOST.p99) })),
+      ...pairs.map((pair) => ({ ...pair, what: 'p99.9', figure: tailOf, ...judged(pair, MOST['p99.9']) })),
+      ...pairs.map((pair) => ({ ...pair, what: 'p50', figure: (run) => deliveryOf(run).p50 })),
+      ...against,
+    ],
   });
-  return [p99, pooledTail(p99, { label: `end to end at ${rate} records/s, p99.9`, ratios: pairs.map(ratio('p99.9')) })];
+  result.notes.push(...sampleNotes(result, deliveryOf));
+  return result;
+
+  function tailOf(run) {
+    return deliveryOf(run).count >= SAMPLES_MIN ? deliveryOf(run)['p99.9'] : Number.NaN;
+  }
 }
 
 export default {
   name: 'end-to-end',
-  summary: `from due to received at ${RATES.join(', ')} records/s of 1 KiB, fsync; ${SAMPLES_MIN} samples a turn: p99, p99.9`,
+  summary: `from due to received at ${RATES.join(', ')} records/s of 1 KiB; ${SAMPLES_MIN} samples a turn: p50, p99, p99.9`,
+  durabilities: ['fsync'],
+  peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   steps: (context) => RATES.reduce((steps, rate) => steps + sidesOf(context, rate).length, 0),
   async run(context) {
     const results = [];
-    for (const rate of RATES) results.push(...(await compareRate(context, rate)));
+    for (const rate of RATES) results.push(await compareRate(context, rate));
     return results;
   },
 };

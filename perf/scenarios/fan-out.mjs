@@ -1,4 +1,4 @@
-// One topic, a producer at 100 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
+// One topic, a producer at 200 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
 import { compare } from '../lib/compare.mjs';
 import { startKload } from '../lib/kload.mjs';
 import { atLeast, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
@@ -7,7 +7,7 @@ import { spread } from '../lib/stats.mjs';
 const CONSUMERS = [1, 4, 16];
 const JUDGED_CONSUMERS = 16;
 const RECORD_BYTES = 1024;
-const BYTES_PER_SECOND = 100e6;
+const BYTES_PER_SECOND = 200e6;
 const WARMUP_SECONDS = 2;
 const LEAD_SECONDS = 3; // the load begins before the consumers measure
 const TAIL_SECONDS = 3; // and ends after them
@@ -50,12 +50,13 @@ function sidesOf(context, consumers) {
   const rate = Math.floor((BYTES_PER_SECOND * context.scale) / RECORD_BYTES);
   const load = { connections: 4, partitions: 4, inFlight: 64, recordBytes: RECORD_BYTES, batchBytes: 65536, rate };
   const seconds = context.seconds ?? (context.quick ? 8 : 20);
-  return [ringlogSide(context, { durability: 'page-cache', load }), ...kafkaSides(context, { durability: 'page-cache', load })].map(
-    (side) => ({
-      ...side,
-      measure: (server) => measureDelivery(server, load, consumers, seconds),
-    }),
-  );
+  return [
+    ringlogSide(context, { durability: context.durability ?? 'page-cache', load }),
+    ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),
+  ].map((side) => ({
+    ...side,
+    measure: (server) => measureDelivery(server, load, consumers, seconds),
+  }));
 }
 
 /** What the producer had of it, and whether it got its rate: a consumer cannot be given what was not written. */
@@ -70,14 +71,16 @@ function producerNotes(result) {
 
 export default {
   name: 'fan-out',
-  summary: `${CONSUMERS.join(', ')} tailing consumers of all partitions, producer at 100 MB/s, page-cache: MB/s delivered`,
+  summary: `${CONSUMERS.join(', ')} tailing consumers of all partitions, producer at 200 MB/s: MB/s delivered`,
+  durabilities: ['page-cache'],
+  peers: ['kafka'],
   steps: (context) => CONSUMERS.reduce((steps, consumers) => steps + sidesOf(context, consumers).length, 0),
   async run(context) {
     const results = [];
     for (const consumers of CONSUMERS) {
       const judged = consumers === JUDGED_CONSUMERS ? { target: '>= 1.5', holds: atLeast(1.5) } : {};
       const result = await compare(context, {
-        label: `fan-out to ${consumers} tailing consumers, page-cache`,
+        label: `fan-out to ${consumers} tailing consumers, ${context.durability}`,
         sides: sidesOf(context, consumers),
         figure: (run) => run.report.mb_per_s,
         unit: 'MB/s delivered over all consumers',

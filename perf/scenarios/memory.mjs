@@ -8,7 +8,13 @@ const RSS_MB_MOST = 130;
 
 function sidesOf(context) {
   const rest = (server) => sleep(context.quick ? IDLE_MS / 5 : IDLE_MS, server);
-  const side = (name, start, isPeer = false) => ({ name, promise: 'nothing is acknowledged: at rest', isPeer, start, measure: async (server) => (await rest(server), { seconds: IDLE_MS / 1000 }) });
+  const side = (name, start, isPeer = false) => ({
+    name,
+    promise: 'nothing is acknowledged: at rest',
+    isPeer,
+    start,
+    measure: async (server) => (await rest(server), { seconds: IDLE_MS / 1000 }),
+  });
   const ours = side('ringlog', (dir) => startRinglog({ dir, ...ringlogOptions(context) }));
   return context.peers.includes('kafka') ? [ours, side('kafka', (dir) => startPeer('kafka', { dir }), true)] : [ours];
 }
@@ -29,8 +35,8 @@ export default {
         { of: 'ringlog', to: 'kafka', what: 'RSS', figure: (run) => run.memory.rss },
       ],
     });
-    const { rssMb } = result.sides.find(({ name }) => name === 'ringlog');
-    result.notes.push(`ringlog wants an RSS of at most ${RSS_MB_MOST} MB: ${rssMb.median <= RSS_MB_MOST ? 'reached' : 'NOT reached'}`);
+    const rssMb = result.sides.find(({ name }) => name === 'ringlog')?.rssMb;
+    result.notes.push(`ringlog wants an RSS of at most ${RSS_MB_MOST} MB: ${rssMb?.median <= RSS_MB_MOST ? 'reached' : 'NOT reached'}`);
     return [result];
   },
 };

@@ -62,7 +62,7 @@ export default {
         ratios: [{ of: 'ringlog', to: 'kafka', target: '<= 0.1', holds: atMost(0.1) }],
       });
       const own = result.sides.find(({ name }) => name === 'ringlog');
-      result.notes.push(`ringlog wants at most ${MOST_MS} ms: ${own.figure.median <= MOST_MS ? 'reached' : 'NOT reached'}`);
+      result.notes.push(`ringlog wants at most ${MOST_MS} ms: ${own?.figure?.median <= MOST_MS ? 'reached' : 'NOT reached'}`);
       results.push(result);
     }
     return results;

@@ -2,7 +2,7 @@
  * A broker in a process of its own that dies at its n-th changing disk operation, counted over all threads: `CRASH_AT=n node child.mjs start --data-dir D
  * [--set name=value …]`. With n = 0 it lives, and says at its clean end how many operations there were.
  */
-import { Broker } from '../../dist/broker.js';
+import { Broker } from '../../build/broker.js';
 
 const args = process.argv.slice(3);
 const settings = Object.fromEntries(args.flatMap((arg, n) => (args[n - 1] === '--set' ? [arg.split(/=(.*)/s, 2)] : [])));

@@ -48,7 +48,7 @@ describe('the death of a thread', () => {
 
 describe('a thread of a pool that cannot be started', () => {
   const entry = pathToFileURL(join(import.meta.dirname, '../support/broken-thread.mjs'));
-  const dist = (file: string): string => pathToFileURL(join(import.meta.dirname, '../../dist/main', file)).href;
+  const dist = (file: string): string => pathToFileURL(join(import.meta.dirname, '../../build/main', file)).href;
   const reason = /cannot be loaded/;
 
   it('ends the jobs that waited for it', async () => {

@@ -3,7 +3,7 @@
  * Checked after every round: each descriptor was synced exactly once, none is still under way, and a failure is told in its own round and in no other.
  */
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import { createSyncCrew, helpSync, SyncCrewBoss } from '../../dist/ring/sync-crew.js';
+import { createSyncCrew, helpSync, SyncCrewBoss } from '../../build/ring/sync-crew.js';
 
 const FILES_MAX = 40;
 const HELPERS = 3;

@@ -6,9 +6,9 @@
  */
 import { parseArgs } from 'node:util';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { PortControl } from '../../dist/ring/control.js';
-import { createDoorbell, DoorbellListener } from '../../dist/ring/doorbell.js';
-import { createRing, RingConsumer, RingProducer } from '../../dist/ring/ring.js';
+import { PortControl } from '../../build/ring/control.js';
+import { createDoorbell, DoorbellListener } from '../../build/ring/doorbell.js';
+import { createRing, RingConsumer, RingProducer } from '../../build/ring/ring.js';
 import { crewStress } from './crew.mjs';
 import { checkSlot, CONTROL, prng, writeSlot } from './ring.payload.mjs';
 

@@ -3,10 +3,10 @@
  * name, so a wake-up that gets lost stops everything, which the other end notices.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { offerControl } from '../../dist/ring/completion.js';
-import { PortControl } from '../../dist/ring/control.js';
-import { DoorbellRinger } from '../../dist/ring/doorbell.js';
-import { Nap, RingConsumer, RingProducer } from '../../dist/ring/ring.js';
+import { offerControl } from '../../build/ring/completion.js';
+import { PortControl } from '../../build/ring/control.js';
+import { DoorbellRinger } from '../../build/ring/doorbell.js';
+import { Nap, RingConsumer, RingProducer } from '../../build/ring/ring.js';
 import { checkSlot, CONTROL, prng, writeSlot } from './ring.payload.mjs';
 
 const { submissions: submissionMemory, completions: completionMemory, doorbell, control, count, seed, lazy } = workerData;

@@ -12,7 +12,7 @@ import type * as Cli from '../../src/cli/run.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { startBroker } from './broker-process.ts';
 
-const ENTRY = pathToFileURL(join(import.meta.dirname, '../../dist/cli/run.js')).href;
+const ENTRY = pathToFileURL(join(import.meta.dirname, '../../build/cli/run.js')).href;
 
 export interface Outcome {
   /** Exit code. */

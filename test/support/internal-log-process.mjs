@@ -21,7 +21,7 @@ threads.Worker = class extends threads.Worker {
   }
 };
 syncBuiltinESMExports();
-const { Broker } = await import('../../dist/broker.js');
+const { Broker } = await import('../../build/broker.js');
 
 const [dataDir, mode] = process.argv.slice(2);
 const PARTITIONS = 4;

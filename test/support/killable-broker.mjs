@@ -1,5 +1,5 @@
 /**
- * `dist/cli/start.js` with a handle on its threads: a line on standard input names the worker to end, by the start of its name. Tests use it to see what a
+ * `build/cli/start.js` with a handle on its threads: a line on standard input names the worker to end, by the start of its name. Tests use it to see what a
  * broker makes of a thread that dies.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module';
@@ -16,7 +16,7 @@ threads.Worker = class extends threads.Worker {
 };
 syncBuiltinESMExports();
 
-const { start } = await import('../../dist/cli/start.js');
+const { start } = await import('../../build/cli/start.js');
 createInterface({ input: process.stdin }).on('line', (line) => {
   const worker = workers.findLast(({ label }) => label.includes(line));
   if (worker === undefined) process.stdout.write(`no worker ${line} among ${workers.map(({ label }) => label).join(', ')}\n`);

@@ -27,6 +27,9 @@ func consume(ctx context.Context, o *options, s system, r *result) error {
 	if o.expect >= 0 && total != o.expect {
 		return fmt.Errorf("the streams hold %d records, not the %d expected", total, o.expect)
 	}
+	if total == 0 {
+		return fmt.Errorf("the streams of '%s' are empty: nothing to measure", o.topic)
+	}
 	var rest sync.WaitGroup
 	readers := make([]*reader, len(ends))
 	for stream := range ends {

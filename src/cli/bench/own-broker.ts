@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { UserError } from '../../lib/user-error.ts';
+import { BIN } from '../bin-path.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface OwnBroker {
@@ -14,8 +14,6 @@ export interface OwnBroker {
   /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
-
-const BIN = fileURLToPath(new URL('../../bin.js', import.meta.url));
 
 /**
  * Starts one, with its data in a new folder in `parent`.

@@ -1,32 +1,28 @@
-// Nanoseconds per batch that a shard needs for groups of small batches, plain and of idempotent producers, against dist:
-// npm run build && node perf/micro/shard.bench.mjs [plain|idempotent] (one of them: to be profiled). Only what the shard computes: its disk writes nothing.
-// The sides take turns, and the figure is the median of the ratios within a turn.
-
+// What a shard computes for groups of small batches, plain and of idempotent producers: check, CRC, offsets, journal entries, answers. Its disk writes nothing.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beginShard, generationNumber, switchGeneration } from '../../dist/log/generation.js';
-import { Journal } from '../../dist/log/journal.js';
-import { NodeDisk } from '../../dist/log/node-disk.js';
-import { emptyPartition } from '../../dist/log/partition-state.js';
-import { crc32cAt } from '../../dist/protocol/crc32c.js';
-import { writeInt32, writeInt64 } from '../../dist/protocol/int64.js';
-import { ATTRIBUTES_POSITION, BASE_SEQUENCE_POSITION, CRC_POSITION, PRODUCER_ID_POSITION } from '../../dist/protocol/record-batch.js';
-import { buildBatch } from '../../dist/protocol/record.js';
-import { Completion, COMPLETION_WORDS, CompletionKind } from '../../dist/ring/completion.js';
-import { createJobResults, JobResults } from '../../dist/ring/job-results.js';
-import { createRing, RingConsumer, RingProducer } from '../../dist/ring/ring.js';
-import { createSlab } from '../../dist/ring/slab.js';
-import { offerAppend, SUBMISSION_WORDS, SubmissionKind } from '../../dist/ring/submission.js';
-import { Shard } from '../../dist/shard/shard.js';
+import { beginShard, generationNumber, switchGeneration } from '../../build/log/generation.js';
+import { Journal } from '../../build/log/journal.js';
+import { NodeDisk } from '../../build/log/node-disk.js';
+import { emptyPartition } from '../../build/log/partition-state.js';
+import { crc32cAt } from '../../build/protocol/crc32c.js';
+import { writeInt32, writeInt64 } from '../../build/protocol/int64.js';
+import { ATTRIBUTES_POSITION, BASE_SEQUENCE_POSITION, CRC_POSITION, PRODUCER_ID_POSITION } from '../../build/protocol/record-batch.js';
+import { buildBatch } from '../../build/protocol/record.js';
+import { Completion, COMPLETION_WORDS, CompletionKind } from '../../build/ring/completion.js';
+import { createJobResults, JobResults } from '../../build/ring/job-results.js';
+import { createRing, RingConsumer, RingProducer } from '../../build/ring/ring.js';
+import { createSlab } from '../../build/ring/slab.js';
+import { offerAppend, SUBMISSION_WORDS, SubmissionKind } from '../../build/ring/submission.js';
+import { Shard } from '../../build/shard/shard.js';
 
-const TURNS = 60;
-const WARM_UP_TURNS = 10;
 const PARTITIONS = 4;
 const PRODUCERS = 16;
-const BATCHES = 2048; // a turn, in groups
+const BATCHES = 2048; // of a turn
 const RECORD_BYTES = 100; // small, so that the CRC does not hide the rest
 const GROUP_BATCHES = [4, 20, 80];
+const SAMPLES_MAX = 150; // so that the journal never asks for a checkpoint
 const GENERATION = '00000000000000aa';
 const GIB = 2 ** 30;
 const SETTINGS = {
@@ -59,11 +55,11 @@ const CONFIG = {
   timestampType: 'CreateTime',
   timestampBeforeMsMax: Infinity,
   timestampAfterMsMax: Infinity,
+  compaction: null,
 };
 
 /** One shard with open partitions and batches that lie ready in its slab. */
 class Side {
-  best = Infinity;
   #sequences = new Map();
 
   constructor(dataFolder, isIdempotent) {
@@ -124,18 +120,18 @@ class Side {
   }
 
   /** Answers are looked at: a refused batch would be a fast one. */
-  #drain(isMeasured) {
+  #drain(isAnswer) {
     for (let n = this.completions.available(); n > 0; n--) {
       const at = this.completions.at(0);
       const { words } = this.completions;
       const refused = words[at + Completion.kind] === CompletionKind.append && words[at + Completion.errorCode] !== 0;
-      if (refused && isMeasured) throw new Error(`a batch was refused with error ${words[at + Completion.errorCode]}`);
+      if (refused && isAnswer) throw new Error(`a batch was refused with error ${words[at + Completion.errorCode]}`);
       this.completions.release(1);
     }
   }
 
   /** What clients do: the next sequence of each producer and partition. Not measured. */
-  #stamp() {
+  stamp() {
     const { bytes, batchBytes } = this;
     for (let n = 0; n < BATCHES; n++) {
       const at = n * batchBytes;
@@ -149,49 +145,34 @@ class Side {
     }
   }
 
-  /** Nanoseconds per batch. */
+  /** All batches, in groups, from main's ring to its answers. */
   turn(groupBatches) {
-    this.#stamp();
     const { submissions, shard, batchBytes } = this;
     const nowMs = Date.now();
-    let ms = 0;
     for (let n = 0; n < BATCHES;) {
       const end = Math.min(BATCHES, n + groupBatches);
       for (; n < end; n++) offerAppend(submissions, n * batchBytes, batchBytes, 1, 0, n % PARTITIONS, 0);
       submissions.publish();
-      const start = performance.now();
       shard.doWork(nowMs);
-      ms += performance.now() - start;
       this.#drain(true);
     }
-    return (ms * 1e6) / BATCHES;
   }
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const only = process.argv[2];
-const folder = mkdtempSync(join(tmpdir(), 'ringlog-shard-bench-'));
-try {
-  const names = only === undefined ? ['plain', 'idempotent'] : [only];
-  const sides = names.map((name) => new Side(join(folder, name), name === 'idempotent'));
-  console.log(`${cpus()[0].model}, ${cpus().length} CPUs, load ${loadavg()[0].toFixed(2)}, Node ${process.version}; ns per batch`);
-  for (const groupBatches of GROUP_BATCHES) {
-    const figures = sides.map(() => []);
-    for (let turn = -WARM_UP_TURNS; turn < TURNS; turn++)
-      sides.forEach((side, n) => {
-        const ns = side.turn(groupBatches);
-        if (turn >= 0) figures[n].push(ns);
-      });
-    const shown = names.map(
-      (name, n) => `${name} ${median(figures[n]).toFixed(0).padStart(5)} (best ${Math.min(...figures[n]).toFixed(0)})`,
-    );
-    if (names.length === 2)
-      shown.push(
-        `more ${median(figures[0].map((plain, n) => figures[1][n] - plain)).toFixed(0)}`,
-        `ratio ${median(figures[0].map((plain, n) => plain / figures[1][n])).toFixed(3)}`,
-      );
-    console.log(`groups of ${String(groupBatches).padStart(3)}: ${shown.join('   ')}`);
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+export const shardCases = () =>
+  GROUP_BATCHES.flatMap((groupBatches) =>
+    [false, true].map((isIdempotent) => ({
+      name: `shard: a batch in groups of ${groupBatches}, ${isIdempotent ? 'idempotent' : 'plain'}`,
+      per: BATCHES,
+      samplesMax: SAMPLES_MAX,
+      prepare() {
+        const folder = mkdtempSync(join(tmpdir(), 'ringlog-micro-'));
+        const side = new Side(join(folder, 'data'), isIdempotent);
+        return {
+          before: () => side.stamp(),
+          run: () => side.turn(groupBatches),
+          end: () => rmSync(folder, { recursive: true, force: true }),
+        };
+      },
+    })),
+  );

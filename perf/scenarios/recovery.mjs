@@ -1,0 +1,90 @@
+// kill -9 under load with much stored, then the time from start to the first acknowledged record, and whether all that was acknowledged is still there.
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstAcknowledged } from '../lib/client.mjs';
+import { compare } from '../lib/compare.mjs';
+import { runKload, startKload } from '../lib/kload.mjs';
+import { startPeer, startRinglog } from '../lib/servers.mjs';
+import { stopProcess } from '../lib/process.mjs';
+import { GIB, ringlogOptions } from '../lib/sides.mjs';
+
+const LOAD = { topic: 'perf', partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65_536 };
+const KILL_AFTER_MS = 5000;
+
+/** Brokers of ours say in their log how much recovery rewrote; without that line the allowance cannot be computed. */
+function rewrittenBytes(logPath) {
+  const found = /"rewrittenBytes":(\d+)/.exec(readFileSync(logPath, 'utf8'));
+  return found ? Number(found[1]) : null;
+}
+
+/** A side whose server has been filled, killed under load, and started again; that start is timed. */
+function side(context, { name, promise, isPeer = false, topicConfig, start }) {
+  return {
+    name,
+    promise,
+    isPeer,
+    async start(dir) {
+      const first = await start(dir, true);
+      const filled = await runKload(first.port, { ...LOAD, topicConfig, bytes: context.bytes ?? (context.quick ? GIB : 10 * GIB) });
+      const load = startKload(first.port, { ...LOAD, seconds: 3600 });
+      await sleep(KILL_AFTER_MS);
+      await stopProcess(first.child, { signal: 'SIGKILL' });
+      const { report } = await load.ended; // reports what was acknowledged before the connection broke
+      const second = await start(dir, false);
+      const milliseconds = (await firstAcknowledged(second.port, 'perf', { child: second.child })) - second.startedAt;
+      return { ...second, milliseconds, acknowledged: filled.records + report.records };
+    },
+    async measure(server) {
+      const read = await runKload(server.port, { topic: 'perf', consume: true, partitions: 4, connections: 4, verifyCrc: true });
+      const stored = read.records - 1;
+      return {
+        ...read,
+        milliseconds: server.milliseconds,
+        acknowledged: server.acknowledged,
+        stored,
+        rewritten: rewrittenBytes(server.logPath),
+      };
+    },
+  };
+}
+
+function sidesOf(context) {
+  const ours = side(context, {
+    name: 'ringlog',
+    promise: 'a group fdatasync covers it (survives loss of power)',
+    topicConfig: ['ringlog.durability=fsync'],
+    start: (dir, wait) => startRinglog({ dir, ...ringlogOptions(context), wait }),
+  });
+  if (!context.peers.includes('kafka')) return [ours];
+  const kafka = side(context, {
+    name: 'kafka',
+    promise: 'appended to the page cache (Kafka default)',
+    isPeer: true,
+    topicConfig: [],
+    start: (dir, wait) => startPeer('kafka', { dir, wait }),
+  });
+  return [ours, kafka];
+}
+
+export default {
+  name: 'recovery',
+  summary: 'kill -9 under load with 10 GB stored: start to first acknowledged record, nothing acknowledged lost',
+  peers: ['kafka'],
+  steps: (context) => sidesOf(context).length,
+  async run(context) {
+    const result = await compare(context, {
+      label: 'start after kill -9 to first acknowledged record',
+      sides: sidesOf(context),
+      figure: (run) => run.report.milliseconds,
+      unit: 'ms',
+      ratios: [{ of: 'ringlog', to: 'kafka' }],
+    });
+    for (const { side: name, report } of result.runs) {
+      const lost = Math.max(0, report.acknowledged - report.stored);
+      result.notes.push(
+        `${name}: acknowledged ${report.acknowledged}, lost ${lost}${lost > 0 ? ' (NOT reached: 0)' : ''}; rewritten ${report.rewritten ?? 'not said in the log'}`,
+      );
+    }
+    return [result];
+  },
+};

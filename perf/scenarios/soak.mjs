@@ -1,0 +1,122 @@
+// Ten minutes of everything at once: paced small producers with fsync, a bulk stream with retention, tailing consumers, groups that commit, and a reader who goes
+// through the log again and again. What is looked at is whether the last minute is like the second.
+import { compare } from '../lib/compare.mjs';
+import { connectClient } from '../lib/client.mjs';
+import { Member } from '../lib/group-load.mjs';
+import { runKload, startKload } from '../lib/kload.mjs';
+import { openLoop } from '../lib/open-loop.mjs';
+import { atMost, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { median } from '../lib/stats.mjs';
+
+const SECONDS = 600;
+const QUICK_SECONDS = 40;
+const PACED = { topic: 'perf', partitions: 4, connections: 8, inFlight: 1000, recordBytes: 1024, batchBytes: 1, rate: 3000 };
+const STREAM = { topic: 'stream', partitions: 4, connections: 4, inFlight: 64, recordBytes: 1024, batchBytes: 65_536, rate: 30_000 };
+const STREAM_CONFIG = [`retention.bytes=${GIB / 4}`, `segment.bytes=${GIB / 16}`];
+const TAILERS = 2;
+const GROUPS = 50;
+const COMMITS_PER_SECOND = 500;
+const WARMUP = 5;
+
+/** Reads the stream from its beginning until told to end; gives how often. */
+async function readAgainAndAgain(server, isOver) {
+  let times = 0;
+  while (!isOver()) {
+    // Retention may take what is being read: a reader that finds it gone begins again.
+    await startKload(server.port, { topic: STREAM.topic, partitions: STREAM.partitions, consume: true, connections: 1, seconds: 5 }).ended;
+    times++;
+  }
+  return times;
+}
+
+async function commitAll(server, seconds) {
+  const client = await connectClient(server.port);
+  const created = await client.createTopic('work', {}, 1);
+  if (created !== 0 && created !== 36) throw new Error(`CreateTopics: error ${created}`);
+  client.close();
+  const members = Array.from({ length: GROUPS }, (_, index) => new Member(`group-${index}`, 'work'));
+  try {
+    await Promise.all(members.map((member) => member.connect(server.port)));
+    await members[0].find();
+    await Promise.all(members.map((member) => member.settle()));
+    const { latencies, refusals } = await openLoop(members, COMMITS_PER_SECOND, seconds, (member) => member.commit());
+    return { count: latencies.length, refused: refusals.length, p99Ms: latencies[Math.floor(latencies.length * 0.99)] };
+  } finally {
+    for (const member of members) member.close();
+  }
+}
+
+async function soak(server, seconds, topicConfig) {
+  const all = seconds + WARMUP + 1;
+  const stream = startKload(server.port, { ...STREAM, topicConfig: [...topicConfig, ...STREAM_CONFIG], seconds: all });
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const tail = startKload(server.port, {
+    topic: 'perf',
+    partitions: 4,
+    consume: true,
+    offset: 'latest',
+    fanOut: true,
+    connections: TAILERS,
+    seconds: all,
+  });
+  let isOver = false;
+  const reading = readAgainAndAgain(server, () => isOver);
+  const committing = commitAll(server, seconds);
+  const report = await runKload(server.port, { ...PACED, seconds, warmup: WARMUP });
+  isOver = true;
+  const [streamed, tailed, commits, readings] = [await stream.ended, await tail.ended, await committing, await reading];
+  for (const { code, errorText } of [streamed, tailed]) if (code !== 0) throw new Error(`a part of the soak failed: ${errorText}`);
+  return { ...report, stream: streamed.report, tail: tailed.report, commits, readings };
+}
+
+function sidesOf(context) {
+  const durability = context.durability ?? 'fsync';
+  const seconds = context.seconds ?? (context.quick ? QUICK_SECONDS : SECONDS);
+  const load = { ...PACED, seconds };
+  const measured = (side, topicConfig) => ({ ...side, measure: (server) => soak(server, seconds, topicConfig) });
+  const settings = ['log.retention.check.interval.ms=1000', 'group.initial.rebalance.delay.ms=0'];
+  return [
+    measured(ringlogSide(context, { durability, load, settings }), ['ringlog.durability=page-cache']),
+    ...kafkaSides(context, { durability, load, settings: settings.slice(0, 1) })
+      .filter(({ name }) => name === 'kafka')
+      .map((side) => measured({ ...side, isKept: false, clean: undefined }, [])),
+  ];
+}
+
+/** The last minute against the second one, of what comes once a second; in short runs the last sixth against the second. */
+function growth(values) {
+  const part = Math.max(1, Math.min(60, Math.floor(values.length / 6)));
+  return median(values.slice(-part)) / median(values.slice(part, 2 * part));
+}
+const rssGrowth = (run) => growth(run.memorySeries.map(([, rss]) => rss));
+const p99Growth = (run) => growth(run.report.interval_p99_us);
+
+export default {
+  name: 'soak',
+  summary: 'ten minutes of producers, a stream with retention, tailing and catching-up consumers and commits: p99 and RSS over time',
+  durabilities: ['fsync'],
+  peers: ['kafka'],
+  steps: (context) => sidesOf(context).length,
+  async run(context) {
+    // One turn of ten minutes says more than five short ones.
+    const once = { ...context, pairs: 1 };
+    const result = await compare(once, {
+      label: `soak, ${context.durability}: produce p99 at ${PACED.rate}/s`,
+      sides: sidesOf(context),
+      figure: (run) => run.report.latency_us.p99,
+      unit: 'µs',
+      ratios: [
+        { of: 'ringlog', to: 'kafka' },
+        { of: 'ringlog', to: 'kafka', what: 'p99.9', figure: (run) => run.report.latency_us['p99.9'] },
+      ],
+    });
+    for (const run of result.runs) {
+      const { commits, readings, tail, stream } = run.report;
+      result.notes.push(
+        `${run.side}: RSS of the last minute / of the second ${rssGrowth(run).toFixed(2)} (wanted <= 1.1: ${atMost(1.1)(rssGrowth(run)) ? 'reached' : 'NOT reached'}), p99 likewise ${p99Growth(run).toFixed(2)}; ` +
+          `stream ${stream.mb_per_s.toFixed(0)} MB/s, tailing ${tail.mb_per_s.toFixed(1)} MB/s, ${commits.count} commits (p99 ${commits.p99Ms?.toFixed(1)} ms, ${commits.refused} refused), ${readings} times read again`,
+      );
+    }
+    return [result];
+  },
+};
