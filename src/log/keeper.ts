@@ -25,7 +25,10 @@ export function runKeeperWork(disk: Disk, work: KeeperWork, pause: (ms: number) 
 function run(disk: Disk, work: KeeperWork, pause: (ms: number) => void): void {
   switch (work.kind) {
     case 'sync':
-      for (const path of work.paths) syncFile(disk, path);
+      for (const [i, path] of work.paths.entries()) {
+        if (i > 0 && work.pauseMs > 0) pause(work.pauseMs);
+        syncFile(disk, path);
+      }
       for (const folder of work.folders) if (disk.exists(folder)) disk.syncFolder(folder);
       return;
     case 'checkpoint':

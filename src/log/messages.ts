@@ -121,9 +121,10 @@ export const JobStatus = { ok: 0, failed: 1, notDone: 2 } as const;
 export type KeeperWork =
   /**
    * First half of a checkpoint: syncs files and folders, the files through descriptors of its own. A sync error is told once per descriptor, and one
-   * opened after the shard heard of it hears nothing: so the second half waits for the shard's word that it heard of none.
+   * opened after the shard heard of it hears nothing: so the second half waits for the shard's word that it heard of none. Alone it is a step ahead of a
+   * checkpoint: then `pauseMs` between two files leaves the disk to the shard.
    */
-  | { readonly kind: 'sync'; readonly paths: readonly string[]; readonly folders: readonly string[] }
+  | { readonly kind: 'sync'; readonly paths: readonly string[]; readonly folders: readonly string[]; readonly pauseMs: number }
   /** Second half: writes `folder/name` (temporary file, sync, rename, sync folder). */
   | {
       readonly kind: 'checkpoint';

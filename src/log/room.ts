@@ -12,7 +12,7 @@ export const RESERVE_BYTES = 8 << 20;
 const STEP_BYTES_MIN = 64 << 10;
 /** Zeros are written in pieces of this size, and synced every few of them. */
 const ZEROS = Buffer.alloc(1 << 20);
-const ZEROS_STEP_BYTES = 4 << 20;
+const ZEROS_STEP_BYTES = 1 << 20;
 
 /**
  * Runs `run`, again after making room as long as it finds none. It must leave nothing behind, or begin anew. `spare` removes what nobody needs, before anything

@@ -18,8 +18,8 @@ import { SyncHelpers } from './sync-helpers.ts';
 import { MetricCells } from '../telemetry/metric-cells.ts';
 import { SHARD_METRICS } from '../telemetry/metric-table.ts';
 
-/** One background sync of much holds up the journal's syncs: 64 MiB cost its p99.9 19 ms, 8 MiB nothing. */
-const SYNC_STEP_BYTES = 8 << 20;
+/** One background sync of much holds up the journal's syncs: 64 MiB take tens of ms, 8 MiB 5 to 8, and whoever comes meanwhile waits as long. */
+const SYNC_STEP_BYTES = 1 << 20;
 
 /** A group that waits for no sync gains nothing by being large, and its answers leave earlier when it is small. */
 const BUFFERED_GROUP_BYTES_MAX = 256 * 1024;

@@ -21,6 +21,9 @@ const RETRY_MS = 2000;
 /** First journal file of a shard that starts without any: small, so that starting is quick. */
 const FIRST_JOURNAL_BYTES = 8 << 20;
 
+/** Between two files of a step the disk is the shard's. A checkpoint does not wait: journal space depends on it. */
+const STEP_PAUSE_MS = 2;
+
 interface UnderWay {
   job: number;
   readonly sequence: number;
@@ -213,7 +216,7 @@ export class Checkpointer {
     this.dirtiestBytes = 0;
     this.bytesSince = 0;
     this.lastAtMs = nowMs;
-    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders } });
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders, pauseMs: 0 } });
   }
 
   /** Syncs the files with most to sync ahead of the next checkpoint. */
@@ -222,7 +225,7 @@ export class Checkpointer {
     this.dirtiestBytes = 0;
     const job = ++this.jobs;
     this.underWay = { job, sequence: this.durableSequence, bytes: 0, second: null, isStep: true };
-    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders: [] } });
+    this.shard.reply({ kind: 'job', job, work: { kind: 'sync', paths, folders: [], pauseMs: STEP_PAUSE_MS } });
   }
 
   /** The state of every partition as of now. */
