@@ -3,6 +3,7 @@ import { compare } from './compare.mjs';
 import { goProduceSides, goRatios } from './go-sides.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from './sides.mjs';
 import { spread } from './stats.mjs';
+import { secondsOf } from './quick.mjs';
 
 const LOAD = { connections: 4, inFlight: 5, partitions: 4, recordBytes: 1024, batchBytes: 65536, acks: 'all' };
 export const PHASES = ['fresh', 'steady', 'sustained'];
@@ -10,7 +11,7 @@ export const PHASES = ['fresh', 'steady', 'sustained'];
 const KAFKA_RETENTION = ['log.retention.check.interval.ms=1000'];
 
 function loadOf(context, phase) {
-  if (phase === 'sustained') return { ...LOAD, seconds: context.seconds ?? (context.quick ? 10 : 60), warmup: 5 };
+  if (phase === 'sustained') return { ...LOAD, seconds: secondsOf(context, 60, 10), warmup: 5 };
   return { ...LOAD, bytes: context.bytes ?? (context.quick ? GIB : 2 * GIB) };
 }
 

@@ -5,6 +5,7 @@ import { Member } from '../lib/group-load.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atMost, kafkaSides, latency, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const PRODUCE = { partitions: 4, connections: 4, inFlight: 1000, recordBytes: 1024, batchBytes: 1, rate: 5000, warmup: 2 };
 const GROUPS = 100;
@@ -42,7 +43,7 @@ function measured(side, load, rate) {
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
-  const load = { ...PRODUCE, seconds: context.seconds ?? (context.quick ? 5 : 15) };
+  const load = { ...PRODUCE, seconds: secondsOf(context, 15, 5) };
   const rate = COMMITS_PER_SECOND * Math.min(1, context.scale);
   const ours = (name) => ringlogSide(context, { durability, load, name, settings: ['group.initial.rebalance.delay.ms=0'] });
   return [

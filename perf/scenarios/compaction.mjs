@@ -12,6 +12,7 @@ import { produceKeyed } from '../lib/keyed-batches.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atMost, ringlogSide } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const TOOL = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib', 'keyed-log.mjs');
 const BYTES = 5e9;
@@ -50,7 +51,7 @@ function logBytes(dir) {
 }
 
 function sidesOf(context, bytes) {
-  const load = { ...PACED, seconds: context.seconds ?? 35, warmup: 3 };
+  const load = { ...PACED, seconds: secondsOf(context, 35), warmup: 3 };
   // Both brokers have the same log to begin with; one is told to compact it when the load begins.
   const side = (name, compacts) => {
     const plain = ringlogSide(context, { durability: 'fsync', load, name, settings: ['log.cleaner.backoff.ms=100'] });

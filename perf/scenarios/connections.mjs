@@ -1,6 +1,7 @@
 // The same number of requests on their way, over more and more connections.
 import { compare } from '../lib/compare.mjs';
 import { floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [10, 1000, 10_000];
 const IN_FLIGHT = 10_000;
@@ -10,7 +11,7 @@ const inFlightOf = (connections) => Math.max(1, Math.min(10, Math.floor(IN_FLIGH
 function sidesOf(context, count) {
   const durability = context.durability ?? 'fsync';
   const connections = Math.max(4, Math.ceil(count * context.scale));
-  const seconds = context.seconds ?? (context.quick ? 4 : 10);
+  const seconds = secondsOf(context, 10, 4);
   const load = { connections, inFlight: inFlightOf(count), partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: 2 };
   const limits = [`max.connections=${connections + 100}`, `max.connections.per.ip=${connections + 100}`];
   return [

@@ -7,8 +7,9 @@ import { figureOf, open } from '../lib/crowd.mjs';
 import { startKload } from '../lib/kload.mjs';
 import { processMemory } from '../lib/machine.mjs';
 import { startRinglog } from '../lib/servers.mjs';
-import { GIB, TOPIC } from '../lib/sides.mjs';
+import { GIB, TOPIC, ringlogOptions } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const MINUTES = 5;
 const SAMPLE_MS = 500;
@@ -22,13 +23,13 @@ export default {
   summary: 'a consumer that never reads, 5 minutes at full load, retention.bytes 1 GiB: RSS of the last minute against the first',
   steps: () => 1,
   async run(context) {
-    const minuteMs = (context.seconds ? context.seconds / MINUTES : 60) * 1000;
+    const minuteMs = (secondsOf(context, MINUTES * 60, 25) / MINUTES) * 1000;
     const runs = [];
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`consumer that never reads, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `deaf-${turn}`);
-      const settings = ['log.retention.check.interval.ms=5000', ...context.settings];
-      const server = await startRinglog({ dir, settings, ...(context.bin ? { bin: context.bin } : {}) });
+      const settings = ['log.retention.check.interval.ms=5000'];
+      const server = await startRinglog({ dir, ...ringlogOptions(context, settings) });
       const topicConfig = ['ringlog.durability=page-cache', `retention.bytes=${GIB}`, `segment.bytes=${GIB / 8}`];
       const load = { topic: TOPIC, partitions: PARTITIONS, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65536, topicConfig };
       const { child, ended } = startKload(server.port, { ...load, warmup: 2, seconds: (MINUTES * minuteMs) / 1000 });

@@ -3,6 +3,7 @@ import { compare } from '../lib/compare.mjs';
 import { startKload } from '../lib/kload.mjs';
 import { atLeast, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const CONSUMERS = [1, 4, 16];
 const JUDGED_CONSUMERS = 16;
@@ -49,7 +50,7 @@ async function measureDelivery(server, load, consumers, seconds) {
 function sidesOf(context, consumers) {
   const rate = Math.floor((BYTES_PER_SECOND * context.scale) / RECORD_BYTES);
   const load = { connections: 4, partitions: 4, inFlight: 64, recordBytes: RECORD_BYTES, batchBytes: 65536, rate };
-  const seconds = context.seconds ?? (context.quick ? 8 : 20);
+  const seconds = secondsOf(context, 20, 8);
   return [
     ringlogSide(context, { durability: context.durability ?? 'page-cache', load }),
     ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),

@@ -7,6 +7,8 @@ import { processCpuSeconds } from '../lib/machine.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
+import { ringlogOptions } from '../lib/sides.mjs';
 
 const GROUPS = 1000;
 const MEMBERS = 10;
@@ -25,13 +27,13 @@ export default {
   steps: () => 1,
   async run(context) {
     const groups = Math.ceil(GROUPS * context.scale);
-    const seconds = context.seconds ?? SECONDS;
+    const seconds = secondsOf(context, SECONDS);
     const runs = [];
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`${groups} groups of ${MEMBERS}, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `groups-${turn}`);
-      const settings = [`max.connections=${groups * MEMBERS + 10}`, `max.connections.per.ip=${groups * MEMBERS + 10}`, ...context.settings];
-      const server = await startRinglog({ dir, settings, ...(context.bin ? { bin: context.bin } : {}) });
+      const settings = [`max.connections=${groups * MEMBERS + 10}`, `max.connections.per.ip=${groups * MEMBERS + 10}`];
+      const server = await startRinglog({ dir, ...ringlogOptions(context, settings) });
       const client = await connectClient(server.port);
       const created = await client.createTopic('work', {}, MEMBERS);
       if (created !== 0) throw new Error(`CreateTopics: error ${created}`);

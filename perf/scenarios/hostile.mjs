@@ -3,11 +3,12 @@ import { compare } from '../lib/compare.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atMost, ringlogSide } from '../lib/sides.mjs';
 import { startAttackers } from '../lib/attackers.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const PACED = { topic: 'perf', partitions: 4, connections: 4, inFlight: 1000, recordBytes: 1024, batchBytes: 1, rate: 1000 };
 
 function sidesOf(context) {
-  const load = { ...PACED, seconds: context.seconds ?? 30, warmup: 3 };
+  const load = { ...PACED, seconds: secondsOf(context, 30), warmup: 3 };
   const alone = ringlogSide(context, { durability: 'page-cache', load, name: 'alone' });
   const disturbed = {
     ...alone,

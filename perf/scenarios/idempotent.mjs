@@ -1,6 +1,7 @@
 // What idempotence costs: the same load with and without producer ids.
 import { compare } from '../lib/compare.mjs';
 import { atLeast, megabytes, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const BULK = { connections: 4, inFlight: 5, partitions: 4, recordBytes: 1024, batchBytes: 65536, acks: 'all' };
 const SMALL = { connections: 16, inFlight: 5, partitions: 4, recordBytes: 1024, batchBytes: 1, acks: 'all' };
@@ -11,7 +12,7 @@ const CASES = [
 ];
 
 function sidesOf(context, { durability, load }) {
-  const timed = { ...load, seconds: context.seconds ?? 10, warmup: 2 };
+  const timed = { ...load, seconds: secondsOf(context, 10), warmup: 2 };
   return [
     ringlogSide(context, { durability, load: { ...timed, idempotent: true }, name: 'idempotent' }),
     ringlogSide(context, { durability, load: timed, name: 'plain' }),

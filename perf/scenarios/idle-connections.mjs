@@ -5,6 +5,7 @@ import { ask, figureOf, open, openMany } from '../lib/crowd.mjs';
 import { processMemory } from '../lib/machine.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
+import { ringlogOptions } from '../lib/sides.mjs';
 
 /** With a new one that comes: a process that may open 20,000 files has half of them for connections. */
 const CONNECTIONS = 10_000;
@@ -22,8 +23,8 @@ export default {
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`${count} idle connections, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `idle-connections-${turn}`);
-      const settings = [`max.connections=${count}`, ...context.settings];
-      const server = await startRinglog({ dir, settings, ...(context.bin ? { bin: context.bin } : {}) });
+      const settings = [`max.connections=${count}`];
+      const server = await startRinglog({ dir, ...ringlogOptions(context, settings) });
       // Warm first, so that what is compiled and grown at first use is not divided among the connections.
       for (const socket of await openMany(server.port, Math.min(500, count))) socket.destroy();
       await sleep(SETTLE_MS);

@@ -3,13 +3,14 @@
 import { compare } from '../lib/compare.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
 import { atMost, GIB, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const PACED = { topic: 'perf', partitions: 4, connections: 4, inFlight: 1000, recordBytes: 1024, batchBytes: 1, rate: 5000 };
 const FLOOD = { topic: 'flood', partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65536 };
 
 function sidesOf(context) {
   // At least 30 s, so that a checkpoint falls into the measured time also by the clock.
-  const load = { ...PACED, seconds: context.seconds ?? 35, warmup: 3 };
+  const load = { ...PACED, seconds: secondsOf(context, 35), warmup: 3 };
   const alone = ringlogSide(context, { durability: 'page-cache', load, name: 'alone' });
   const disturbed = {
     ...alone,

@@ -5,12 +5,13 @@ import { compare } from '../lib/compare.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { freePort } from '../lib/servers.mjs';
 import { atMost, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const PRODUCE = { partitions: 16, connections: 16, inFlight: 100, recordBytes: 1024, batchBytes: 1, rate: 5000, warmup: 2 };
 const SCRAPERS = 10;
 
 function sidesOf(context) {
-  const load = { ...PRODUCE, seconds: context.seconds ?? 15 };
+  const load = { ...PRODUCE, seconds: secondsOf(context, 15) };
   const side = (name) => {
     // Filled in when the side starts: brokers of two sides never run at once.
     const settings = [];

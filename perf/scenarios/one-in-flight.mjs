@@ -1,9 +1,10 @@
 import { compare } from '../lib/compare.mjs';
 import { atMost, floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
-  const load = { connections: 1, inFlight: 1, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds: context.seconds ?? 5, warmup: 1 };
+  const load = { connections: 1, inFlight: 1, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds: secondsOf(context, 5), warmup: 1 };
   return [
     ringlogSide(context, { durability, load }),
     // Its shards look for work before they sleep: what this profile is for.

@@ -6,6 +6,7 @@ import { runKload } from '../lib/kload.mjs';
 import { processMemory } from '../lib/machine.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
+import { ringlogOptions } from '../lib/sides.mjs';
 
 const PARTITIONS = 10_000;
 const TOPIC = 'many';
@@ -22,8 +23,7 @@ export default {
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`${count} partitions, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `partitions-${turn}`);
-      const bin = context.bin ? { bin: context.bin } : {};
-      const start = () => startRinglog({ dir, settings: context.settings, ...bin });
+      const start = () => startRinglog({ dir, ...ringlogOptions(context) });
       const first = await start();
       let client = await connectClient(first.port);
       const createdAt = performance.now();

@@ -1,6 +1,7 @@
 // What a partition costs: the same load spread over more and more of them, and against Kafka.
 import { compare } from '../lib/compare.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
 const AGAINST_FLUSH = 20; // wanted at 1,000 partitions
@@ -8,7 +9,7 @@ const AGAINST_FLUSH = 20; // wanted at 1,000 partitions
 function sidesOf(context, count) {
   const durability = context.durability ?? 'fsync';
   const partitions = Math.max(1, Math.ceil(count * context.scale));
-  const seconds = context.seconds ?? (context.quick ? 4 : 10);
+  const seconds = secondsOf(context, 10, 4);
   const load = { connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: '1024-16384', seconds, warmup: 2, partitions };
   return [
     ringlogSide(context, { durability, load }),

@@ -7,6 +7,7 @@ import { figureOf } from '../lib/crowd.mjs';
 import { Member } from '../lib/group-load.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
+import { ringlogOptions } from '../lib/sides.mjs';
 
 const MEMBERS = 100;
 const PARTITIONS = 1000;
@@ -27,8 +28,8 @@ async function work(member, isOver) {
 /** Milliseconds from the last join to the moment when all are at work in one generation. */
 async function settle(context, delayMs, turn) {
   const dir = join(context.workDir, `rebalance-${delayMs}-${turn}`);
-  const settings = [`group.initial.rebalance.delay.ms=${delayMs}`, ...context.settings];
-  const server = await startRinglog({ dir, settings, ...(context.bin ? { bin: context.bin } : {}) });
+  const settings = [`group.initial.rebalance.delay.ms=${delayMs}`];
+  const server = await startRinglog({ dir, ...ringlogOptions(context, settings) });
   const members = Array.from({ length: MEMBERS }, (_, index) => new Member('group', 'work', index));
   let over = false;
   try {

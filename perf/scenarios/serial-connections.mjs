@@ -5,6 +5,7 @@ import { ask, descriptorsOf, figureOf, open } from '../lib/crowd.mjs';
 import { processMemory } from '../lib/machine.mjs';
 import { startRinglog } from '../lib/servers.mjs';
 import { spread } from '../lib/stats.mjs';
+import { ringlogOptions } from '../lib/sides.mjs';
 
 const CONNECTIONS = 100_000;
 const LIMIT = 100;
@@ -32,8 +33,8 @@ export default {
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`${count} connections in series, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `serial-${turn}`);
-      const settings = [`max.connections=${LIMIT}`, ...context.settings];
-      const server = await startRinglog({ dir, settings, ...(context.bin ? { bin: context.bin } : {}) });
+      const settings = [`max.connections=${LIMIT}`];
+      const server = await startRinglog({ dir, ...ringlogOptions(context, settings) });
       const share = Math.ceil(count / AT_ONCE / 2);
       const all = () => Promise.all(Array.from({ length: AT_ONCE }, () => come(server.port, share)));
       // The first half warms; what the second half adds is a leak.

@@ -1,10 +1,11 @@
 import { compare } from '../lib/compare.mjs';
 import { goProduceSides, goRatios } from '../lib/go-sides.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
-  const seconds = context.seconds ?? (context.quick ? 5 : 10);
+  const seconds = secondsOf(context, 10, 5);
   const load = { connections: 16, inFlight: 8, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: 2 };
   return [
     ringlogSide(context, { durability, load }),

@@ -7,6 +7,7 @@ import { runKload, startKload } from '../lib/kload.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
 import { atMost, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
 import { median } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const SECONDS = 600;
 const QUICK_SECONDS = 40;
@@ -71,7 +72,7 @@ async function soak(server, seconds, topicConfig) {
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
-  const seconds = context.seconds ?? (context.quick ? QUICK_SECONDS : SECONDS);
+  const seconds = secondsOf(context, SECONDS, QUICK_SECONDS);
   const load = { ...PACED, seconds };
   const measured = (side, topicConfig) => ({ ...side, measure: (server) => soak(server, seconds, topicConfig) });
   const settings = ['log.retention.check.interval.ms=1000', 'group.initial.rebalance.delay.ms=0'];

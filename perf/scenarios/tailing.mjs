@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { figureOf } from '../lib/crowd.mjs';
 import { startKload } from '../lib/kload.mjs';
 import { startRinglog } from '../lib/servers.mjs';
-import { TOPIC } from '../lib/sides.mjs';
+import { TOPIC, ringlogOptions } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const CONSUMERS = 8;
 const RECORD_BYTES = 1024;
@@ -16,12 +17,12 @@ export default {
   summary: 'eight tailing consumers of one topic, producer at 100 MB/s: what each gets of what is written',
   steps: () => 1,
   async run(context) {
-    const seconds = context.seconds ?? 20;
+    const seconds = secondsOf(context, 20);
     const runs = [];
     for (let turn = 1; turn <= context.pairs; turn++) {
       context.progress.step(`eight tailing consumers, turn ${turn} of ${context.pairs}`);
       const dir = join(context.workDir, `tailing-${turn}`);
-      const server = await startRinglog({ dir, settings: context.settings, ...(context.bin ? { bin: context.bin } : {}) });
+      const server = await startRinglog({ dir, ...ringlogOptions(context) });
       const topic = { topic: TOPIC, partitions: 4 };
       const created = await startKload(server.port, { ...topic, create: true, topicConfig: ['ringlog.durability=page-cache'] }).ended;
       if (created.code !== 0) throw new Error(created.errorText);
