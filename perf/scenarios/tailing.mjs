@@ -52,7 +52,12 @@ export default {
       context.progress.done();
     }
     const figures = [
-      figureOf('MB/s written', spread(runs.map((run) => run.written)), `>= ${(95 * context.scale).toFixed(1)}`, (value) => value >= 95 * context.scale),
+      figureOf(
+        'MB/s written',
+        spread(runs.map((run) => run.written)),
+        `>= ${(95 * context.scale).toFixed(1)}`,
+        (value) => value >= 95 * context.scale,
+      ),
       figureOf('read of it by the slowest of eight', spread(runs.map((run) => run.least)), '>= 0.95', (value) => value >= 0.95),
       figureOf('µs, p99 of the producer', spread(runs.map((run) => run.latencyP99))),
     ];
