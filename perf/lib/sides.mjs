@@ -1,7 +1,7 @@
 // The sides of the scenarios: ringlog, a floor, Apache Kafka, each told what the workload promises.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasNative } from '../../native-bench/build.mjs';
-import { runKload } from './kload.mjs';
+import { runKload, startKload } from './kload.mjs';
 import { startFloor, startPeer, startRinglog } from './servers.mjs';
 
 export const GIB = 2 ** 30;
@@ -76,6 +76,33 @@ const KAFKA_VARIANTS = [
 const GONE_AT_ONCE = 'file.delete.delay.ms=100';
 const GONE_MS = 1500;
 
+const SETTLE_ATTEMPTS_MAX = 60;
+const SETTLE_PAUSE_MS = 500;
+
+/**
+ * Creates a topic of Kafka's, and waits until every partition takes records: the node answers that it leads them a while after it says that the topic is there, and with
+ * ten thousand that takes long. A record or more of each partition is in the topic then.
+ */
+async function createSettled(server, topic, partitions, topicConfig) {
+  await runKload(server.port, { topic, create: true, partitions, topicConfig });
+  const look = {
+    topic,
+    partitions,
+    connections: Math.min(4, partitions),
+    inFlight: 5,
+    batchBytes: 1,
+    recordBytes: 8,
+    bytes: 200 * partitions,
+    maxErrors: 1e9,
+  };
+  for (let attempt = 1; ; attempt++) {
+    const { code, errorText } = await startKload(server.port, look).ended;
+    if (code === 0) return;
+    if (attempt === SETTLE_ATTEMPTS_MAX) throw new Error(`the partitions of '${topic}' do not take records: ${errorText}`);
+    await sleep(SETTLE_PAUSE_MS);
+  }
+}
+
 /**
  * Apache Kafka as a side: with `fsync` wanted both of its variants, else only its default. One node for all turns, asleep while others are measured: its code stays
  * compiled, and 30 s of the same load come before its first turn.
@@ -99,10 +126,11 @@ export function kafkaSides(context, { durability, load, topicConfig = [], settin
       start: (dir) => startPeer('kafka', { dir, settings }),
       async warm(server) {
         const rest = { bytes: undefined, rate: undefined, warmup: 0, seconds: context.peerWarmup };
-        await (warm?.(server, config) ?? runKload(server.port, { ...load, ...rest, topic: WARM_TOPIC, topicConfig: config }));
+        if (!warm) await createSettled(server, WARM_TOPIC, load.partitions, config);
+        await (warm?.(server, config) ?? runKload(server.port, { ...load, ...rest, topic: WARM_TOPIC }));
         if (!warm) await remove(server, WARM_TOPIC);
       },
-      prepare: (server) => runKload(server.port, { topic: TOPIC, create: true, partitions: load.partitions, topicConfig: config }),
+      prepare: (server) => createSettled(server, TOPIC, load.partitions, config),
       measure: measureProduce(load),
       clean: (server) => remove(server, TOPIC),
     };

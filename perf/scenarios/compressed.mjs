@@ -41,7 +41,8 @@ export default {
         ratios: [{ of: 'ringlog', to: 'kafka' }],
       });
       result.notes.push(`${codec} leaves ${(100 * kept).toFixed(0)} % of the bytes`);
-      for (const { name } of result.sides) {
+      for (const { name, figure } of result.sides) {
+        if (figure === null) continue; // a peer that is missing
         const compressed = spread(result.runs.filter((run) => run.side === name).map((run) => run.report.mb_per_s));
         result.notes.push(`${name}: ${compressed.median.toFixed(1)} MB/s of compressed batches`);
       }

@@ -62,7 +62,8 @@ function sidesOf(context, consumers) {
 
 /** What the producer had of it, and whether it got its rate: a consumer cannot be given what was not written. */
 function producerNotes(result) {
-  return result.sides.map(({ name }) => {
+  const measured = result.sides.filter(({ figure }) => figure !== null); // a peer may be missing
+  return measured.map(({ name }) => {
     const runs = result.runs.filter((run) => run.side === name);
     const p99 = spread(runs.map((run) => run.report.producer.latency_us.p99));
     const written = spread(runs.map((run) => run.report.producer.mb_per_s));
