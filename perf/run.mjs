@@ -26,7 +26,7 @@ function workFolder(dir) {
 function prepareNative() {
   if (hasNative()) return buildNative();
   console.log(
-    'NOTE: no C compiler here. The Node load generator stands in for kload: it takes more of the processor, and there is no native floor to compare with.\n',
+    'NOTE: no C compiler here. The Node load generator stands in for kload: its figures are not to be compared with those of kload, and there is no native floor.\n',
   );
 }
 

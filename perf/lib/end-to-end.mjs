@@ -1,5 +1,6 @@
 // What the latency scenarios share: how long a turn lasts, and when there are samples enough to speak of a p99.9.
-import { kloadFailure, startKload } from './kload.mjs';
+import { startKload } from './kload.mjs';
+import { loadFailure } from './load-program.mjs';
 
 /** A p99.9 of fewer samples rests on fewer than a hundred of them, and is not given. */
 export const SAMPLES_MIN = 100_000;
@@ -14,7 +15,7 @@ export async function runEndToEnd(port, options) {
   const outcome = await ended;
   const { code, report } = outcome;
   if (code === 0 || isOnlySlow(report)) return report;
-  throw kloadFailure(command, outcome);
+  throw loadFailure(command, outcome);
 }
 
 function isOnlySlow(report) {

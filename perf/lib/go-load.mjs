@@ -1,11 +1,11 @@
 // Builds and runs the Go load (perf/peers/load), the one that drives each peer through its own client, and gives its report. A run in which anything
 // failed is no measurement: it throws.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kloadArgs } from './kload.mjs';
-import { track } from './process.mjs';
+import { reportOf, startLoad } from './load-program.mjs';
 
 const perf = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = join(perf, 'peers', 'load');
@@ -38,30 +38,10 @@ export function buildGoLoad() {
  * @param {'kafka' | 'nats' | 'rabbitmq-streams' | 'redis-streams'} system kafka: ringlog and Apache Kafka
  * @param {Record<string, unknown>} options its own, in camel case, as for kload
  */
-export function startGoLoad(system, port, options) {
-  const args = ['--system', system, '--address', `127.0.0.1:${port}`, ...kloadArgs(options)];
-  const child = track(spawn(buildGoLoad(), args, { stdio: ['ignore', 'pipe', 'pipe'] }));
-  let output = '';
-  let errorText = '';
-  child.stdout.on('data', (data) => (output += data));
-  child.stderr.on('data', (data) => (errorText += data));
-  const ended = new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, report: output.trim() ? JSON.parse(output) : null, errorText }));
-  });
-  return { child, ended, command: `go-load ${args.join(' ')}` };
+function startGoLoad(system, port, options) {
+  return startLoad([buildGoLoad()], ['--system', system, '--address', `127.0.0.1:${port}`, ...kloadArgs(options)], 'go-load');
 }
 
-export async function runGoLoad(system, port, options) {
-  const { ended, command } = startGoLoad(system, port, options);
-  const { code, report, errorText } = await ended;
-  if (code === 0) return report;
-  const facts = report && {
-    errors: report.errors,
-    unanswered: report.unanswered,
-    connections_lost: report.connections_lost,
-    chain_errors: report.chain_errors,
-    missing: report.missing,
-  };
-  throw new Error(`${command}\nfailed with ${code}: ${errorText.trim()} ${facts ? JSON.stringify(facts) : ''}`);
+export function runGoLoad(system, port, options) {
+  return reportOf(startGoLoad(system, port, options));
 }
