@@ -102,6 +102,14 @@ async function measureFunctions(word, { words, context, json }) {
   appendResult(resultsPath, line);
 }
 
+/** Formulas of what the broker's cost grows with, and what they predict beside what is measured. */
+async function measureModel({ words, context, dir, axes }) {
+  if (words.length > 1) throw new Error(`'model' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
+  takeLock();
+  const { runModel } = await import('./model/index.mjs');
+  appendResult(resultsPath, { ...(await runModel({ ...context, workDir: workFolder(dir) }, axes)), command: typed });
+}
+
 /** Its cases as figures of one result; what stands for min and max are the quartile below and the 99th percentile. */
 function microLine(cases) {
   const figures = cases.map(({ group, name, ns, samples }) => ({
@@ -133,6 +141,7 @@ async function main() {
   const [word] = command.words;
   if (word === 'report') return report(command);
   if (word === 'micro' || word === 'alloc') return measureFunctions(word, command);
+  if (word === 'model') return measureModel(command);
   return measure(command, scenarios);
 }
 

@@ -38,7 +38,8 @@ function solve(matrix, right) {
   for (let k = 0; k < count; k++) {
     let pivot = k;
     for (let row = k + 1; row < count; row++) if (Math.abs(matrix[row][k]) > Math.abs(matrix[pivot][k])) pivot = row;
-    if (Math.abs(matrix[pivot][k]) < PIVOT_MIN) throw new Error('the points do not tell the constants apart: they need to differ in more ways');
+    if (Math.abs(matrix[pivot][k]) < PIVOT_MIN)
+      throw new Error('the points do not tell the constants apart: they need to differ in more ways');
     [matrix[k], matrix[pivot]] = [matrix[pivot], matrix[k]];
     [right[k], right[pivot]] = [right[pivot], right[k]];
     for (let row = k + 1; row < count; row++) {

@@ -57,9 +57,20 @@ export function compareWith(formula, values, points) {
   const predict = formula.predict ?? ((point) => sumOf(constants, values, point));
   const rows = points.map((point) => {
     const predicted = predict(point, values);
-    return { name: point.name, isFitted: point.isFitted ?? false, predicted, measured: point.measured, error: predicted / point.measured - 1 };
+    return {
+      name: point.name,
+      isFitted: point.isFitted ?? false,
+      predicted,
+      measured: point.measured,
+      error: predicted / point.measured - 1,
+    };
   });
-  const described = Object.entries(constants).map(([name, { unit: unitOf, means }]) => ({ name, value: values[name], unit: unitOf, means }));
+  const described = Object.entries(constants).map(([name, { unit: unitOf, means }]) => ({
+    name,
+    value: values[name],
+    unit: unitOf,
+    means,
+  }));
   return { axis, what, unit, text, constants: described, rows };
 }
 

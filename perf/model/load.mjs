@@ -14,7 +14,8 @@ const kilobytes = (bytes) => bytes / 1000;
 /** While one group is with the disk, the other half of the requests is with the clients or waits to be in the next. */
 const groupSize = (inFlight) => Math.max(1, inFlight / 2);
 
-const points = (runs, measured, fitted = []) => runs.map((run) => ({ ...run, measured: measured(run), isFitted: fitted.includes(run.name) }));
+const points = (runs, measured, fitted = []) =>
+  runs.map((run) => ({ ...run, measured: measured(run), isFitted: fitted.includes(run.name) }));
 
 const CYCLE = {
   axis,

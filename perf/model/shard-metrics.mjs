@@ -15,15 +15,11 @@ export function valuesOf(page, series) {
   });
 }
 
-async function pageOf(server) {
-  const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
-  if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
-  return response.text();
-}
-
 /** Groups, batches, bytes and milliseconds in groups since the start, all shards together. */
 export async function shardCounts(server) {
-  const page = await pageOf(server);
+  const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
+  if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
+  const page = await response.text();
   const counts = {};
   for (const [name, series] of Object.entries(SERIES)) {
     const values = valuesOf(page, series);
@@ -31,9 +27,4 @@ export async function shardCounts(server) {
     counts[name] = values.reduce((sum, value) => sum + value, 0);
   }
   return counts;
-}
-
-/** Shards that the broker has now. */
-export async function shardsOf(server) {
-  return valuesOf(await pageOf(server), 'ringlog_shard_failed').length;
 }

@@ -1,0 +1,110 @@
+// Stored bytes: start-up after a clean stop and after kill -9, and memory at rest. Segments of the default size, filled without syncs.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstAcknowledged } from '../lib/client.mjs';
+import { runKload, startKload } from '../lib/kload.mjs';
+import { stopProcess } from '../lib/process.mjs';
+import { median } from '../lib/stats.mjs';
+import { startBroker, withFolder } from './broker.mjs';
+import { fitFormula } from './formula.mjs';
+import { restingMemory, restMs } from './memory.mjs';
+
+const axis = 'stored bytes';
+const GIGABYTES = [
+  { gigabytes: 1, isFitted: true },
+  { gigabytes: 2, isFitted: false },
+  { gigabytes: 4, isFitted: true },
+  { gigabytes: 8, isFitted: false },
+];
+const LOAD = { topic: 'model', partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65_536 };
+const FILLING = { ...LOAD, topicConfig: ['ringlog.durability=page-cache'] };
+/** A topic of its own with fsync is what is written to when the process is killed, at the same pace at all sizes. */
+const KILLED = { ...LOAD, topic: 'killed', topicConfig: ['ringlog.durability=fsync'], rate: 10_000, inFlight: 100, seconds: 60 };
+const KILL_AFTER_MS = 1500;
+const TIMES = { full: 3, quick: 1 };
+
+/** To the first acknowledged record, so that recovery is a part of it. */
+async function startedMs(server) {
+  return (await firstAcknowledged(server.port, FILLING.topic)) - server.startedAt;
+}
+
+async function afterCleanStops(context, dir, times) {
+  const startMs = [];
+  for (;;) {
+    const server = await startBroker(context, dir);
+    startMs.push(await startedMs(server));
+    if (startMs.length === times) return { server, cleanMs: median(startMs) };
+    await server.stop();
+  }
+}
+
+/** Kills the broker under load again and again; resolves with one that runs. */
+async function afterKills(context, dir, running, times) {
+  const startMs = [];
+  let server = running;
+  while (startMs.length < times) {
+    const load = startKload(server.port, KILLED);
+    await sleep(KILL_AFTER_MS);
+    await stopProcess(server.child, { signal: 'SIGKILL' });
+    await load.ended;
+    server = await startBroker(context, dir);
+    startMs.push(await startedMs(server));
+  }
+  return { server, killedMs: median(startMs) };
+}
+
+async function measureSize(context, dir, bytes) {
+  const times = context.quick ? TIMES.quick : TIMES.full;
+  const filled = await startBroker(context, dir);
+  await runKload(filled.port, { ...FILLING, bytes });
+  await filled.stop();
+  const { server: clean, cleanMs } = await afterCleanStops(context, dir, times);
+  const memoryMb = await restingMemory(clean, restMs(context));
+  const { server: killed, killedMs } = await afterKills(context, dir, clean, times);
+  await killed.stop();
+  return { cleanMs, memoryMb, killedMs };
+}
+
+const formula = (what, unit, [first, more], means) => ({
+  axis,
+  what,
+  unit,
+  text: `${first} + ${more} × GB`,
+  constants: {
+    [first]: { unit, means, times: () => 1 },
+    [more]: { unit, means: 'a GB', times: ({ gigabytes }) => gigabytes },
+  },
+});
+
+function formulasOf(runs) {
+  const points = (measured) => runs.map((run) => ({ ...run, measured: run[measured] }));
+  return [
+    fitFormula(
+      formula('start after a clean stop, to the first acknowledged record', 'ms', ['u0', 'u1'], 'of the process'),
+      points('cleanMs'),
+    ),
+    fitFormula(
+      formula('the same after kill -9 at 10 MB/s', 'ms', ['k0', 'k1'], 'of the process, and of what no checkpoint covers'),
+      points('killedMs'),
+    ),
+    fitFormula(formula('memory at rest', 'MB', ['v0', 'v1'], 'without any'), points('memoryMb')),
+  ];
+}
+
+export default {
+  name: 'stored',
+  steps: () => GIGABYTES.length,
+  run: (context) =>
+    withFolder(context, 'stored', async (dir) => {
+      const runs = [];
+      let stored = 0;
+      for (const { gigabytes: full, isFitted } of GIGABYTES) {
+        const gigabytes = full * context.scale;
+        const name = `${gigabytes} GB stored`;
+        context.progress.step(name);
+        runs.push({ name, isFitted, gigabytes, ...(await measureSize(context, dir, (gigabytes - stored) * 1e9)) });
+        stored = gigabytes;
+        context.progress.done();
+      }
+      return { formulas: formulasOf(runs), runs };
+    }),
+};
