@@ -24,7 +24,7 @@ const TIMES = { full: 3, quick: 1 };
 
 /** To the first acknowledged record, so that recovery is a part of it. */
 async function startedMs(server) {
-  return (await firstAcknowledged(server.port, FILLING.topic)) - server.startedAt;
+  return (await firstAcknowledged(server.port, FILLING.topic, { server })) - server.startedAt;
 }
 
 async function afterCleanStops(context, dir, times) {
