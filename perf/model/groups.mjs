@@ -11,11 +11,13 @@ const TOPIC = 'model';
 const MEMBERS = 10;
 /** Groups of MEMBERS each. */
 const COUNTS = [
-  { count: 50, isFitted: true },
-  { count: 100, isFitted: false },
-  { count: 200, isFitted: true },
+  { count: 100, isFitted: true },
+  { count: 200, isFitted: false },
+  { count: 300, isFitted: true },
   { count: 500, isFitted: false },
 ];
+/** What is compiled and grown when the first ones join is not divided among them; they stay. */
+const WARM_COUNT = 50;
 const QUESTIONS = { axis, what: 'heartbeats', one: 'a heartbeat' };
 
 /** Adds groups until there are `count`, all of whose members are at work. */
@@ -31,6 +33,8 @@ async function growTo(server, members, count) {
 }
 
 async function measureMemory(context, server, members) {
+  await growTo(server, members, Math.ceil(WARM_COUNT * context.scale));
+  await restingMemory(server, restMs(context));
   const runs = [];
   for (const { count: full, isFitted } of COUNTS) {
     const count = Math.ceil(full * context.scale);
