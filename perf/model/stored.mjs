@@ -1,4 +1,5 @@
-// Stored bytes: start-up after a clean stop and after kill -9, and memory at rest. Segments of the default size, filled without syncs.
+// Stored bytes: start-up after a clean stop and after kill -9, and memory at rest. Segments of the default size, filled without syncs. What counts is what is in the
+// active segment of each partition: a full one has its index in a file.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstAcknowledged } from '../lib/client.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
@@ -20,7 +21,14 @@ const FILLING = { ...LOAD, topicConfig: ['ringlog.durability=page-cache'] };
 /** A topic of its own with fsync is what is written to when the process is killed, at the same pace at all sizes. */
 const KILLED = { ...LOAD, topic: 'killed', topicConfig: ['ringlog.durability=fsync'], rate: 10_000, inFlight: 100, seconds: 60 };
 const KILL_AFTER_MS = 1500;
+/** segment.bytes by default. */
+const SEGMENT_GIGABYTES = 2 ** 30 / 1e9;
 const TIMES = { full: 3, quick: 1 };
+
+/** Of so many gigabytes, spread evenly, those that are in active segments. */
+export function activeGigabytes(gigabytes, partitions) {
+  return ((gigabytes / partitions) % SEGMENT_GIGABYTES) * partitions;
+}
 
 /** To the first acknowledged record, so that recovery is a part of it. */
 async function startedMs(server) {
@@ -68,10 +76,10 @@ const formula = (what, unit, [first, more], means) => ({
   axis,
   what,
   unit,
-  text: `${first} + ${more} × GB`,
+  text: `${first} + ${more} × GB in active segments`,
   constants: {
     [first]: { unit, means, times: () => 1 },
-    [more]: { unit, means: 'a GB', times: ({ gigabytes }) => gigabytes },
+    [more]: { unit, means: 'a GB in active segments', times: ({ active }) => active },
   },
 });
 
@@ -101,7 +109,14 @@ export default {
         const gigabytes = full * context.scale;
         const name = `${gigabytes} GB stored`;
         context.progress.step(name);
-        runs.push({ name, isFitted, gigabytes, ...(await measureSize(context, dir, (gigabytes - stored) * 1e9)) });
+        const active = activeGigabytes(gigabytes, LOAD.partitions);
+        runs.push({
+          name: `${name}, ${active.toFixed(1)} of it active`,
+          isFitted,
+          gigabytes,
+          active,
+          ...(await measureSize(context, dir, (gigabytes - stored) * 1e9)),
+        });
         stored = gigabytes;
         context.progress.done();
       }

@@ -142,6 +142,9 @@ interface Disk {
 interface Partitions {
   readonly openSegments: (partitions: number, most: number) => number;
 }
+interface Stored {
+  readonly activeGigabytes: (gigabytes: number, partitions: number) => number;
+}
 interface ShardMetrics {
   readonly valuesOf: (page: string, series: string) => number[];
 }
@@ -150,6 +153,7 @@ const folder = new URL('../../../perf/model/', import.meta.url);
 const { groupRate, sleepRate } = (await import(new URL('load.mjs', folder).href)) as Load;
 const { groupBytes } = (await import(new URL('disk.mjs', folder).href)) as Disk;
 const { openSegments } = (await import(new URL('partitions.mjs', folder).href)) as Partitions;
+const { activeGigabytes } = (await import(new URL('stored.mjs', folder).href)) as Stored;
 const { valuesOf } = (await import(new URL('shard-metrics.mjs', folder).href)) as ShardMetrics;
 
 describe('groups a second', () => {
@@ -188,6 +192,13 @@ describe('what a group brings to the disk', () => {
 describe('open segments', () => {
   it('are one a partition up to the limit, and beyond it never fewer than half of it nor more', () => {
     expect([100, 3750, 4000, 5000, 5626].map((partitions) => openSegments(partitions, 3750))).toEqual([100, 3750, 2125, 3125, 1876]);
+  });
+});
+
+describe('what is stored', () => {
+  it('is in active segments as long as each partition has not filled one, and then what is beyond full ones', () => {
+    expect(activeGigabytes(4, 4)).toBe(4);
+    expect(activeGigabytes(8, 4)).toBeCloseTo(8 - (4 * 2 ** 30) / 1e9, 9);
   });
 });
 
