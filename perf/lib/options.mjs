@@ -22,6 +22,7 @@ const OPTIONS = {
   pairs: { type: 'string' },
   resume: { type: 'boolean', default: false },
   phase: { type: 'string' },
+  points: { type: 'string' },
   only: { type: 'string' },
   'peer-warmup': { type: 'string' },
   bytes: { type: 'string' },
@@ -68,6 +69,7 @@ options
   --pairs N           turns of each side, default ${PAIRS} (1 with --quick); fewer than 5 show figures, no verdict
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
+  --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor
   --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick)
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
@@ -129,6 +131,7 @@ export function parseCommand(args) {
     durability: oneOf(values.durability, 'durability', DURABILITIES),
     profile: oneOf(values.profile, 'profile', PROFILES),
     phases: values.phase?.split(',').map((phase) => oneOf(phase, 'phase', ['fresh', 'steady', 'sustained'])),
+    points: values.points?.split(',').map((point) => number(point, 'points', 1)),
     only: values.only?.split(','),
     peerWarmup: number(values['peer-warmup'] ?? String(values.quick ? QUICK_WARMUP_SECONDS : WARMUP_SECONDS), 'peer-warmup'),
     bytes: values.bytes ? parseSize(values.bytes) : undefined,

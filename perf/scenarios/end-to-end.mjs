@@ -4,6 +4,7 @@ import { compare } from '../lib/compare.mjs';
 import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end-to-end.mjs';
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
 import { runKload } from '../lib/kload.mjs';
+import { pointsOf } from '../lib/points.mjs';
 import { atMost, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
@@ -74,10 +75,10 @@ export default {
   summary: `from due to received at ${RATES.join(', ')} records/s of 1 KiB; ${SAMPLES_MIN} samples a turn: p50, p99, p99.9`,
   durabilities: ['fsync'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
-  steps: (context) => RATES.reduce((steps, rate) => steps + sidesOf(context, rate).length, 0),
+  steps: (context) => pointsOf(context, RATES).reduce((steps, rate) => steps + sidesOf(context, rate).length, 0),
   async run(context) {
     const results = [];
-    for (const rate of RATES) results.push(await compareRate(context, rate));
+    for (const rate of pointsOf(context, RATES)) results.push(await compareRate(context, rate));
     return results;
   },
 };

@@ -3,6 +3,7 @@ import { compare } from '../lib/compare.mjs';
 import { startKload } from '../lib/kload.mjs';
 import { atLeast, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
+import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
 const CONSUMERS = [1, 4, 16];
@@ -76,10 +77,10 @@ export default {
   summary: `${CONSUMERS.join(', ')} tailing consumers of all partitions, producer at 200 MB/s: MB/s delivered`,
   durabilities: ['page-cache'],
   peers: ['kafka'],
-  steps: (context) => CONSUMERS.reduce((steps, consumers) => steps + sidesOf(context, consumers).length, 0),
+  steps: (context) => pointsOf(context, CONSUMERS).reduce((steps, consumers) => steps + sidesOf(context, consumers).length, 0),
   async run(context) {
     const results = [];
-    for (const consumers of CONSUMERS) {
+    for (const consumers of pointsOf(context, CONSUMERS)) {
       const judged = consumers === JUDGED_CONSUMERS ? { target: '>= 1.5', holds: atLeast(1.5) } : {};
       const result = await compare(context, {
         label: `fan-out to ${consumers} tailing consumers, ${context.durability}`,
