@@ -10,7 +10,7 @@ const MARGIN = 10;
 const ROW = 16;
 const HEAD = 24;
 const TOP = 74;
-const LETTER = 6.3; // of 11 pixel monospace, a little less than it takes
+const LETTER = 6.7; // of 11 pixel monospace, a little more than it takes
 const COLOURS = {
   wait: ['#dcdcdc', 'waits for work'],
   sync: ['#7fc8b8', 'waits for the disk'],

@@ -36,3 +36,4 @@ export function foldProfile(
 ): Tree;
 export function selfTimes(tree: Tree): SelfTime[];
 export function sharesOf(tree: Tree): Record<Kind, number>;
+export function longestPauseUs(profile: CpuProfile, time: { readonly fromUs: number; readonly toUs: number }): number;

@@ -98,3 +98,18 @@ export function sharesOf(tree) {
   for (const { kind, self } of selfTimes(tree)) shares[kind] += self / tree.total;
   return shares;
 }
+
+/** The longest time that all samples in a row are of the garbage collector: as exact as the samples are dense, a millisecond. */
+export function longestPauseUs(profile, { fromUs, toUs }) {
+  const collectors = new Set(profile.nodes.filter(({ callFrame }) => callFrame.functionName === '(garbage collector)').map(({ id }) => id));
+  let at = profile.startTime;
+  let longest = 0;
+  let current = 0;
+  for (let n = 0; n < profile.samples.length; n++) {
+    at += profile.timeDeltas[n];
+    const isGc = collectors.has(profile.samples[n]) && at >= fromUs && at < toUs;
+    current = isGc ? current + (profile.timeDeltas[n + 1] ?? 0) : 0;
+    longest = Math.max(longest, current);
+  }
+  return longest;
+}

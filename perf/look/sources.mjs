@@ -22,9 +22,9 @@ export class Sources {
 
   placeOf({ url, lineNumber, columnNumber }) {
     if (url === '' || lineNumber < 0) return '';
-    if (/^(node|evalmachine|wasm|native):?/.test(url)) return `${url}:${lineNumber + 1}`;
+    if (url.startsWith('node:') || !/^(file:|\/)/.test(url)) return `${url}:${lineNumber + 1}`;
     const path = url.startsWith('file:') ? fileURLToPath(url) : url;
-    const entry = this.#mapOf(path)?.findEntry(lineNumber, columnNumber);
+    const entry = path.includes('node_modules/') ? null : this.#mapOf(path)?.findEntry(lineNumber, columnNumber);
     if (!entry?.originalSource) return `${relativePlace(path, this.#root)}:${lineNumber + 1}`;
     return `${relativePlace(join(dirname(path), entry.originalSource), this.#root)}:${entry.originalLine + 1}`;
   }

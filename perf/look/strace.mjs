@@ -30,7 +30,9 @@ export function parseCounts(text) {
 
 /** Follows `ids` until `stop`, which resolves to the counts and the seconds they are of. */
 function follow(name, ids, file) {
-  const child = track(spawn('strace', ['-c', '-o', file, ...ids.flatMap((id) => ['-p', String(id)])], { stdio: ['ignore', 'ignore', 'pipe'] }));
+  const child = track(
+    spawn('strace', ['-c', '-o', file, ...ids.flatMap((id) => ['-p', String(id)])], { stdio: ['ignore', 'ignore', 'pipe'] }),
+  );
   let said = '';
   child.stderr.on('data', (data) => (said += data));
   const ended = new Promise((resolve) => child.once('close', resolve));
@@ -55,7 +57,8 @@ function follow(name, ids, file) {
 export async function countCalls(pid, names, dir, work) {
   const ids = readdirSync(`/proc/${pid}/task`).map(Number);
   const followers = [...grouped(ids, (id) => names.of(id))].map(([name, of], n) => follow(name, of, join(dir, `calls-${n}`)));
-  for (const until = performance.now() + ATTACH_MS_MAX; followers.some((one) => !one.attached()) && performance.now() < until;) await sleep(5);
+  for (const until = performance.now() + ATTACH_MS_MAX; followers.some((one) => !one.attached()) && performance.now() < until;)
+    await sleep(5);
   const beganMs = performance.now();
   await work();
   const seconds = (performance.now() - beganMs) / 1000;

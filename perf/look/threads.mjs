@@ -56,7 +56,10 @@ export class Names {
   #v8;
   /** @param {string} text lines of probe.cjs */
   constructor(text) {
-    const lines = text.trim().split('\n').map((line) => JSON.parse(line));
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     for (const { kernelId, name } of lines) this.#byId.set(kernelId, name);
     this.#v8 = new Set(lines.flatMap(({ v8 }) => v8));
     this.byThreadId = new Map(lines.map(({ threadId, name }) => [threadId, name]));

@@ -20,6 +20,16 @@ function reading(side, load) {
   };
 }
 
+/** Reads it all again and again for some time, and gives the sum: for who wants to look longer than one reading takes. */
+async function readAgain(server, seconds) {
+  const sum = { mode: 'consume', seconds: 0, requests: 0, batches: 0, records: 0, bytes: 0, client_cpu_user_s: 0, client_cpu_system_s: 0 };
+  for (const until = performance.now() + 1000 * seconds; performance.now() < until;) {
+    const report = await runKload(server.port, READ);
+    for (const field of Object.keys(sum)) if (field !== 'mode') sum[field] += report[field];
+  }
+  return { ...sum, mb_per_s: sum.bytes / 1e6 / sum.seconds };
+}
+
 /** A peer warms up by reading, again and again. */
 async function warmByReading(context, server, load, topicConfig) {
   await runKload(server.port, { topic: WARM_TOPIC, ...load, topicConfig });
@@ -47,6 +57,7 @@ export default {
   durabilities: ['page-cache'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   steps: (context) => sidesOf(context).length,
+  look: (context) => ({ ...sidesOf(context)[0], measure: (server) => readAgain(server, context.seconds) }),
   async run(context) {
     return [
       await compare(context, {

@@ -57,6 +57,7 @@ function sidesOf(context, consumers) {
     ...kafkaSides(context, { durability: context.durability ?? 'page-cache', load }),
   ].map((side) => ({
     ...side,
+    tailSeconds: TAIL_SECONDS,
     measure: (server) => measureDelivery(server, load, consumers, seconds),
   }));
 }
@@ -78,6 +79,7 @@ export default {
   durabilities: ['page-cache'],
   peers: ['kafka'],
   steps: (context) => pointsOf(context, CONSUMERS).reduce((steps, consumers) => steps + sidesOf(context, consumers).length, 0),
+  look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED_CONSUMERS] }, CONSUMERS)[0])[0],
   async run(context) {
     const results = [];
     for (const consumers of pointsOf(context, CONSUMERS)) {
