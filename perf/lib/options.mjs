@@ -51,7 +51,7 @@ export function helpText(scenarios) {
     const against = peers.length > 0 ? ` [${peers.join(', ')}]` : '';
     return `  ${name.padEnd(22)} ${summary}${against}`;
   });
-  const lookable = [...scenarios.values()].filter(({ look }) => look).map(({ name }) => name);
+  const lookable = [...scenarios.values()].filter((scenario) => scenario.look).map(({ name }) => name);
   return `perf: measures ringlog against the native floor and peers, taking turns
 
 usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'

@@ -84,8 +84,8 @@ export function flameGraph({ title, subtitle, panels, leastShare = 0.002 }) {
 <text class="title" x="${MARGIN}" y="20">${escapeXml(title)}</text><text x="${MARGIN}" y="38">${escapeXml(subtitle)}</text>
 ${legend()}
 ${drawn.join('\n')}
-<script><![CDATA[${readFileSync(script, 'utf8')}
-zoom(${LETTER}, ${MARGIN}, ${inner});]]></script>
+<script><![CDATA[const FLAME = ${JSON.stringify({ letter: LETTER, margin: MARGIN, width: inner })};
+${readFileSync(script, 'utf8')}]]></script>
 </svg>
 `;
 }

@@ -14,7 +14,7 @@ const CALL_SECONDS_MAX = 3;
 const DRAWN_SHARE = 0.005;
 
 /** Scenarios that say what a look at them is of. */
-export const lookable = (scenarios) => [...scenarios.values()].filter(({ look }) => look).map(({ name }) => name);
+export const lookable = (scenarios) => [...scenarios.values()].filter((scenario) => scenario.look).map(({ name }) => name);
 
 const busyOf = (tree) => 1 - sharesOf(tree).wait;
 const percent = (share) => `${(100 * share).toFixed(0)} %`;

@@ -8,7 +8,7 @@ export const SLEEPERS = [
   { name: 'helpSync', file: 'src/ring/sync-crew.ts', kind: 'wait' },
   { name: 'atomicsWaitLoop', file: 'node_modules/piscina/dist/worker.js', kind: 'wait' },
 ];
-const SYNCS = ['fdatasync', 'fsync'];
+const SYNCS = new Set(['fdatasync', 'fsync']);
 
 /**
  * What a function's own time is spent on.
@@ -22,7 +22,7 @@ export function kindOf(name, place) {
   const file = place.replace(/:\d+$/, '');
   const sleeper = SLEEPERS.find((one) => one.name === name && one.file === file);
   if (sleeper) return sleeper.kind;
-  if (file === '') return SYNCS.includes(name) ? 'sync' : 'native';
+  if (file === '') return SYNCS.has(name) ? 'sync' : 'native';
   if (file.startsWith('node:')) return 'node';
   return file.includes('node_modules/') ? 'package' : 'ours';
 }

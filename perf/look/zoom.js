@@ -1,27 +1,32 @@
-// Runs in the browser that shows a flame graph: what is clicked gets the whole width of its panel.
-function zoom(letterWidth, margin, width) {
-  const box = (g) => g.querySelector('rect');
-  const set = (g, x, w) => {
-    const rect = box(g);
-    const text = g.querySelector('text') ?? g.appendChild(document.createElementNS('http://www.w3.org/2000/svg', 'text'));
-    const name = g.querySelector('title').textContent.split(/ \S+:\d+\n|\n/)[0];
-    const letters = Math.floor((w - 4) / letterWidth);
-    rect.setAttribute('x', x);
-    rect.setAttribute('width', Math.max(0, w));
-    text.setAttribute('x', Math.max(margin, x) + 2);
-    text.setAttribute('y', Number(rect.getAttribute('y')) + 12);
-    text.textContent = letters < 3 ? '' : name.length <= letters ? name : `${name.slice(0, letters - 1)}…`;
-    g.style.display = x + w <= margin || x >= margin + width || w <= 0 ? 'none' : '';
+// Runs in the browser that shows a flame graph: what is clicked gets the whole width of its panel. FLAME is there: pixels of a letter, of the margin, of a panel.
+const boxOf = (group) => group.querySelector('rect');
+const sizeOf = (group, name) => Number(boxOf(group).getAttribute(name));
+
+function textOf(group) {
+  return group.querySelector('text') ?? group.appendChild(document.createElementNS('http://www.w3.org/2000/svg', 'text'));
+}
+
+/** Puts a box and its name to a place within the panel; with no width left it is not shown. */
+function place(group, left, right) {
+  const from = Math.max(FLAME.margin, left);
+  const width = Math.min(FLAME.margin + FLAME.width, right) - from;
+  group.style.display = width > 0 ? '' : 'none';
+  if (width <= 0) return;
+  const name = group.querySelector('title').textContent.split(/ \S+:\d+\n|\n/)[0];
+  const letters = Math.floor((width - 4) / FLAME.letter);
+  const text = textOf(group);
+  boxOf(group).setAttribute('x', from);
+  boxOf(group).setAttribute('width', width);
+  text.setAttribute('x', from + 2);
+  text.setAttribute('y', sizeOf(group, 'y') + 12);
+  text.textContent = letters < 3 ? '' : name.length <= letters ? name : `${name.slice(0, letters - 1)}…`;
+}
+
+for (const panel of document.querySelectorAll('.panel')) {
+  const all = [...panel.children].map((group) => ({ group, x: sizeOf(group, 'x'), width: sizeOf(group, 'width') }));
+  const show = (from, over) => {
+    const at = (x) => FLAME.margin + ((x - from) / over) * FLAME.width;
+    for (const { group, x, width } of all) place(group, at(x), at(x + width));
   };
-  for (const panel of document.querySelectorAll('.panel')) {
-    const all = [...panel.children].map((g) => ({ g, x: Number(box(g).getAttribute('x')), w: Number(box(g).getAttribute('width')) }));
-    const show = (from, over) => {
-      for (const { g, x, w } of all) {
-        const left = margin + ((x - from) / over) * width;
-        const right = left + (w / over) * width;
-        set(g, Math.max(margin, left), Math.min(margin + width, right) - Math.max(margin, left));
-      }
-    };
-    for (const { g, x, w } of all) g.addEventListener('click', () => show(x, w));
-  }
+  for (const { group, x, width } of all) group.addEventListener('click', () => show(x, width));
 }
