@@ -91,7 +91,7 @@ export function countPasses(context, scenario, { callSeconds }) {
       const { before, after } = watch.stop(run);
       syncFileSystem(dir); // what was accepted but not flushed yet belongs to the bill
       const { report } = run;
-      const accepted = report.mode === 'consume' ? 0 : report.acknowledged_bytes_total;
+      const accepted = (report.mode === 'consume' ? report.producer : report)?.acknowledged_bytes_total ?? 0;
       const names = namesOf(dir);
       return {
         report,
