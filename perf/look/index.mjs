@@ -76,7 +76,7 @@ export async function look(job, context, outDir) {
   const sections = [
     `${headline} · ${disk} · ${client}`,
     `Threads, in percent of one processor:\n\n${threadTable(counted.threads)}`,
-    `Where their time goes, in percent of the time of the clock (profiled: ${partOf(profiled.report, report)} of the rate above):\n\n${profileTable(profiled.kinds)}`,
+    `Where their time goes, in percent of the time of the clock (profiled: ${partOf(profiled.report, report)} of the rate above).\nWhat main's loop does outside of JavaScript, epoll and reading from sockets, counts as no work here, but not above:\n\n${profileTable(profiled.kinds)}`,
     calls.leftOut
       ? `System calls: left out: ${calls.leftOut}.`
       : `System calls (beside strace, which slows the broker: ${partOf(calls.report, report)} of the rate above):\n\n${callTable(calls, workOf(calls.report))}`,
