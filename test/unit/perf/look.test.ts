@@ -115,14 +115,14 @@ function functionAround(lines: readonly string[], at: number): string | undefine
 
 describe('places of functions', () => {
   it('are relative to the project, and no folder of the machine is in them', () => {
-    expect(relativePlace('/home/me/ringlog/src/a.ts', '/home/me/ringlog')).toBe('src/a.ts');
-    expect(relativePlace('/usr/lib/node_modules/x/y.js', '/home/me/ringlog')).toBe('node_modules/x/y.js');
-    expect(relativePlace('/home/me/secret/z.js', '/home/me/ringlog')).toBe('…/z.js');
+    expect(relativePlace('/somewhere/ringlog/src/a.ts', '/somewhere/ringlog')).toBe('src/a.ts');
+    expect(relativePlace('/usr/lib/node_modules/x/y.js', '/somewhere/ringlog')).toBe('node_modules/x/y.js');
+    expect(relativePlace('/somewhere/secret/z.js', '/somewhere/ringlog')).toBe('…/z.js');
   });
 
   it('count lines from one; what has no file has no place', () => {
-    const sources = new Sources('/home/me/ringlog');
-    expect(sources.placeOf(frame('f', 'file:///home/me/ringlog/none/f.js', 9))).toBe('none/f.js:10');
+    const sources = new Sources('/somewhere/ringlog');
+    expect(sources.placeOf(frame('f', 'file:///somewhere/ringlog/none/f.js', 9))).toBe('none/f.js:10');
     expect(sources.placeOf(frame('readSync', 'node:fs', 0))).toBe('node:fs:1');
     expect(sources.placeOf(frame('(program)'))).toBe('');
   });
