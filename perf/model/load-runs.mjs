@@ -68,7 +68,7 @@ const RUNS = [
   closed('large', 4, 5),
   closed('large', 8, 5),
 ];
-const SECONDS = { full: 2.5, quick: 0.6 };
+const TIMES = { full: { settle: 1.5, seconds: 2.5, margin: 1 }, quick: { settle: 0.6, seconds: 0.5, margin: 0.4 } };
 const WARMUP = { full: { small: 5, large: 2 }, quick: { small: 2, large: 1 } };
 /** What a checkpoint of the warm-up still owes goes to the disk before anything is counted. */
 const REST_MS = 3000;
@@ -93,7 +93,7 @@ export async function runLoads(context, server, dir) {
     context.progress.step(`load: ${run.name}`);
     // As fast as it goes with large batches, the page cache grows by gigabytes.
     if (run.size === 'large' && run.kind === 'closed' && !context.quick) touchMemory();
-    const seen = await observe(server, dir, run.loads, SECONDS[length]);
+    const seen = await observe(server, dir, run.loads, TIMES[length]);
     runs.push({ ...run, partitions: PARTITIONS, batchBytes: SIZES[run.size]?.batchBytes, ...seen });
     context.progress.done();
   }

@@ -4,28 +4,24 @@ import { runKload } from '../lib/kload.mjs';
 import { deviceBytesWritten, processCpuSeconds, syncFileSystem } from '../lib/machine.mjs';
 import { shardCounts } from './shard-metrics.mjs';
 
-/** From the start of the load programs: they make their batches first, and the broker finds its pace. */
-const SETTLE_MS = 1500;
-/** That the load lasts longer than what is looked at of it. */
-const MARGIN_SECONDS = 1;
-
 async function reading(server) {
   const counts = await shardCounts(server);
   return { ...counts, cpuSeconds: processCpuSeconds(server.pid), seconds: performance.now() / 1000 };
 }
 
 /**
- * Runs all `loads` (options of kload) at once and looks at `seconds` of them.
+ * Runs all `loads` (options of kload) at once and looks at a part of that.
+ * @param {{ settle: number, seconds: number, margin: number }} times s: before what is looked at, since load programs make their batches first and the broker has to
+ *   find its pace; what is looked at; and how much longer the load lasts
  * @returns what the broker did a second: cpu (cores), requests, megabytes, groups; of a group: batches, bytes, groupUs; diskBytesPerByte of the whole load
  */
-export async function observe(server, dir, loads, seconds) {
+export async function observe(server, dir, loads, { settle, seconds, margin }) {
   syncFileSystem(dir);
   const diskBefore = deviceBytesWritten(dir);
-  const lasts = SETTLE_MS / 1000 + seconds + MARGIN_SECONDS;
-  const running = Promise.all(loads.map((load) => runKload(server.port, { ...load, seconds: lasts })));
+  const running = Promise.all(loads.map((load) => runKload(server.port, { ...load, seconds: settle + seconds + margin })));
   // A load that fails meanwhile is heard of below.
   running.catch(() => {});
-  await sleep(SETTLE_MS);
+  await sleep(settle * 1000);
   const before = await reading(server);
   await sleep(seconds * 1000);
   const after = await reading(server);
