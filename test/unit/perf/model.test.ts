@@ -4,6 +4,30 @@ import { leastSquares } from '../../../perf/model/fit.mjs';
 import { compareWith, fitFormula, isOff, type Formula } from '../../../perf/model/formula.mjs';
 import { formulaText, markdown, resultOf, valueText } from '../../../perf/model/table.mjs';
 
+interface Load {
+  readonly groupRate: (run: object, values: { s: number; p: number; q: number }) => number;
+  readonly sleepRate: (run: object, values: { s: number; p: number; q: number }) => number;
+}
+interface Disk {
+  readonly groupBytes: (run: { batchesOfGroup: number; bytesOfGroup: number; isReferenced: boolean; partitions: number }) => number;
+}
+interface Partitions {
+  readonly openSegments: (partitions: number, most: number) => number;
+}
+interface Stored {
+  readonly activeGigabytes: (gigabytes: number, partitions: number) => number;
+}
+interface ShardMetrics {
+  readonly valuesOf: (page: string, series: string) => number[];
+}
+// They start brokers when they are told to, so they have no declarations: only these functions are pure.
+const folder = new URL('../../../perf/model/', import.meta.url);
+const { groupRate, sleepRate } = (await import(new URL('load.mjs', folder).href)) as Load;
+const { groupBytes } = (await import(new URL('disk.mjs', folder).href)) as Disk;
+const { openSegments } = (await import(new URL('partitions.mjs', folder).href)) as Partitions;
+const { activeGigabytes } = (await import(new URL('stored.mjs', folder).href)) as Stored;
+const { valuesOf } = (await import(new URL('shard-metrics.mjs', folder).href)) as ShardMetrics;
+
 describe('least squares', () => {
   it('meets as many points as there are constants, even if what they are multiplied by differs by orders of magnitude', () => {
     const rows = [
@@ -11,7 +35,7 @@ describe('least squares', () => {
       [1, 80_000, 90],
       [1, 1500, 600],
     ];
-    const constants = [0.1, 4e-6, 1e-3] as const;
+    const constants: readonly number[] = [0.1, 4e-6, 1e-3];
     const values = rows.map((row) => constants.reduce((sum, constant, k) => sum + constant * (row[k] ?? NaN), 0));
     const solved = leastSquares(rows, values);
     for (const [k, constant] of constants.entries()) expect(solved[k]).toBeCloseTo(constant, 10);
@@ -131,30 +155,6 @@ describe('how the model is shown', () => {
     expect(result.figures[2]).toMatchObject({ name: '10 things · predicted 30, −9 %', figure: { median: 33 } });
   });
 });
-
-interface Load {
-  readonly groupRate: (run: object, values: { s: number; p: number; q: number }) => number;
-  readonly sleepRate: (run: object, values: { s: number; p: number; q: number }) => number;
-}
-interface Disk {
-  readonly groupBytes: (run: { batchesOfGroup: number; bytesOfGroup: number; isReferenced: boolean; partitions: number }) => number;
-}
-interface Partitions {
-  readonly openSegments: (partitions: number, most: number) => number;
-}
-interface Stored {
-  readonly activeGigabytes: (gigabytes: number, partitions: number) => number;
-}
-interface ShardMetrics {
-  readonly valuesOf: (page: string, series: string) => number[];
-}
-// They start brokers when they are told to, so they have no declarations: only these functions are pure.
-const folder = new URL('../../../perf/model/', import.meta.url);
-const { groupRate, sleepRate } = (await import(new URL('load.mjs', folder).href)) as Load;
-const { groupBytes } = (await import(new URL('disk.mjs', folder).href)) as Disk;
-const { openSegments } = (await import(new URL('partitions.mjs', folder).href)) as Partitions;
-const { activeGigabytes } = (await import(new URL('stored.mjs', folder).href)) as Stored;
-const { valuesOf } = (await import(new URL('shard-metrics.mjs', folder).href)) as ShardMetrics;
 
 describe('groups a second', () => {
   const values = { s: 200, p: 5, q: 1 };
