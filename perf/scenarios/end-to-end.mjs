@@ -5,12 +5,13 @@ import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { atMost, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
 /** The first seconds of a new broker of ours are its compiler's, and its journal grows. */
 const WARMUP_SECONDS = 10;
+const FLOOR = 'floor-acknowledged';
 const WARM_TOPIC = 'warm-up';
 
 /** Wanted against Kafka's default, at JUDGED_RATE. */
@@ -34,7 +35,14 @@ function sidesOf(context, rate) {
     ringlogSide(context, { durability, load, settings: ['ringlog.profile=latency'], name: 'ringlog-latency' }),
     ...kafkaSides(context, { durability, load, warm }),
   ].map((side) => ({ ...side, measure: (server) => runEndToEnd(server.port, { ...load, topic: TOPIC }) }));
-  return rate === JUDGED_RATE ? [...sides, ...goEndToEndSides(context, { durability, load })] : sides;
+  const others = rate === JUDGED_RATE ? goEndToEndSides(context, { durability, load }) : [];
+  return [...sides, ...floorsOf(durability, load), ...others];
+}
+
+/** The floor serves no tailing consumers: what is measured of it is the acknowledgement alone, which the way to a consumer only adds to. */
+function floorsOf(durability, load) {
+  const sides = floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: FLOOR });
+  return sides.map((side) => ({ ...side, promise: `${side.promise}; until the acknowledgement, nothing is delivered` }));
 }
 
 /** What the Go program calls the latency of an end-to-end run is what kload calls end_to_end_us. */
@@ -47,6 +55,7 @@ async function compareRate(context, rate) {
     { of: 'ringlog', to: 'kafka' },
     { of: 'ringlog-latency', to: 'kafka' },
     { of: 'ringlog', to: 'kafka-flush' },
+    { of: 'ringlog', to: FLOOR },
   ];
   const judged = ({ of, to }, most) =>
     rate === JUDGED_RATE && of === 'ringlog' && to === 'kafka' ? { target: `<= ${most}`, holds: atMost(most) } : {};
