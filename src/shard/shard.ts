@@ -406,15 +406,20 @@ export class Shard implements ShardHost {
       const segment = this.segments.active(partition);
       if (partition.byReference && !buffered) this.segments.secureName(partition);
       const pieces: Uint8Array[] = [];
+      // Batches that follow each other in the slab become one piece.
       let runStart = -1;
       let runEnd = -1;
+      let payloadAt = group.payloadBytes;
       for (let i = partition.firstInGroup; i >= 0; i = group.next[i] as number) {
         const at = group.slabAt[i] as number;
         if (at !== runEnd) {
           if (runStart >= 0) pieces.push(slab.subarray(runStart, runEnd));
           runStart = runEnd = at;
         }
-        runEnd += group.length[i] as number;
+        const length = group.length[i] as number;
+        runEnd += length;
+        group.payloadAt[i] = payloadAt;
+        payloadAt += length;
       }
       pieces.push(slab.subarray(runStart, runEnd));
       segment.dirty = true;
@@ -422,6 +427,7 @@ export class Shard implements ShardHost {
       if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
       this.writePieces(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
+      if (!partition.byReference) group.addPayload(pieces, partition.stagedBytes);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
