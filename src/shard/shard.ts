@@ -208,10 +208,13 @@ export class Shard implements ShardHost {
     const group = this.group;
     group.clear();
     this.touched.length = 0;
-    const available = submissions.available();
+    let available = submissions.available();
     let taken = 0;
     let controls = 0;
-    while (taken < available && group.count < group.capacity && group.bytes < this.groupBytesLimit) {
+    while (group.count < group.capacity && group.bytes < this.groupBytesLimit) {
+      // What came while the first ones were judged goes along: every sync costs the same.
+      if (taken === available) available = submissions.available();
+      if (taken === available) break;
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
