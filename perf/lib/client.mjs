@@ -2,6 +2,7 @@
 // It speaks Kafka's old, non-flexible encodings, which need no varints outside of the record.
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasExited, tailOf } from './process.mjs';
 
 const string = (text) => Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)]);
 const int16 = (value) => ((b) => (b.writeInt16BE(value), b))(Buffer.alloc(2));
@@ -155,11 +156,11 @@ export function connectClient(port) {
 }
 
 /** Keeps trying until one record is acknowledged in `topic` (created if `configs` is given); gives the time of that. */
-export async function firstAcknowledged(port, topic, { configs, timeoutMs = 120_000, child } = {}) {
+export async function firstAcknowledged(port, topic, { configs, timeoutMs = 120_000, server } = {}) {
   const until = performance.now() + timeoutMs;
   let last = 'nothing listens';
   while (performance.now() < until) {
-    if (child && (child.exitCode !== null || child.signalCode !== null)) throw new Error('the broker ended instead of starting');
+    if (server && hasExited(server.child)) throw new Error(`the broker ended instead of starting:\n${tailOf(server.logPath)}`);
     let client;
     try {
       client = await connectOnce(port);

@@ -22,7 +22,9 @@ const OPTIONS = {
   pairs: { type: 'string' },
   resume: { type: 'boolean', default: false },
   phase: { type: 'string' },
+  points: { type: 'string' },
   only: { type: 'string' },
+  axis: { type: 'string' },
   'peer-warmup': { type: 'string' },
   bytes: { type: 'string' },
   seconds: { type: 'string' },
@@ -50,11 +52,14 @@ export function helpText(scenarios) {
     const against = peers.length > 0 ? ` [${peers.join(', ')}]` : '';
     return `  ${name.padEnd(22)} ${summary}${against}`;
   });
+  const lookable = [...scenarios.values()].filter((scenario) => scenario.look).map(({ name }) => name);
   return `perf: measures ringlog against the native floor and peers, taking turns
 
 usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'
        npm run perf -- micro [--quick]             single functions: codec, ring, CRC, batch view
        npm run perf -- alloc [--quick]             bytes allocated per batch and per fetch, against a budget
+       npm run perf -- model [--quick]             formulas of what cost grows with, predictions beside measurements
+       npm run perf -- look SCENARIO ...           what limits ringlog under ${lookable.join(', ')}: flame graph, threads, system calls
        npm run perf -- report [FILE.jsonl ...]     an HTML page of results that are there (default perf/out/results.jsonl)
 
 scenarios [peers each can be measured against]
@@ -68,7 +73,9 @@ options
   --pairs N           turns of each side, default ${PAIRS} (1 with --quick); fewer than 5 show figures, no verdict
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
+  --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor
+  --axis LIST         model: only load, partitions, connections, groups, stored
   --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick)
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
   --seconds S         measured seconds of the other scenarios
@@ -86,7 +93,8 @@ examples
   npm run perf -- small end-to-end --peer kafka --peer nats
   npm run perf -- all --peer all --resume
   npm run perf -- all --quick
-  npm run perf -- small --only floor --pairs 1 --seconds 3`;
+  npm run perf -- small --only floor --pairs 1 --seconds 3
+  npm run perf -- look bulk --durability fsync --phase fresh --seconds 10`;
 }
 
 function parseSize(text) {
@@ -129,6 +137,7 @@ export function parseCommand(args) {
     durability: oneOf(values.durability, 'durability', DURABILITIES),
     profile: oneOf(values.profile, 'profile', PROFILES),
     phases: values.phase?.split(',').map((phase) => oneOf(phase, 'phase', ['fresh', 'steady', 'sustained'])),
+    points: values.points?.split(',').map((point) => number(point, 'points', 1)),
     only: values.only?.split(','),
     peerWarmup: number(values['peer-warmup'] ?? String(values.quick ? QUICK_WARMUP_SECONDS : WARMUP_SECONDS), 'peer-warmup'),
     bytes: values.bytes ? parseSize(values.bytes) : undefined,
@@ -139,10 +148,11 @@ export function parseCommand(args) {
     recycleMs: 1000 * number(values['recycle-wait'], 'recycle-wait'),
     ...(values.bin ? { bin: resolve(values.bin) } : {}),
   };
-  const { resume: _resume, dir, json, html, help: _help, ...identity } = values;
+  const { resume: _resume, axis: _axis, dir, json, html, help: _help, ...identity } = values;
   return {
     words: positionals,
     context,
+    axes: values.axis?.split(','),
     identity: { ...identity, peer: peers },
     help: values.help,
     resume: values.resume,

@@ -17,7 +17,8 @@ export function track(child) {
   return child;
 }
 
-const hasExited = (child) => child.exitCode !== null || child.signalCode !== null;
+/** @param {import('node:child_process').ChildProcess} child */
+export const hasExited = (child) => child.exitCode !== null || child.signalCode !== null;
 
 function canConnect(port) {
   return new Promise((resolve) => {
@@ -27,7 +28,8 @@ function canConnect(port) {
   });
 }
 
-function tailOf(path) {
+/** The last lines of a server's log, for an error message. */
+export function tailOf(path) {
   try {
     return readFileSync(path, 'utf8').split('\n').slice(-20).join('\n');
   } catch {

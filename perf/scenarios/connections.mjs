@@ -1,6 +1,7 @@
 // The same number of requests on their way, over more and more connections.
 import { compare } from '../lib/compare.mjs';
 import { floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
+import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [10, 1000, 10_000];
@@ -26,10 +27,10 @@ export default {
   summary: 'small requests over 10, 1,000 and 10,000 connections that all work',
   durabilities: ['fsync'],
   peers: ['kafka'],
-  steps: (context) => COUNTS.reduce((sum, count) => sum + sidesOf(context, count).length, 0),
+  steps: (context) => pointsOf(context, COUNTS).reduce((sum, count) => sum + sidesOf(context, count).length, 0),
   async run(context) {
     const results = [];
-    for (const count of COUNTS)
+    for (const count of pointsOf(context, COUNTS))
       results.push(
         await compare(context, {
           label: `${count} connections (x ${context.scale}), ${context.durability}`,

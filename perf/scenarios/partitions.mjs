@@ -1,6 +1,7 @@
 // What a partition costs: the same load spread over more and more of them, and against Kafka.
 import { compare } from '../lib/compare.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from '../lib/sides.mjs';
+import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
@@ -24,10 +25,10 @@ export default {
   summary: 'the same load (1 to 16 KiB batches) over 1, 100, 1,000 and 10,000 partitions',
   durabilities: ['fsync'],
   peers: ['kafka'],
-  steps: (context) => COUNTS.reduce((sum, count) => sum + sidesOf(context, count).length, 0),
+  steps: (context) => pointsOf(context, COUNTS).reduce((sum, count) => sum + sidesOf(context, count).length, 0),
   async run(context) {
     const results = [];
-    for (const count of COUNTS) {
+    for (const count of pointsOf(context, COUNTS)) {
       const wanted = count === 1000 && context.durability === 'fsync';
       results.push(
         await compare(context, {

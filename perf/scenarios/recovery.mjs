@@ -10,6 +10,8 @@ import { GIB, ringlogOptions } from '../lib/sides.mjs';
 
 const LOAD = { topic: 'perf', partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65_536 };
 const KILL_AFTER_MS = 5000;
+/** Kafka's own default. The peer's config has an hour, for sleeping between turns; a killed node would be refused for that long as still registered. */
+const KAFKA_SESSION = 'broker.session.timeout.ms=9000';
 
 /** Brokers of ours say in their log how much recovery rewrote; without that line the allowance cannot be computed. */
 function rewrittenBytes(logPath) {
@@ -31,7 +33,7 @@ function side(context, { name, promise, isPeer = false, topicConfig, start }) {
       await stopProcess(first.child, { signal: 'SIGKILL' });
       const { report } = await load.ended; // reports what was acknowledged before the connection broke
       const second = await start(dir, false);
-      const milliseconds = (await firstAcknowledged(second.port, 'perf', { child: second.child })) - second.startedAt;
+      const milliseconds = (await firstAcknowledged(second.port, 'perf', { server: second })) - second.startedAt;
       return { ...second, milliseconds, acknowledged: filled.records + report.records };
     },
     async measure(server) {
@@ -61,7 +63,7 @@ function sidesOf(context) {
     promise: 'appended to the page cache (Kafka default)',
     isPeer: true,
     topicConfig: [],
-    start: (dir, wait) => startPeer('kafka', { dir, wait }),
+    start: (dir, wait) => startPeer('kafka', { dir, wait, settings: [KAFKA_SESSION] }),
   });
   return [ours, kafka];
 }

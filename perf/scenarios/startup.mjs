@@ -14,12 +14,12 @@ function side({ name, promise, isPeer = false, configs, isExisting, start }) {
     async start(dir) {
       if (isExisting) {
         const first = await start(dir);
-        await firstAcknowledged(first.port, 'perf', { configs, child: first.child });
+        await firstAcknowledged(first.port, 'perf', { configs, server: first });
         await first.stop();
       }
       const server = await start(dir);
       // Measured here and not in `measure`: resting between the two would be part of the time.
-      const at = await firstAcknowledged(server.port, 'perf', { configs: isExisting ? undefined : configs, child: server.child });
+      const at = await firstAcknowledged(server.port, 'perf', { configs: isExisting ? undefined : configs, server });
       return { ...server, milliseconds: at - server.startedAt };
     },
     measure: async (server) => ({ milliseconds: server.milliseconds, seconds: 1 }),

@@ -1,0 +1,11 @@
+/**
+ * The points of a scenario's axis (rates, consumers, partitions, connections) that were asked for with --points, or all of them.
+ * @param {{ points?: number[] }} context
+ * @param {number[]} all
+ */
+export function pointsOf(context, all) {
+  if (!context.points) return all;
+  const unknown = context.points.find((point) => !all.includes(point));
+  if (unknown !== undefined) throw new Error(`--points: ${unknown} is not a point of this scenario: ${all.join(', ')}`);
+  return all.filter((point) => context.points.includes(point));
+}
