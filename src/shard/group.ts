@@ -28,6 +28,11 @@ export class Group {
   readonly badRecord: Int32Array;
   /** Next batch of the same partition in this group, or −1. */
   readonly next: Int32Array;
+  /** Place of the batch in the journal group's payload; means nothing of one that does not go inline. */
+  readonly payloadAt: Int32Array;
+  /** What goes into the journal beside the entries: the bytes of one partition after the other, in pieces that its segment has got already. */
+  readonly payload: Uint8Array[] = [];
+  payloadBytes = 0;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -46,11 +51,20 @@ export class Group {
     this.logAppendTime = new Float64Array(capacity);
     this.badRecord = new Int32Array(capacity);
     this.next = new Int32Array(capacity);
+    this.payloadAt = new Int32Array(capacity);
   }
 
   clear(): void {
     this.count = 0;
     this.bytes = 0;
+    this.payload.length = 0;
+    this.payloadBytes = 0;
+  }
+
+  /** The `pieces` of a partition, `bytes` together, follow in the payload: its batches have their places in it. */
+  addPayload(pieces: readonly Uint8Array[], bytes: number): void {
+    for (const piece of pieces) this.payload.push(piece);
+    this.payloadBytes += bytes;
   }
 
   /** Adds a batch as it was submitted; the caller stages or refuses it. */

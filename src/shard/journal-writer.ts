@@ -1,6 +1,6 @@
 /**
  * Builds and writes one journal group per duty cycle: first the control entries that waited, then an append entry per batch, then the bytes of the
- * batches that go inline.
+ * batches that go inline, which the group has collected ({@link Group.payload}).
  */
 import { assert } from '../lib/assert.ts';
 import {
@@ -98,18 +98,12 @@ export class JournalWriter {
     let at = GROUP_HEADER_BYTES;
     for (const entry of this.control) at += entry.copy(metadata, at);
 
-    const payload: Uint8Array[] = [];
-    let payloadBytes = 0;
-    // Batches that follow each other in the slab become one piece.
-    let runStart = -1;
-    let runEnd = -1;
+    let inlineBytes = 0;
     for (let i = 0; i < group.count; i++) {
       if (group.errorCode[i] !== 0) continue;
       const partition = partitions[group.handle[i] as number] as ShardPartition;
       const segment = partition.activeSegment();
       assert(segment !== undefined, 'journaled batch without a segment');
-      const slabAt = group.slabAt[i] as number;
-      const length = group.length[i] as number;
       const inline = !partition.byReference;
       at = writeAppendEntry(
         metadata,
@@ -121,23 +115,17 @@ export class JournalWriter {
         segment.baseOffset,
         group.position[i] as number,
         slab,
-        slabAt,
-        length,
-        inline ? payloadBytes : 0,
+        group.slabAt[i] as number,
+        group.length[i] as number,
+        inline ? (group.payloadAt[i] as number) : 0,
         group.maxTimestamp[i] as number,
         group.leaderEpoch[i] as number,
       );
-      if (!inline) continue;
-      payloadBytes += length;
-      if (slabAt === runEnd) runEnd += length;
-      else {
-        if (runStart >= 0) payload.push(slab.subarray(runStart, runEnd));
-        runStart = slabAt;
-        runEnd = slabAt + length;
-      }
+      if (inline) inlineBytes += group.length[i] as number;
     }
-    if (runStart >= 0) payload.push(slab.subarray(runStart, runEnd));
 
+    const { payload, payloadBytes } = group;
+    assert(inlineBytes === payloadBytes, 'journal: entries speak of other bytes than the payload has');
     const bytes = GROUP_HEADER_BYTES + entriesBytes + payloadBytes;
     const sequence = this.sequence + 1;
     sealGroup(metadata, this.generation, sequence, this.syncedThrough, this.control.length + appends, entriesBytes, payloadBytes, nowMs);

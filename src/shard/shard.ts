@@ -208,10 +208,13 @@ export class Shard implements ShardHost {
     const group = this.group;
     group.clear();
     this.touched.length = 0;
-    const available = submissions.available();
+    let available = submissions.available();
     let taken = 0;
     let controls = 0;
-    while (taken < available && group.count < group.capacity && group.bytes < this.groupBytesLimit) {
+    while (group.count < group.capacity && group.bytes < this.groupBytesLimit) {
+      // What came while the first ones were judged goes along: every sync costs the same.
+      if (taken === available) available = submissions.available();
+      if (taken === available) break;
       const at = submissions.at(taken);
       const words = submissions.words;
       if (words[at + Submission.kind] === SubmissionKind.control) {
@@ -406,15 +409,20 @@ export class Shard implements ShardHost {
       const segment = this.segments.active(partition);
       if (partition.byReference && !buffered) this.segments.secureName(partition);
       const pieces: Uint8Array[] = [];
+      // Batches that follow each other in the slab become one piece.
       let runStart = -1;
       let runEnd = -1;
+      let payloadAt = group.payloadBytes;
       for (let i = partition.firstInGroup; i >= 0; i = group.next[i] as number) {
         const at = group.slabAt[i] as number;
         if (at !== runEnd) {
           if (runStart >= 0) pieces.push(slab.subarray(runStart, runEnd));
           runStart = runEnd = at;
         }
-        runEnd += group.length[i] as number;
+        const length = group.length[i] as number;
+        runEnd += length;
+        group.payloadAt[i] = payloadAt;
+        payloadAt += length;
       }
       pieces.push(slab.subarray(runStart, runEnd));
       segment.dirty = true;
@@ -422,6 +430,7 @@ export class Shard implements ShardHost {
       if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
       this.writePieces(segment.fd, pieces, group.position[partition.firstInGroup] as number);
       this.noteWritten(partition.stagedBytes);
+      if (!partition.byReference) group.addPayload(pieces, partition.stagedBytes);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
