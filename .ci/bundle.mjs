@@ -28,6 +28,16 @@ const MAIN = { bin: 'src/bin.ts', index: 'src/index.ts' };
 const THREADS = ['shard/shard.thread', 'shard/sync.thread', 'http/http.thread', 'jobs/keeper.thread', 'jobs/batch.thread'];
 const LIBRARY = 'kafka-library';
 
+/** Files of main that several commands share, few of them: to find and read one takes a ms of a start. Whose group comes first has a module, with all it needs. */
+const SHARED = [
+  // What every command loads.
+  { name: 'command-line', test: /\/src\/cli\/(run|process-terminal)\.ts$/ },
+  // What `start` has loaded before the broker.
+  { name: 'early-shards', test: /\/src\/main\/early-shards\.ts$/ },
+  { name: 'settings', test: /\/src\/config\//, minShareCount: 2 },
+  { name: 'storage', test: /\/src\/(cluster|lib|log|protocol)\//, minShareCount: 2 },
+];
+
 await bundle(MAIN, 'main');
 for (const name of THREADS) await bundle({ [name]: `src/${name}.ts` }, dirname(name));
 
@@ -52,7 +62,9 @@ async function bundle(input, folder) {
     entryFileNames: '[name].js',
     chunkFileNames: `${folder}/[name].js`,
     sourcemap: true,
-    codeSplitting: { groups: [{ name: LIBRARY, test: /node_modules/ }] },
+    // They are for whoever reads the sources; here they would only be read by the machine, at every start.
+    comments: { jsdoc: false },
+    codeSplitting: { groups: [{ name: LIBRARY, test: /node_modules/ }, ...(folder === 'main' ? SHARED : [])] },
   });
   for (const chunk of output) {
     if (chunk.type !== 'chunk') continue;
