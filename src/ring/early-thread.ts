@@ -8,9 +8,9 @@ import { assert } from '../lib/assert.ts';
 
 /** Main's end. */
 export class EarlyThread {
-  private readonly worker: Worker;
   /** What it died of before anyone wanted it. */
-  private death: string | null = null;
+  death: string | null = null;
+  private readonly worker: Worker;
   private readonly onError = (error: unknown): void => {
     this.death ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
   };

@@ -72,6 +72,7 @@ export class Checkpointer {
   private preparing: { job: number; path: string } | null = null;
   private lastAtMs = 0;
   private prepareAfterMs = 0;
+  /** See {@link SETTLE_MS}. */
   private settledAtMs = 0;
   private retryAfterMs = 0;
 
