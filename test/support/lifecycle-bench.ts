@@ -149,7 +149,7 @@ export class LifecycleBench {
       opener: openerInPlace(1 << 20, () => bench.problems.push('opening a batch')),
       timers: new TimerWheel(0),
       nowMs: () => 0,
-      logger: { debug: log, info: log, warn: log, error: log, child: () => bench } as never,
+      logger: { debug: log, info: log, warn: log, error: log } as never,
     });
     bench.lifecycle = new TopicLifecycle({
       catalog: bench.catalog,
