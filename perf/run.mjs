@@ -102,6 +102,29 @@ async function measureFunctions(word, { words, context, json }) {
   appendResult(resultsPath, line);
 }
 
+/** What limits the broker under the load of scenarios, by itself. */
+async function lookAt(command, scenarios) {
+  const { look, lookable } = await import('./look/index.mjs');
+  const words = command.words.slice(1);
+  const known = lookable(scenarios);
+  if (words.length === 0) throw new Error(`look: at which scenario? ${known.join(', ')}`);
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown !== undefined) throw new Error(`look: there is no look at '${unknown}', only at ${known.join(', ')}`);
+  takeLock();
+  prepareNative();
+  const workDir = workFolder(command.dir);
+  const machine = describeMachine(workDir);
+  printMachine(machine);
+  const jobs = jobsOf(scenarios, words, command.context.durability);
+  const context = { ...command.context, workDir, progress: new Progress(2 * jobs.length) };
+  for (const job of jobs) {
+    const startedAt = performance.now();
+    const result = await look(job, context, outDir);
+    const durationSeconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
+    appendResult(resultsPath, { scenario: `look ${job.name}`, command: typed, machine, durationSeconds, results: [result] });
+  }
+}
+
 /** Its cases as figures of one result; what stands for min and max are the quartile below and the 99th percentile. */
 function microLine(cases) {
   const figures = cases.map(({ group, name, ns, samples }) => ({
@@ -133,6 +156,7 @@ async function main() {
   const [word] = command.words;
   if (word === 'report') return report(command);
   if (word === 'micro' || word === 'alloc') return measureFunctions(word, command);
+  if (word === 'look') return lookAt(command, scenarios);
   return measure(command, scenarios);
 }
 

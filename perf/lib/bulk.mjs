@@ -94,6 +94,7 @@ export function bulkScenario() {
     durabilities: ['page-cache', 'fsync'],
     peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
     steps: (context) => phasesOf(context).reduce((sum, phase) => sum + sidesOf(context, context.durability ?? 'fsync', phase).length, 0),
+    look: (context) => sidesOf(context, context.durability, context.phases?.[0] ?? 'sustained')[0],
     async run(context) {
       const { durability } = context;
       const results = [];

@@ -22,6 +22,7 @@ const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
  * @property {(server: any) => Promise<void>} [prepare] before each turn, not measured: create, fill, delete
  * @property {(server: any) => Promise<any>} measure gives the report of a load program, or anything with the figure in it
  * @property {(server: any) => Promise<void>} [clean] after each turn of a side that is kept
+ * @property {number} [tailSeconds] what `measure` still takes when the part that its report is of is over
  */
 
 /** Bytes a second that somebody else writes to the disk while we rest: a measurement beside it is not worth much. */

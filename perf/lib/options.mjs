@@ -51,11 +51,13 @@ export function helpText(scenarios) {
     const against = peers.length > 0 ? ` [${peers.join(', ')}]` : '';
     return `  ${name.padEnd(22)} ${summary}${against}`;
   });
+  const lookable = [...scenarios.values()].filter((scenario) => scenario.look).map(({ name }) => name);
   return `perf: measures ringlog against the native floor and peers, taking turns
 
 usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'
        npm run perf -- micro [--quick]             single functions: codec, ring, CRC, batch view
        npm run perf -- alloc [--quick]             bytes allocated per batch and per fetch, against a budget
+       npm run perf -- look SCENARIO ...           what limits ringlog under ${lookable.join(', ')}: flame graph, threads, system calls
        npm run perf -- report [FILE.jsonl ...]     an HTML page of results that are there (default perf/out/results.jsonl)
 
 scenarios [peers each can be measured against]
@@ -88,7 +90,8 @@ examples
   npm run perf -- small end-to-end --peer kafka --peer nats
   npm run perf -- all --peer all --resume
   npm run perf -- all --quick
-  npm run perf -- small --only floor --pairs 1 --seconds 3`;
+  npm run perf -- small --only floor --pairs 1 --seconds 3
+  npm run perf -- look bulk --durability fsync --phase fresh --seconds 10`;
 }
 
 function parseSize(text) {

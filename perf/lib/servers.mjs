@@ -36,25 +36,28 @@ function isFree(port) {
   });
 }
 
-function spawnLogged(command, args, dir) {
+function spawnLogged(command, args, dir, env = {}) {
   mkdirSync(dir, { recursive: true });
   const logPath = join(dir, 'server.log');
   const log = openSync(logPath, 'a');
-  return { child: track(spawn(command, args, { stdio: ['ignore', log, log] })), logPath };
+  return { child: track(spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env } })), logPath };
 }
 
 function handle(name, child, port, logPath, startedAt) {
   return { name, pid: child.pid, child, port, logPath, startedAt, stop: (options) => stopProcess(child, options) };
 }
 
-/** @param {{ dir: string, port?: number, settings?: string[], bin?: string, wait?: boolean }} options settings: "key=value" */
-export async function startRinglog({ dir, port, settings = [], bin = join(root, 'dist', 'bin.js'), wait = true }) {
+/**
+ * @param {{ dir: string, port?: number, settings?: string[], bin?: string, wait?: boolean, node?: { args: string[], env: Record<string, string> } }} options
+ *   settings: "key=value"; node: options of Node itself, and variables for what they load
+ */
+export async function startRinglog({ dir, port, settings = [], bin = join(root, 'dist', 'bin.js'), wait = true, node }) {
   if (!existsSync(bin)) throw new Error(`${bin} is not there: npm run build first`);
   const usedPort = port ?? (await freePort());
-  const args = [bin, 'start', '--port', String(usedPort), '--data-dir', join(dir, 'data')];
+  const args = [...(node?.args ?? []), bin, 'start', '--port', String(usedPort), '--data-dir', join(dir, 'data')];
   for (const setting of settings) args.push('--set', setting);
   const startedAt = performance.now();
-  const { child, logPath } = spawnLogged(process.execPath, args, dir);
+  const { child, logPath } = spawnLogged(process.execPath, args, dir, node?.env);
   if (wait) await waitForPort(usedPort, { child, logPath, pollMs: 5, timeoutMs: 120_000 });
   return handle('ringlog', child, usedPort, logPath, startedAt);
 }

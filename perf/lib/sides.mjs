@@ -20,7 +20,11 @@ const measureProduce = (load) => (server) => runKload(server.port, { topic: TOPI
 /** What the command line and the scenario say that a broker of ours is started with. */
 export function ringlogOptions(context, settings = []) {
   const profile = context.profile ? [`ringlog.profile=${context.profile}`] : [];
-  return { settings: [...profile, ...settings, ...context.settings], ...(context.bin ? { bin: context.bin } : {}) };
+  return {
+    settings: [...profile, ...settings, ...context.settings],
+    ...(context.bin ? { bin: context.bin } : {}),
+    ...(context.node ? { node: context.node } : {}),
+  };
 }
 
 /**

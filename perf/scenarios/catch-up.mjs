@@ -9,9 +9,14 @@ const WARM_TOPIC = 'warm-up';
 /** How long every side reads before it is measured: the first seconds of a new broker of ours are its compiler's (2.0 rising to 3.4 GB/s). */
 const WARM_SECONDS = 5;
 
-/** Reads all there is, again and again. */
+/** Reads all there is, again and again, and gives the sum. */
 async function readAgain(port, topic, seconds) {
-  for (const until = performance.now() + 1000 * seconds; performance.now() < until;) await runKload(port, { ...READ, topic });
+  const sum = { mode: 'consume', seconds: 0, requests: 0, batches: 0, records: 0, bytes: 0, client_cpu_user_s: 0, client_cpu_system_s: 0 };
+  for (const until = performance.now() + 1000 * seconds; performance.now() < until;) {
+    const report = await runKload(port, { ...READ, topic });
+    for (const field of Object.keys(sum)) if (field !== 'mode') sum[field] += report[field];
+  }
+  return { ...sum, mb_per_s: sum.bytes / 1e6 / sum.seconds };
 }
 
 /** The same side, which produces before and is measured at reading it all back when it has done so for a while (all of it cached). */
@@ -55,6 +60,7 @@ export default {
   durabilities: ['page-cache'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   steps: (context) => sidesOf(context).length,
+  look: (context) => ({ ...sidesOf(context)[0], measure: (server) => readAgain(server.port, TOPIC, context.seconds) }),
   async run(context) {
     return [
       await compare(context, {

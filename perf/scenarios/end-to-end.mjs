@@ -77,6 +77,7 @@ export default {
   durabilities: ['fsync'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   steps: (context) => pointsOf(context, RATES).reduce((steps, rate) => steps + sidesOf(context, rate).length, 0),
+  look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED_RATE] }, RATES)[0])[0],
   async run(context) {
     const results = [];
     for (const rate of pointsOf(context, RATES)) results.push(await compareRate(context, rate));

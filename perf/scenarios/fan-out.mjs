@@ -67,6 +67,7 @@ function sidesOf(context, consumers, mbPerSecond) {
   };
   return [ringlogSide(context, { durability, load }), ...kafkaSides(context, { durability, load, warm })].map((side) => ({
     ...side,
+    tailSeconds: TAIL_SECONDS,
     measure: (server) => measureDelivery(server, load, consumers, seconds),
   }));
 }
@@ -96,6 +97,7 @@ export default {
   peers: ['kafka'],
   steps: (context) =>
     casesOf(context).reduce((steps, { consumers, mbPerSecond }) => steps + sidesOf(context, consumers, mbPerSecond).length, 0),
+  look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED.consumers] }, CONSUMERS)[0], MB_PER_SECOND)[0],
   async run(context) {
     const results = [];
     for (const { consumers, mbPerSecond } of casesOf(context)) {

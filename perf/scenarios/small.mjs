@@ -22,6 +22,7 @@ export default {
   durabilities: ['fsync'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   steps: (context) => sidesOf(context).length,
+  look: (context) => sidesOf(context)[0],
   async run(context) {
     const isFsync = context.durability === 'fsync';
     return [

@@ -1,0 +1,1 @@
+export function pointsOf(context: { readonly points?: readonly number[] }, all: readonly number[]): number[];

@@ -1,0 +1,1 @@
+export function parseCounts(text: string): Map<string, { calls: number; errors: number }>;
