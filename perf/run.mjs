@@ -102,6 +102,14 @@ async function measureFunctions(word, { words, context, json }) {
   appendResult(resultsPath, line);
 }
 
+/** Formulas of what the broker's cost grows with, and what they predict beside what is measured. */
+async function measureModel({ words, context, dir, axes }) {
+  if (words.length > 1) throw new Error(`'model' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
+  takeLock();
+  const { runModel } = await import('./model/index.mjs');
+  appendResult(resultsPath, { ...(await runModel({ ...context, workDir: workFolder(dir) }, axes)), command: typed });
+}
+
 /** What limits the broker under the load of scenarios, by itself. */
 async function lookAt(command, scenarios) {
   const { look, lookable } = await import('./look/index.mjs');
@@ -156,6 +164,7 @@ async function main() {
   const [word] = command.words;
   if (word === 'report') return report(command);
   if (word === 'micro' || word === 'alloc') return measureFunctions(word, command);
+  if (word === 'model') return measureModel(command);
   if (word === 'look') return lookAt(command, scenarios);
   return measure(command, scenarios);
 }

@@ -7,6 +7,8 @@ const int32 = (value) => ((b) => (b.writeInt32BE(value), b))(Buffer.alloc(4));
 const string = (text) => Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)]);
 const bytes = (value) => Buffer.concat([int32(value.length), value]);
 const SESSION_MS = 30_000;
+/** Members that connect at the same time: a listener's queue is not endless. */
+const AT_ONCE = 200;
 
 const findCoordinator = (groupId) => request(10, 0, string(groupId));
 /** JoinGroup 2: no id has to be known before. */
@@ -53,6 +55,11 @@ function joined(answer) {
     at += 4 + answer.readInt32BE(at);
   }
   return { error, generation, leader, memberId, members };
+}
+
+/** Runs something for all members, some of them at a time. */
+export async function inTurns(members, run) {
+  for (let at = 0; at < members.length; at += AT_ONCE) await Promise.all(members.slice(at, at + AT_ONCE).map(run));
 }
 
 /** One member on a connection of its own. */

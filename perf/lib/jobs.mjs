@@ -11,7 +11,7 @@ export function jobsOf(scenarios, words, durability) {
   const names = words.includes('all') ? [...scenarios.keys()] : words;
   return names.flatMap((name) => {
     const scenario = scenarios.get(name);
-    if (!scenario) throw new Error(`no scenario '${name}': ${[...scenarios.keys()].join(', ')}, all, micro, alloc, report`);
+    if (!scenario) throw new Error(`no scenario '${name}': ${[...scenarios.keys()].join(', ')}, all, micro, alloc, model, look, report`);
     if (!scenario.durabilities) {
       if (durability && !words.includes('all')) throw new Error(`--durability: '${name}' says itself what its topics promise`);
       return [{ name, scenario, durability: undefined }];

@@ -24,6 +24,7 @@ const OPTIONS = {
   phase: { type: 'string' },
   points: { type: 'string' },
   only: { type: 'string' },
+  axis: { type: 'string' },
   'peer-warmup': { type: 'string' },
   bytes: { type: 'string' },
   seconds: { type: 'string' },
@@ -57,6 +58,7 @@ export function helpText(scenarios) {
 usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'
        npm run perf -- micro [--quick]             single functions: codec, ring, CRC, batch view
        npm run perf -- alloc [--quick]             bytes allocated per batch and per fetch, against a budget
+       npm run perf -- model [--quick]             formulas of what cost grows with, predictions beside measurements
        npm run perf -- look SCENARIO ...           what limits ringlog under ${lookable.join(', ')}: flame graph, threads, system calls
        npm run perf -- report [FILE.jsonl ...]     an HTML page of results that are there (default perf/out/results.jsonl)
 
@@ -73,6 +75,7 @@ options
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
   --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor
+  --axis LIST         model: only load, partitions, connections, groups, stored
   --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick)
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
   --seconds S         measured seconds of the other scenarios
@@ -145,10 +148,11 @@ export function parseCommand(args) {
     recycleMs: 1000 * number(values['recycle-wait'], 'recycle-wait'),
     ...(values.bin ? { bin: resolve(values.bin) } : {}),
   };
-  const { resume: _resume, dir, json, html, help: _help, ...identity } = values;
+  const { resume: _resume, axis: _axis, dir, json, html, help: _help, ...identity } = values;
   return {
     words: positionals,
     context,
+    axes: values.axis?.split(','),
     identity: { ...identity, peer: peers },
     help: values.help,
     resume: values.resume,

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectClient } from '../lib/client.mjs';
 import { figureOf } from '../lib/crowd.mjs';
-import { Member } from '../lib/group-load.mjs';
+import { inTurns, Member } from '../lib/group-load.mjs';
 import { processCpuSeconds } from '../lib/machine.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
 import { startRinglog } from '../lib/servers.mjs';
@@ -15,11 +15,6 @@ const MEMBERS = 10;
 const HEARTBEAT_MS = 3000;
 const COMMITS_PER_SECOND = 5000;
 const SECONDS = 15;
-const AT_ONCE = 200;
-
-async function inTurns(items, run) {
-  for (let at = 0; at < items.length; at += AT_ONCE) await Promise.all(items.slice(at, at + AT_ONCE).map(run));
-}
 
 export default {
   name: 'groups',

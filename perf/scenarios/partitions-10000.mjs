@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectClient } from '../lib/client.mjs';
 import { descriptorsOf, figureOf } from '../lib/crowd.mjs';
+import { recordIntoEach } from '../lib/each-partition.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { processMemory } from '../lib/machine.mjs';
 import { startRinglog } from '../lib/servers.mjs';
@@ -10,8 +11,6 @@ import { ringlogOptions } from '../lib/sides.mjs';
 
 const PARTITIONS = 10_000;
 const TOPIC = 'many';
-/** Partitions in one produce request. */
-const AT_ONCE = 250;
 
 export default {
   name: 'partitions-10000',
@@ -31,7 +30,7 @@ export default {
       if (created !== 0) throw new Error(`CreateTopics: error ${created}`);
       const createMs = performance.now() - createdAt;
       // The first record into each makes its files; they are there at the start that is measured, as in any broker that was used.
-      await each(client, count);
+      await recordIntoEach(client, TOPIC, count);
       client.close();
       if ((await first.stop()).code !== 0) throw new Error('the stop was not clean');
 
@@ -39,7 +38,7 @@ export default {
       const startMs = performance.now() - second.startedAt;
       const roundAt = performance.now();
       client = await connectClient(second.port);
-      await each(client, count);
+      await recordIntoEach(client, TOPIC, count);
       const read = await runKload(second.port, { topic: TOPIC, consume: true, partitions: count, connections: 4, fetchMaxBytes: '64k' });
       if (read.records !== 2 * count) throw new Error(`${read.records} records came back, and ${2 * count} were written`);
       const roundMs = performance.now() - roundAt;
@@ -62,11 +61,3 @@ export default {
     return [{ label: `${count} partitions`, unit: 'as named', figures, runs }];
   },
 };
-
-/** One record into each partition. */
-async function each(client, count) {
-  for (let from = 0; from < count; from += AT_ONCE) {
-    const refused = await client.produceEach(TOPIC, from, Math.min(count, from + AT_ONCE));
-    if (refused > 0) throw new Error(`${refused} of the partitions from ${from} on were refused`);
-  }
-}
