@@ -6,11 +6,11 @@
  *   dist/shard/, http/, jobs/    the entry of each thread, at its place of src/, so that main finds it by the same relative path
  *   dist/types/                  made by the compiler, as is `build/`: one file for each of src/, for tests and tools that take a part alone
  *
- * Nothing but the client library is minified: a stack trace names the functions of the sources.
+ * Only packages that are put inside are minified: a stack trace names the functions of the sources.
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 import { minify } from 'rolldown/utils';
@@ -18,15 +18,33 @@ import { minify } from 'rolldown/utils';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 
-/** Written into the command line instead of being installed with it. `protobufjs` is for schema registries, which the command line has not. */
-const CLIENT = '@platformatic/kafka';
+/** `protobufjs` is for schema registries, which the client library of the command line would know and the command line has not. */
 const OUTSIDE = /^node:|^protobufjs(\/|$)/;
 const dependencies = Object.keys(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).dependencies);
 const isOutside = (id) => OUTSIDE.test(id) || dependencies.some((name) => id === name || id.startsWith(`${name}/`));
 
 const MAIN = { bin: 'src/bin.ts', index: 'src/index.ts' };
 const THREADS = ['shard/shard.thread', 'shard/sync.thread', 'http/http.thread', 'jobs/keeper.thread', 'jobs/batch.thread'];
-const LIBRARY = 'kafka-library';
+
+/** Packages that are put inside instead of being installed, by the name of the file that they become: all that is not a dependency of the package. */
+const INSIDE = [
+  { name: 'commander', test: /\/node_modules\/commander\// },
+  { name: 'msgpackr', test: /\/node_modules\/msgpackr\// },
+  // With what it needs itself.
+  { name: 'kafka-library', test: /\/node_modules\// },
+];
+
+/** Files of main that several commands share, few of them: to find and read one takes a ms of a start. Whose group comes first has a module, with all it needs. */
+const SHARED = [
+  // What both the command line and a program that embeds a broker need.
+  { name: 'common', test: /\/src\/(lib\/|config\/(errors|version)\.ts|protocol\/errors\.ts)/ },
+  // What every command loads.
+  { name: 'command-line', test: /\/src\/cli\/(run|process-terminal)\.ts$/ },
+  // What `start` has loaded before the broker.
+  { name: 'early-shards', test: /\/src\/main\/early-shards\.ts$/ },
+  { name: 'settings', test: /\/src\/config\//, minShareCount: 2 },
+  { name: 'storage', test: /\/src\/(cluster|lib|log|protocol)\//, minShareCount: 2 },
+];
 
 await bundle(MAIN, 'main');
 for (const name of THREADS) await bundle({ [name]: `src/${name}.ts` }, dirname(name));
@@ -52,7 +70,9 @@ async function bundle(input, folder) {
     entryFileNames: '[name].js',
     chunkFileNames: `${folder}/[name].js`,
     sourcemap: true,
-    codeSplitting: { groups: [{ name: LIBRARY, test: /node_modules/ }] },
+    // They are for whoever reads the sources; here they would only be read by the machine, at every start.
+    comments: { jsdoc: false },
+    codeSplitting: { groups: [...INSIDE, ...(folder === 'main' ? SHARED : [])] },
   });
   for (const chunk of output) {
     if (chunk.type !== 'chunk') continue;
@@ -63,18 +83,17 @@ async function bundle(input, folder) {
 
 /** Other people's code: minified, with their licenses beside it. */
 async function finishLibrary({ fileName, code, moduleIds }) {
-  if (fileName !== `main/${LIBRARY}.js`) throw new Error(`${CLIENT} is the one package that is put inside, but ${fileName} has one, too`);
+  const name = basename(fileName, '.js');
+  if (!INSIDE.some((each) => each.name === name))
+    throw new Error(`${fileName} has code of packages, and only ${INSIDE.map((each) => each.name).join(', ')} should`);
   const packages = new Set(
     moduleIds.map((id) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0]).filter(Boolean),
   );
   const small = await minify(fileName, code, { module: true, compress: true, mangle: false, codegen: { removeWhitespace: true } });
   if (small.errors.length > 0) throw new Error(`${fileName}: ${small.errors[0].message}`);
+  writeFileSync(join(dist, fileName), `// Holds other people's work, each under its own license: see ${name}.licenses.txt.\n${small.code}`);
   writeFileSync(
-    join(dist, fileName),
-    `// Holds other people's work, each under its own license: see ${LIBRARY}.licenses.txt.\n${small.code}`,
-  );
-  writeFileSync(
-    join(dist, 'main', `${LIBRARY}.licenses.txt`),
+    join(dist, dirname(fileName), `${name}.licenses.txt`),
     [...packages]
       .toSorted((a, b) => a.localeCompare(b, 'en'))
       .map(notice)

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const BYTES_MAX = 40e6;
-const PACKED = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/main\/kafka-library\.licenses\.txt|dist\/[\w./-]+\.(?:js|d\.ts))$/;
+const PACKED = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/\w+\/[\w-]+\.licenses\.txt|dist\/[\w./-]+\.(?:js|d\.ts))$/;
 /** Both only look whether the prebuilt binary of this platform, a package of its own, is there; they compile where there is none. */
 const INSTALL_SCRIPTS = new Set(['lmdb', 'msgpackr-extract']);
 

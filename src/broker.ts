@@ -28,6 +28,7 @@ import { RecoveryError } from './log/generation.ts';
 import { NodeDisk } from './log/node-disk.ts';
 import type { TopicStatus } from './log/recovery-note.ts';
 import { DynamicConfig } from './main/dynamic-config.ts';
+import { EarlyShards } from './main/early-shards.ts';
 import { GroupCoordinator } from './main/group-coordinator.ts';
 import { GroupLags } from './main/group-lags.ts';
 import { groupSettingsOf, handleGroups } from './main/group-side.ts';
@@ -70,6 +71,8 @@ import { createLogger, type Logger, type RootLogger } from './telemetry/logger.t
 const TICK_MS = 5;
 /** A stop that takes longer is cut short; the next start then recovers. What the last checkpoint has to sync may be all that the page cache holds. */
 const STOP_MS_MAX = 60_000;
+/** After this what a start has put off is loaded. */
+const LOAD_LATER_MS = 500;
 /** How long requests that have come may take to be answered when the broker stops. */
 const DRAIN_MS_MAX = 1000;
 
@@ -91,6 +94,8 @@ interface RunOptions {
   readonly onLog?: (line: string) => void;
   /** Removed when the broker is down, however that comes. */
   readonly temporaryFolder?: string | undefined;
+  /** Threads that were started already; the broker's from now on. */
+  readonly early?: EarlyShards;
 }
 
 /**
@@ -112,7 +117,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /** Where consumer groups live. */
   readonly offsetsLog: InternalTopicLog;
 
-  private readonly logger: Logger;
+  private readonly logger: RootLogger;
   private readonly dynamic: DynamicConfig;
   private readonly temporaryFolder: string | undefined;
   private readonly ingress: Ingress;
@@ -144,11 +149,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /** The same with settings that are resolved already. Not for programs that embed a broker. */
-  static async run(start: BrokerConfig, { onLog, temporaryFolder }: RunOptions = {}, internals: BrokerInternals = {}): Promise<Broker> {
+  static async run(
+    start: BrokerConfig,
+    { onLog, temporaryFolder, early = new EarlyShards() }: RunOptions = {},
+    internals: BrokerInternals = {},
+  ): Promise<Broker> {
     const logger = createLogger({ level: start.logLevel, ...(onLog === undefined ? {} : { destination: { write: onLog } }) });
     const undo: (() => Promise<void> | void)[] = [];
     if (temporaryFolder !== undefined) undo.push(() => removeTemporaryFolder(temporaryFolder));
+    undo.push(() => early.stop());
     try {
+      early.want(start.shardsSync);
       const folder = await openDataFolder(start.dataDir, {
         nodeId: start.nodeId,
         initialize: (path) => EmbeddedMetadataStore.create(path),
@@ -175,10 +186,13 @@ export class Broker extends EventEmitter<BrokerEvents> {
       const crashPoint = crashPointOf(internals);
       const generation = await begin(config, catalog, crashPoint, logger);
       if (!generation.recovered.clean) await catalog.bumpUncleanEpoch();
-      const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder, http });
+      const broker = new Broker({ dynamic, logger, folder, store, catalog, generation, crashPoint, temporaryFolder, http, early });
       // It takes down all of the above, also when a shard's death has begun that already; why, is known.
       undo.length = 0;
-      undo.push(() => broker.stop().catch(() => undefined));
+      undo.push(
+        () => early.stop(),
+        () => broker.stop().catch(() => undefined),
+      );
       // A shard that dies now never says what the start waits for.
       const failed = broker.closed.then((reason) => {
         throw reason ?? new Error('stopped while it started');
@@ -215,6 +229,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     crashPoint: CrashPoint | null;
     temporaryFolder: string | undefined;
     http: HttpHost;
+    early: EarlyShards;
   }) {
     super();
     const { logger, catalog, generation } = parts;
@@ -279,6 +294,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       openFilesMax: () => Broker.openFilesEach(),
       ingress: this.ingress,
       jobs: this.jobs,
+      early: parts.early,
       onPartitionControl: (message) => this.lifecycle.onControl(message),
       onStarted: (shard, link, metrics) => this.metrics.onShardStarted(shard, link, metrics),
       onFailed: (shard, reason) => {
@@ -396,10 +412,14 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.groups.start();
     this.lifecycle.forgetDeleted();
     this.shareOpenFiles();
-    await this.http.whenListening();
+    // Who cannot have the port that was asked for serves nobody.
+    if (this.http.mayRefuse) await this.http.whenListening();
     await this.ingress.listener.start();
     this.http.tell({ kind: 'state', state: 'running', reason: null });
     this.lifecycle.finishDeletions();
+    await this.http.whenListening();
+    // What is not needed to serve the first clients comes behind them.
+    setTimeout(() => this.logger.load(), LOAD_LATER_MS).unref();
   }
 
   private fail(error: Error): void {

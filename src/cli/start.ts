@@ -10,6 +10,7 @@ import type { BrokerConfig, Durability } from '../config/broker-config.ts';
 import { ConfigError } from '../config/errors.ts';
 import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
+import type { EarlyShards } from '../main/early-shards.ts';
 import { watchParent, watchParents } from './parent.ts';
 import { goOnWithBrokenPipe } from './process-terminal.ts';
 import { settingsOf, type StartFlags } from './settings.ts';
@@ -30,6 +31,8 @@ interface RunningBroker {
 interface StartSurroundings {
   /** Of the process; without it no variable counts. */
   readonly environment?: Terminal['environment'];
+  /** Threads that were started already. */
+  readonly early?: EarlyShards;
   /** Whose end is the broker's, too: that of its parent, given by its process id, or of npm, which starts it by way of a shell. */
   readonly stopsWith: number | 'npm' | 'nobody';
 }
@@ -51,12 +54,12 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 };
 
 /** Runs until the broker is down; returns the exit code. */
-export async function start(flags: StartFlags, { stopsWith, environment = {} }: StartSurroundings): Promise<number> {
+export async function start(flags: StartFlags, { stopsWith, early, environment = {} }: StartSurroundings): Promise<number> {
   goOnWithBrokenPipe();
   const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {
-    broker = await Broker.run(await settingsOf(flags, environment));
+    broker = await Broker.run(await settingsOf(flags, environment), early === undefined ? {} : { early });
   } catch (error) {
     return startFailed(error);
   }

@@ -11,7 +11,7 @@
  * Number and sum in the header tell a missing or an extra key, the checksum of each record tells a changed one.
  */
 
-import { crc32c } from '@node-rs/crc32';
+import { crc32c } from '../protocol/crc32c.ts';
 import type { StoredEntry } from './metadata-state.ts';
 
 export const HEADER_KEY = Buffer.from([0]);

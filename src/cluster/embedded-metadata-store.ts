@@ -9,7 +9,8 @@
  */
 
 import { statfs } from 'node:fs/promises';
-import { open as openDatabase, type RootDatabase } from 'lmdb';
+import { createRequire } from 'node:module';
+import type * as lmdb from 'lmdb';
 import {
   decodeHeader,
   decodeRecord,
@@ -24,7 +25,10 @@ import { MetadataState, type StoredEntry, type StoredRevision } from './metadata
 import { MetadataCorruptError, MetadataStoreError } from './metadata-store.ts';
 import { QueuedMetadataStore, SYSTEM_METADATA_CLOCK, type MetadataClock } from './queued-metadata-store.ts';
 
-type Database = RootDatabase<Buffer, Buffer>;
+// As CommonJS the library and what it needs are a handful of files: a start waits for each.
+const { open: openDatabase } = createRequire(import.meta.url)('lmdb') as typeof lmdb;
+
+type Database = lmdb.RootDatabase<Buffer, Buffer>;
 
 /** Address space, not memory or disk: the file grows as it fills. */
 const MAP_BYTES = 4 * 1024 * 1024 * 1024;

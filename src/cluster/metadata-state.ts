@@ -4,7 +4,7 @@
  * reference to it.
  */
 
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { assert } from '../lib/assert.ts';
 import {
   METADATA_KEY_BYTES_MAX,

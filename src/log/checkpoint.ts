@@ -5,7 +5,8 @@
  *   copy = 0 u32 magic 'RLC1' · 4 u32 CRC32C of bytes 8 … end · 8 u64 generation · 16 f64 sequence · 24 u32 clean (1: the shard stopped cleanly,
  *          nothing follows) · 28 u32 body bytes · 32 body (MessagePack) · zeros up to a multiple of 4096
  */
-import { pack, unpack } from 'msgpackr';
+import { pack } from 'msgpackr/pack';
+import { unpack } from 'msgpackr/unpack';
 import { crc32cAt } from '../protocol/crc32c.ts';
 import { readFileIfPresent, type Disk } from './disk.ts';
 import { checkpointSequence } from './layout.ts';

@@ -24,7 +24,8 @@
  *
  * Offsets, sequences and times are f64: exact up to 2^53, and no bigint on the hot path.
  */
-import { pack, unpack } from 'msgpackr';
+import { pack } from 'msgpackr/pack';
+import { unpack } from 'msgpackr/unpack';
 import { crc32cAt } from '../protocol/crc32c.ts';
 import { readInt64 } from '../protocol/int64.ts';
 import { isLogAppendTime } from '../protocol/record-batch.ts';

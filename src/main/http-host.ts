@@ -52,6 +52,11 @@ export class HttpHost {
     return this.boundPort;
   }
 
+  /** Whether {@link whenListening} may throw. */
+  get mayRefuse(): boolean {
+    return this.portGiven && this.config.httpPort >= 0;
+  }
+
   /** Starts the thread, unless `ringlog.http.port` is −1; {@link whenListening} tells what came of it. */
   start(): void {
     if (this.config.httpPort < 0) return;

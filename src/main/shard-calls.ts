@@ -3,7 +3,8 @@ import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import type { PartitionConfig } from '../log/partition-state.ts';
-import type { ShardClass, ShardLink } from './shard-link.ts';
+import type { ShardClass } from './early-shards.ts';
+import type { ShardLink } from './shard-link.ts';
 
 type Answers = {
   open: Extract<FromShard, { kind: 'opened' }>;

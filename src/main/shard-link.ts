@@ -9,10 +9,10 @@ import { assert } from '../lib/assert.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import { COMPLETION_WORDS } from '../ring/completion.ts';
 import { PortControl, type ControlPort } from '../ring/control.ts';
+import type { EarlyThread } from '../ring/early-thread.ts';
 import { createRing, RingConsumer, RingProducer, type RingMemory } from '../ring/ring.ts';
 import { offerAppend, Submission, SUBMISSION_WORDS, SubmissionKind } from '../ring/submission.ts';
-
-export type ShardClass = 'sync' | 'buffered';
+import { SHARD_ENTRY, threadName, type ShardClass } from './early-shards.ts';
 
 export const SUBMISSION_SLOTS = 8192;
 export const COMPLETION_SLOTS = 16384;
@@ -41,6 +41,8 @@ export interface ShardStartOptions {
   readonly data: object;
   /** The worker died though nobody stopped it: the broker must go down. */
   readonly onDeath: (reason: string, link: ShardLink) => void;
+  /** A thread that waits for its data; without it one is started. */
+  readonly early?: EarlyThread;
   /** Another worker entry, for tests. */
   readonly entry?: URL;
 }
@@ -90,7 +92,7 @@ export class ShardLink {
     this.port = port;
   }
 
-  /** Starts the worker of a shard. */
+  /** Starts the worker of a shard. Throws what an early thread died of. */
   static start(options: ShardStartOptions): ShardLink {
     const submissions = createRing(SUBMISSION_SLOTS, SUBMISSION_WORDS);
     const completions = createRing(COMPLETION_SLOTS, COMPLETION_WORDS);
@@ -98,8 +100,10 @@ export class ShardLink {
     const added: LinkWorkerData = { submissions, completions, control: port2 };
     const workerData = { index: options.index, ...options.data, ...added };
     const link = new ShardLink(options.index, options.class, submissions, completions, new PortControl<ToShard, FromShard>(port1));
-    const entry = options.entry ?? new URL('../shard/shard.thread.js', import.meta.url);
-    link.watch(new Worker(entry, { workerData, transferList: [port2], name: `shard-${options.index}-${options.class}` }), options.onDeath);
+    const worker =
+      options.early?.give(workerData, [port2]) ??
+      new Worker(options.entry ?? SHARD_ENTRY, { workerData, transferList: [port2], name: threadName(options.index, options.class) });
+    link.watch(worker, options.onDeath);
     return link;
   }
 

@@ -13,7 +13,8 @@ import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
 import type { KeeperPool } from './keeper-pool.ts';
-import { ShardLink, type ShardClass } from './shard-link.ts';
+import type { EarlyShards, ShardClass } from './early-shards.ts';
+import { ShardLink } from './shard-link.ts';
 import { SyncHelpers } from './sync-helpers.ts';
 import { MetricCells } from '../telemetry/metric-cells.ts';
 import { SHARD_METRICS } from '../telemetry/metric-table.ts';
@@ -51,6 +52,8 @@ export interface ShardSupervisorParts {
   readonly onStarted?: (shard: string, link: ShardLink, metrics: SharedArrayBuffer) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
+  /** Threads that wait for their data. */
+  readonly early?: EarlyShards;
   /** Another worker entry, for tests. */
   readonly entry?: URL;
 }
@@ -157,9 +160,12 @@ export class ShardSupervisor {
     const crew = createSyncCrew();
     const metrics = new MetricCells(SHARD_METRICS).memory;
     const prepared = generation.folders.get(name);
+    const index = this.shards.size;
+    const early = this.parts.early?.take(index, shardClass);
     const link = ShardLink.start({
-      index: this.shards.size,
+      index,
       class: shardClass,
+      ...(early === undefined ? {} : { early }),
       ...(this.parts.entry === undefined ? {} : { entry: this.parts.entry }),
       onDeath: (reason) => this.onShardDeath(name, reason),
       data: {

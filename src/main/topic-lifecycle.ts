@@ -21,6 +21,7 @@ import type { FromShard, LogStartChange, Replacement } from '../log/messages.ts'
 import { segmentPath } from '../log/layout.ts';
 import { emptyPartition, partitionKey, type PartitionState } from '../log/partition-state.ts';
 import type { KeptSegments } from '../log/retire.ts';
+import type { ShardClass } from './early-shards.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { Cleaning } from './cleaning.ts';
@@ -28,7 +29,7 @@ import { PartitionOpening } from './partition-opening.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
 import { RetiredSegments } from './retired-segments.ts';
 import { partitionConfig, shardClassOf, ShardCalls } from './shard-calls.ts';
-import type { ShardClass, ShardLink } from './shard-link.ts';
+import type { ShardLink } from './shard-link.ts';
 import type { MutableTopic, Router, Topic } from './router.ts';
 import type { SegmentReader } from './segment-reader.ts';
 

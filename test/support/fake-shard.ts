@@ -1,6 +1,7 @@
 /** A shard in the thread of the test: takes submissions when told to, checks the batch bytes, and answers through a real completion ring. */
 import type { FromShard, ToShard } from '../../src/log/messages.ts';
-import { ShardLink, type ShardClass } from '../../src/main/shard-link.ts';
+import type { ShardClass } from '../../src/main/early-shards.ts';
+import { ShardLink } from '../../src/main/shard-link.ts';
 import { batchBytes, checkBatchHeader, lastOffsetDelta } from '../../src/protocol/record-batch.ts';
 import { isBatchCrcValid } from '../../src/protocol/crc32c.ts';
 import { Completion, COMPLETION_WORDS, CompletionFlag, CompletionKind, setLong } from '../../src/ring/completion.ts';

@@ -23,9 +23,6 @@ export class TestLogger implements Logger {
   fatal(fields: LogFields, message: string): void {
     this.lines.push({ level: 'fatal', message, fields });
   }
-  child(): Logger {
-    return this;
-  }
   has(text: string): boolean {
     return this.lines.some((line) => JSON.stringify(line).includes(text));
   }

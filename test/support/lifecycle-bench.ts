@@ -13,11 +13,12 @@ import { TimerWheel } from '../../src/lib/timer-wheel.ts';
 import type { FromShard, ToShard } from '../../src/log/messages.ts';
 import { NodeDisk } from '../../src/log/node-disk.ts';
 import type { PartitionConfig, PartitionState } from '../../src/log/partition-state.ts';
+import type { ShardClass } from '../../src/main/early-shards.ts';
 import { KeeperPool } from '../../src/main/keeper-pool.ts';
 import { ReadSide } from '../../src/main/read-side.ts';
 import { Router } from '../../src/main/router.ts';
 import { openerInPlace } from './opener.ts';
-import type { ShardClass, ShardLink } from '../../src/main/shard-link.ts';
+import type { ShardLink } from '../../src/main/shard-link.ts';
 import { TopicLifecycle } from '../../src/main/topic-lifecycle.ts';
 
 /** A shard that answers as the real one does, one message per turn, in order; or not at all while it is held. */
@@ -149,7 +150,7 @@ export class LifecycleBench {
       opener: openerInPlace(1 << 20, () => bench.problems.push('opening a batch')),
       timers: new TimerWheel(0),
       nowMs: () => 0,
-      logger: { debug: log, info: log, warn: log, error: log, child: () => bench } as never,
+      logger: { debug: log, info: log, warn: log, error: log } as never,
     });
     bench.lifecycle = new TopicLifecycle({
       catalog: bench.catalog,

@@ -276,7 +276,7 @@ export class ReadBench {
       (message, error) => this.logged.push({ message, fields: { error } }),
     );
     const log = (fields: Record<string, unknown>, message: string): void => void this.logged.push({ message, fields });
-    const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log, child: () => logger };
+    const logger: Logger = { debug: log, info: log, warn: log, error: log, fatal: log };
     this.side = new ReadSide({
       dataDir: this.dataDir,
       fetchMemoryBytes: options.fetchMemoryBytes ?? 16 << 20,

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { UsageError } from '../exit.ts';
-import { deleteGroup, deleteOffsets } from '../kafka/groups.ts';
 import { printJson, printLine, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
@@ -30,6 +29,7 @@ async function remove(ids: readonly string[], options: Options, terminal: Termin
   const { topic } = options;
   if (topic === '') throw new UsageError('Invalid --topic "": it must be the name of a topic.');
   await connected(options, async (client) => {
+    const { deleteGroup, deleteOffsets } = await import('../kafka/groups.ts');
     for (const id of ids) {
       if (topic === undefined) await deleteGroup(client, id);
       else

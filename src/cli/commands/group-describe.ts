@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import { BrokerRefusedError } from '../kafka/errors.ts';
-import { committedOffsets, describeGroup } from '../kafka/groups.ts';
 import { countText, plural, printJson, printLine, table, type Terminal } from '../terminal.ts';
 
 const EXAMPLES = `
@@ -33,6 +32,7 @@ async function describe(ids: readonly string[], options: Options, terminal: Term
 }
 
 async function withLag(client: KafkaClient, id: string) {
+  const { committedOffsets, describeGroup } = await import('../kafka/groups.ts');
   const group = await describeGroup(client, id);
   const committed = await committedOffsets(client, id);
   const owners = new Map<string, string>();

@@ -4,7 +4,6 @@ import { UserError } from '../../lib/user-error.ts';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { UsageError } from '../exit.ts';
 import type { KafkaClient } from '../kafka/client.ts';
-import { committedOffsets, commitOffsets } from '../kafka/groups.ts';
 import { printJson, printLine, table, type Terminal } from '../terminal.ts';
 import { collect, integer, integers, moment } from '../values.ts';
 
@@ -60,6 +59,7 @@ async function reset(id: string, options: Options, terminal: Terminal): Promise<
   if (wishes.length !== 1)
     throw new UsageError('group reset: give one of --to-beginning, --to-end, --to-offset, --to-time and --shift-by.');
   await connected(options, async (client) => {
+    const { commitOffsets } = await import('../kafka/groups.ts');
     const moves = await plan(client, id, options);
     if (moves.length === 0) throw new UserError(`Group ${id} committed nothing that fits. Name topics with --topic.`);
     if (execute)
@@ -87,6 +87,7 @@ async function plan(
   id: string,
   { topic: named, partition: only, toBeginning, toEnd, toOffset, toTime, shiftBy }: Options,
 ): Promise<Move[]> {
+  const { committedOffsets } = await import('../kafka/groups.ts');
   const committed = await committedOffsets(client, id);
   const moves: Move[] = [];
   for (const topic of named ?? [...new Set(committed.map((place) => place.topic))]) {

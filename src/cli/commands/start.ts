@@ -41,6 +41,9 @@ export function addStart(ringlog: Command, terminal: Terminal): void {
     .option('--parent <pid>', 'stop when this process, which has to be the one that starts the broker, is gone', integer(1, PID_MAX))
     .addHelpText('after', EXAMPLES)
     .action(async ({ port, host, dataDir, httpPort, config, set, parent }: StartOptions) => {
+      // What takes its time on another processor begins before the rest is loaded.
+      const { EarlyShards } = await import('../../main/early-shards.ts');
+      const early = new EarlyShards();
       const { start } = await import('../start.ts');
       const flags = {
         ...(config === undefined ? {} : { config }),
@@ -53,6 +56,6 @@ export function addStart(ringlog: Command, terminal: Terminal): void {
       const { environment } = terminal;
       // npm does not pass SIGTERM on, and its shell may outlive it.
       const underNpm = environment['npm_lifecycle_event'] !== undefined;
-      terminal.exitCode = await start(flags, { environment, stopsWith: parent ?? (underNpm ? 'npm' : 'nobody') });
+      terminal.exitCode = await start(flags, { environment, early, stopsWith: parent ?? (underNpm ? 'npm' : 'nobody') });
     });
 }

@@ -1,25 +1,64 @@
 import { describe, expect, it } from 'vitest';
-import { createLogger } from '../../../src/telemetry/logger.ts';
+import { createLogger, type RootLogger } from '../../../src/telemetry/logger.ts';
+
+/** A logger and the lines it has written. */
+function logger(level: string): { logger: RootLogger; lines: string[] } {
+  const lines: string[] = [];
+  return { logger: createLogger({ level, destination: { write: (line) => void lines.push(line) } }), lines };
+}
+
+function writeEach(each: RootLogger): void {
+  for (const level of ['debug', 'info', 'warn', 'error', 'fatal'] as const) each[level]({}, level);
+}
+
+const levelsOf = (lines: readonly string[]): unknown[] => lines.map((line) => (JSON.parse(line) as { level: unknown }).level);
 
 describe('the logger', () => {
-  it('writes one line of JSON for each event at or above its level', () => {
-    const lines: string[] = [];
-    const logger = createLogger({ level: 'info', destination: { write: (line) => void lines.push(line) } });
-    logger.debug({}, 'not written');
-    logger.child({ thread: 'shard-0' }).warn({ err: new Error('broken'), topic: 't' }, 'something happened');
+  it('writes one line of JSON for each event, with its fields, the process and the time', () => {
+    const { logger: log, lines } = logger('info');
+    log.warn({ err: new Error('broken'), topic: 't' }, 'something happened');
     expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/^\{.*\}\n$/);
     expect(JSON.parse(lines[0]!)).toMatchObject({
       level: 'warn',
-      thread: 'shard-0',
+      pid: process.pid,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
       topic: 't',
       msg: 'something happened',
       err: { type: 'Error', message: 'broken' },
     });
   });
 
-  it('writes nothing when it is silent', () => {
-    const lines: string[] = [];
-    createLogger({ level: 'silent', destination: { write: (line) => void lines.push(line) } }).fatal({}, 'not written');
+  it.each([
+    ['trace', ['debug', 'info', 'warn', 'error', 'fatal']],
+    ['debug', ['debug', 'info', 'warn', 'error', 'fatal']],
+    ['info', ['info', 'warn', 'error', 'fatal']],
+    ['warn', ['warn', 'error', 'fatal']],
+    ['error', ['error', 'fatal']],
+    ['fatal', ['fatal']],
+    ['silent', []],
+  ])('at level %s writes %j', (level, written) => {
+    const { logger: log, lines } = logger(level);
+    writeEach(log);
+    expect(levelsOf(lines)).toEqual(written);
+  });
+
+  it('goes by a level that is changed, also when lines were written before', () => {
+    const { logger: log, lines } = logger('silent');
+    writeEach(log);
+    log.level = 'error';
+    expect(log.level).toBe('error');
+    writeEach(log);
+    log.level = 'debug';
+    log.debug({}, 'wanted now');
+    log.level = 'fatal';
+    log.error({}, 'not wanted any more');
+    expect(levelsOf(lines)).toEqual(['error', 'fatal', 'debug']);
+  });
+
+  it('writes nothing because what writes is loaded', () => {
+    const { logger: log, lines } = logger('trace');
+    log.load();
     expect(lines).toEqual([]);
   });
 });
