@@ -61,6 +61,28 @@ export class Group {
     this.payloadBytes = 0;
   }
 
+  /** The bytes of a partition's batches, whose first is `first`, in as few views of the `slab` as can be; says of each where the payload has it if they go inline. */
+  piecesOf(first: number, slab: Buffer): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    // Batches that follow each other in the slab become one piece.
+    let runStart = -1;
+    let runEnd = -1;
+    let payloadAt = this.payloadBytes;
+    for (let i = first; i >= 0; i = this.next[i] as number) {
+      const at = this.slabAt[i] as number;
+      if (at !== runEnd) {
+        if (runStart >= 0) pieces.push(slab.subarray(runStart, runEnd));
+        runStart = runEnd = at;
+      }
+      const length = this.length[i] as number;
+      runEnd += length;
+      this.payloadAt[i] = payloadAt;
+      payloadAt += length;
+    }
+    pieces.push(slab.subarray(runStart, runEnd));
+    return pieces;
+  }
+
   /** The `pieces` of a partition, `bytes` together, follow in the payload: its batches have their places in it. */
   addPayload(pieces: readonly Uint8Array[], bytes: number): void {
     for (const piece of pieces) this.payload.push(piece);

@@ -401,30 +401,13 @@ export class Shard implements ShardHost {
   /** Step 1 for one partition. */
   private writeSegment(partition: ShardPartition): void {
     const { group } = this;
-    const slab = this.ports.slab;
     const buffered = this.settings.class === 'buffered';
     partition.bulk = partition.stagedBytes >= this.referenceBytesMin(partition);
     partition.byReference = buffered || partition.bulk;
     try {
       const segment = this.segments.active(partition);
       if (partition.byReference && !buffered) this.segments.secureName(partition);
-      const pieces: Uint8Array[] = [];
-      // Batches that follow each other in the slab become one piece.
-      let runStart = -1;
-      let runEnd = -1;
-      let payloadAt = group.payloadBytes;
-      for (let i = partition.firstInGroup; i >= 0; i = group.next[i] as number) {
-        const at = group.slabAt[i] as number;
-        if (at !== runEnd) {
-          if (runStart >= 0) pieces.push(slab.subarray(runStart, runEnd));
-          runStart = runEnd = at;
-        }
-        const length = group.length[i] as number;
-        runEnd += length;
-        group.payloadAt[i] = payloadAt;
-        payloadAt += length;
-      }
-      pieces.push(slab.subarray(runStart, runEnd));
+      const pieces = group.piecesOf(partition.firstInGroup, this.ports.slab);
       segment.dirty = true;
       segment.dirtyBytes += partition.stagedBytes;
       if (segment.dirtyBytes > this.checkpointer.dirtiestBytes) this.checkpointer.dirtiestBytes = segment.dirtyBytes;
