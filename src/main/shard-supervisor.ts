@@ -162,6 +162,7 @@ export class ShardSupervisor {
     const prepared = generation.folders.get(name);
     const index = this.shards.size;
     const early = this.parts.early?.take(index, shardClass);
+    if (early !== undefined && early.death !== null) throw new Error(`shard ${name} died: ${early.death}`);
     const link = ShardLink.start({
       index,
       class: shardClass,

@@ -21,12 +21,6 @@ const RETRY_MS = 2000;
 /** First journal file of a shard that starts without any: small, so that starting is quick. */
 const FIRST_JOURNAL_BYTES = 8 << 20;
 
-/**
- * A shard that has begun leaves the job pool alone this long, unless its journal fills: the first records should not wait for a second file, nor for the
- * thread that makes it.
- */
-const SETTLE_MS = 200;
-
 /** Between two files of a step the disk is the shard's. A checkpoint does not wait: journal space depends on it. */
 const STEP_PAUSE_MS = 2;
 
@@ -72,8 +66,6 @@ export class Checkpointer {
   private preparing: { job: number; path: string } | null = null;
   private lastAtMs = 0;
   private prepareAfterMs = 0;
-  /** See {@link SETTLE_MS}. */
-  private settledAtMs = 0;
   private retryAfterMs = 0;
 
   constructor(
@@ -114,7 +106,6 @@ export class Checkpointer {
   begin(nowMs: number): void {
     this.begun = true;
     this.lastAtMs = nowMs;
-    this.settledAtMs = nowMs + SETTLE_MS;
   }
 
   /** The shard stops: no more jobs. Under load there would always be another one, and the stop waits until none is under way. */
@@ -304,7 +295,6 @@ export class Checkpointer {
     const { journal } = this.shard.journalWriter;
     const { journalBytesMax, journalFileBytes } = this.shard.settings;
     if (this.preparing !== null || nowMs < this.prepareAfterMs) return;
-    if (nowMs < this.settledAtMs && journal.bytesWritten * 4 < journal.totalBytes) return;
     if (journal.totalBytes + journalFileBytes > journalBytesMax) return;
     // A young shard has one small file: its second one is wanted with the first write, later ones when no more than one file is left. Every byte of a
     // journal is written once before it is used: what is not needed between two checkpoints would be paid for nothing.

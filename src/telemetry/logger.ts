@@ -1,11 +1,12 @@
 /**
  * Structured log lines (JSON) on standard error. A thin layer, so that nothing else knows which library writes them.
  *
- * The library is loaded by the first line that is written, or once the broker is up, whichever comes first: a start that has nothing to say does not wait for it,
- * and a broker that runs out of files, say, has it already.
+ * The library is loaded by the first line that is written, or once the broker is up, whichever comes first: a start that has nothing to say does not wait for it.
+ * Where it cannot be loaded, because no more files can be opened, say, lines are written without it.
  */
 import { createRequire } from 'node:module';
 import type { Logger as PinoLogger, pino } from 'pino';
+import { plainLines } from './plain-lines.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -31,6 +32,8 @@ export interface LoggerOptions {
   readonly level: string;
   /** Where lines go; standard error unless somebody says otherwise. */
   readonly destination?: { write(line: string): void };
+  /** Another way to the library, for tests. */
+  readonly loadLibrary?: (destination: LoggerOptions['destination']) => PinoLogger;
 }
 
 /** The least urgent first; `silent` is above all that can be written. */
@@ -48,12 +51,14 @@ export function createLogger(options: LoggerOptions): RootLogger {
 
 class LateLogger implements RootLogger {
   private readonly destination: LoggerOptions['destination'];
+  private readonly loadLibrary: (destination: LoggerOptions['destination']) => PinoLogger;
   private library: PinoLogger | null = null;
   private name: string;
   private least: number;
 
-  constructor({ level, destination }: LoggerOptions) {
+  constructor({ level, destination, loadLibrary = libraryLogger }: LoggerOptions) {
     this.destination = destination;
+    this.loadLibrary = loadLibrary;
     this.name = level;
     this.least = LEVELS.indexOf(level);
   }
@@ -68,27 +73,38 @@ class LateLogger implements RootLogger {
   }
 
   debug(fields: LogFields, message: string): void {
-    if (this.least <= DEBUG) this.load().debug(fields, message);
+    if (this.least <= DEBUG) this.lines().debug(fields, message);
   }
 
   info(fields: LogFields, message: string): void {
-    if (this.least <= INFO) this.load().info(fields, message);
+    if (this.least <= INFO) this.lines().info(fields, message);
   }
 
   warn(fields: LogFields, message: string): void {
-    if (this.least <= WARN) this.load().warn(fields, message);
+    if (this.least <= WARN) this.lines().warn(fields, message);
   }
 
   error(fields: LogFields, message: string): void {
-    if (this.least <= ERROR) this.load().error(fields, message);
+    if (this.least <= ERROR) this.lines().error(fields, message);
   }
 
   fatal(fields: LogFields, message: string): void {
-    if (this.least <= FATAL) this.load().fatal(fields, message);
+    if (this.least <= FATAL) this.lines().fatal(fields, message);
   }
 
-  load(): PinoLogger {
-    return (this.library ??= libraryLogger(this.destination));
+  load(): void {
+    this.lines();
+  }
+
+  /** What writes the next line. */
+  private lines(): Logger {
+    try {
+      return (this.library ??= this.loadLibrary(this.destination));
+    } catch {
+      // No file can be opened, say. The line is still written, and the next one tries again.
+      const { destination } = this;
+      return destination === undefined ? plainLines() : plainLines((line) => destination.write(line));
+    }
   }
 }
 

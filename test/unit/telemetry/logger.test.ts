@@ -61,4 +61,32 @@ describe('the logger', () => {
     log.load();
     expect(lines).toEqual([]);
   });
+
+  it('writes the same lines while its library cannot be loaded, and tries again', () => {
+    const lines: string[] = [];
+    let attempts = 0;
+    const log = createLogger({
+      level: 'info',
+      destination: { write: (line) => void lines.push(line) },
+      loadLibrary: () => {
+        attempts++;
+        throw new Error('EMFILE: too many open files');
+      },
+    });
+    log.load();
+    log.debug({}, 'not wanted');
+    log.error({ err: new Error('broken'), offset: 1n, topic: 't' }, 'something happened');
+    log.info({}, 'more');
+    expect(attempts).toBe(3);
+    expect(JSON.parse(lines[0] as string)).toMatchObject({
+      level: 'error',
+      pid: process.pid,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+      topic: 't',
+      offset: '1',
+      msg: 'something happened',
+      err: { type: 'Error', message: 'broken' },
+    });
+    expect(levelsOf(lines)).toEqual(['error', 'info']);
+  });
 });
