@@ -16,7 +16,9 @@ static uint32_t records_per_batch;
 static bool measuring;
 
 static void on_foreign(int64_t due) {
-  if (delivered.chain_errors++ < 5) fprintf(stderr, "kload: a record due at %lld ns, which none was\n", (long long)due);
+  if (delivered.chain_errors++ < 5)
+    fprintf(stderr, "kload: a record due at %lld ns, which none was: the first was at %lld, and %llu were due until now\n",
+            (long long)due, (long long)schedule->start, (unsigned long long)schedule->due);
 }
 
 // All of a batch's records were due at once, so one number stands for them.

@@ -7,7 +7,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DataFolderError } from './errors.ts';
@@ -89,13 +89,38 @@ export async function folderSpace(path: string): Promise<{ totalBytes: number; u
   }
 }
 
-/** Makes the folder and those above it as far as they are missing, and syncs each name that is new. */
+/**
+ * Makes the folder and those above it as far as they are missing, and syncs each name that is new. One level at a time: mkdir's own
+ * recursion never ends in Node 20 where a file system lets nobody make folders and says that the one above is missing, as /proc does.
+ */
 function makeFolder(path: string): void {
-  const firstMade = mkdirSync(path, { recursive: true });
-  if (firstMade === undefined) return;
-  for (let made = path; ; made = dirname(made)) {
-    syncFolder(dirname(made));
-    if (made === firstMade || made === dirname(made)) return;
+  const missing: string[] = [];
+  for (let at = path; !madeOrThere(at); at = dirname(at)) missing.push(at);
+  for (const each of missing.reverse()) {
+    mkdirUnlessThere(each);
+    syncFolder(dirname(each));
+  }
+}
+
+/** False when the folder above is missing. */
+function madeOrThere(path: string): boolean {
+  try {
+    if (mkdirUnlessThere(path)) syncFolder(dirname(path));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    return false;
+  }
+}
+
+/** Whether it was made; throws when something else has the name. */
+function mkdirUnlessThere(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    return false;
   }
 }
 

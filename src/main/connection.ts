@@ -12,6 +12,7 @@
  */
 import type { Socket } from 'node:net';
 import { assert } from '../lib/assert.ts';
+import { LinkedList, type Linked } from '../lib/linked-list.ts';
 import { foreignProtocol } from './foreign-protocol.ts';
 import { FrameReader, type FrameSink } from './framing.ts';
 import type { Landing, LandingSink } from './landing.ts';
@@ -30,6 +31,12 @@ export const UNANSWERED_MAX = 16;
 const LINGER_MS = 100;
 
 type Entry = PendingProduce | ApiRequest;
+
+/** An answer that the socket has and the kernel has not, with what is to be done then. */
+interface Undrained extends Linked<Undrained> {
+  readonly onDrained: () => void;
+  isReleased: boolean;
+}
 
 /** What all connections share. */
 export interface ConnectionHost {
@@ -77,7 +84,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   /** All was answered; what still comes is for nobody. */
   private ending = false;
   /** Answers given to the socket whose `onDrained` did not run yet. */
-  private undrained: Set<() => void> | null = null;
+  private readonly undrained = new LinkedList<Undrained>();
 
   constructor(id: number, host: ConnectionHost) {
     this.id = id;
@@ -320,7 +327,7 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   /** Whether the client owes it to us to take its answers. */
   get isUndrained(): boolean {
     if (this.socket === null) return false;
-    return (this.undrained !== null && this.undrained.size > 0) || this.socket.writableNeedDrain;
+    return this.undrained.size > 0 || this.socket.writableNeedDrain;
   }
 
   private notifyRunning(): void {
@@ -349,11 +356,11 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     entry.onDrained = null;
     let written: (() => void) | undefined;
     if (onDrained !== null) {
-      const undrained = (this.undrained ??= new Set());
-      undrained.add(onDrained);
+      const answer: Undrained = { onDrained, isReleased: false, next: null, previous: null };
+      this.undrained.append(answer);
       written = () => {
-        if (!undrained.delete(onDrained)) return;
-        onDrained();
+        if (answer.isReleased) return;
+        this.release(answer);
         this.wake();
       };
     }
@@ -373,13 +380,13 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   }
 
   private releaseUndrained(): void {
-    const undrained = this.undrained;
-    this.undrained = null;
-    if (undrained === null) return;
-    for (const onDrained of undrained) {
-      undrained.delete(onDrained);
-      onDrained();
-    }
+    for (let answer = this.undrained.first; answer !== null; answer = this.undrained.first) this.release(answer);
+  }
+
+  private release(answer: Undrained): void {
+    answer.isReleased = true;
+    this.undrained.remove(answer);
+    answer.onDrained();
   }
 }
 

@@ -2,6 +2,7 @@
  * Answers that hold fetch memory until their socket takes them. A reader that takes nothing for too long loses its connection, so that slow readers cannot
  * keep the memory from all others: a grace period plus the time that a slow but honest line needs, both shorter while somebody waits for memory.
  */
+import { LinkedList, type Linked } from '../lib/linked-list.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import type { FetchMemory } from './fetch-memory.ts';
 import type { RequestConnection } from './requests.ts';
@@ -14,7 +15,7 @@ const PACE = 32;
 const PACE_SHORT = 512;
 
 /** An answer on its way. */
-export interface Drain {
+export interface Drain extends Linked<Drain> {
   readonly connection: RequestConnection;
   readonly bytes: number;
   readonly beganMs: number;
@@ -27,7 +28,8 @@ export class DrainWatch {
   private readonly timers: TimerWheel;
   private readonly nowMs: () => number;
   private readonly memory: FetchMemory;
-  private readonly drains = new Set<Drain>();
+  /** Oldest first. */
+  private readonly drains = new LinkedList<Drain>();
   private checking = false;
 
   constructor(timers: TimerWheel, nowMs: () => number, memory: FetchMemory) {
@@ -43,15 +45,15 @@ export class DrainWatch {
 
   /** An answer of `bytes` was given to the socket. */
   begin(connection: RequestConnection, bytes: number): Drain {
-    const drain: Drain = { connection, bytes, beganMs: this.nowMs() };
-    this.drains.add(drain);
+    const drain: Drain = { connection, bytes, beganMs: this.nowMs(), next: null, previous: null };
+    this.drains.append(drain);
     if (!this.checking) this.arm();
     return drain;
   }
 
   /** The kernel has it all, or the socket is gone. */
   end(drain: Drain): void {
-    this.drains.delete(drain);
+    this.drains.remove(drain);
   }
 
   private arm(): void {
@@ -63,8 +65,7 @@ export class DrainWatch {
     const nowMs = this.nowMs();
     const short = this.memory.isShort;
     const stuck: Drain[] = [];
-    // Oldest first: a set iterates in order of insertion.
-    for (const drain of this.drains) {
+    for (let drain = this.drains.first; drain !== null; drain = drain.next) {
       const limitMs = short ? GRACE_MS_SHORT + drain.bytes / PACE_SHORT : GRACE_MS + drain.bytes / PACE;
       if (nowMs - drain.beganMs > limitMs) stuck.push(drain);
     }

@@ -77,8 +77,9 @@ export class FetchAnswer {
     const pieces: Buffer[] = [];
     let from = 0;
     let gap = 0;
-    for (const window of targets.windows) {
-      if (window === null) continue;
+    for (let i = 0; i < targets.count; i++) {
+      const window = targets.windows[i];
+      if (window == null) continue;
       const to = writer.gapPosition[gap++] as number;
       pieces.push(scratch.subarray(from, to), records(window));
       from = to;

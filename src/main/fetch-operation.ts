@@ -27,6 +27,7 @@ import type { Sleeper } from './fetch-waiting.ts';
 import type { PartitionView, ReadableListener } from './partition-view.ts';
 import type { Request } from './requests.ts';
 import type { SegmentView } from './segment-view.ts';
+import { Watch } from './watch.ts';
 
 /** Shortest wait for memory before an empty answer, ms: a client that polls without waiting would only spin. */
 const MEMORY_WAIT_MS_MIN = 500;
@@ -60,6 +61,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   readonly targets = new FetchTargets<SessionPartition>();
   readonly reading: FetchReading;
   request: Request | null = null;
+  isNamed = false;
   /** The session whose partitions are asked for; null: those of the request are. */
   session: FetchSession | null = null;
   /** Error of the request as a whole: nothing is read. */
@@ -74,6 +76,8 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
   private bytesMin = 0;
   private timer: Timer | null = null;
   private waiting = false;
+  /** By partition; made when first needed. */
+  private readonly watches: Watch[] = [];
   private closed = false;
   /** A step waits for its turn in the line of large requests. */
   private stepping = false;
@@ -288,7 +292,8 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
 
   private watermarks(): number {
     let sum = 0;
-    for (const partition of this.targets.views) if (partition !== undefined) sum += partition.highWatermark;
+    const { views, count } = this.targets;
+    for (let i = 0; i < count; i++) sum += views[i]?.highWatermark ?? 0;
     return sum;
   }
 
@@ -300,7 +305,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
       if (member !== null) member.watch();
       else if (!this.waiting) {
         const partition = views[i] as PartitionView;
-        (partition.waiters ??= new Set()).add(this);
+        (this.watches[i] ??= new Watch(this)).begin(partition);
         partition.rememberEnd(offset[i] as number);
       }
     }
@@ -311,7 +316,7 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
 
   private stopWaiting(): void {
     // A session's partitions stay watched: each leaves with the first change.
-    if (this.waiting && this.session === null) for (const partition of this.targets.views) partition?.waiters?.delete(this);
+    if (this.waiting && this.session === null) for (let i = 0; i < this.targets.count; i++) this.watches[i]?.end();
     this.waiting = false;
     this.disarm();
   }

@@ -119,10 +119,11 @@ export class FetchReading implements MemoryWaiter {
 
   /** Drops the windows kept for the answer. */
   releaseWindows(): void {
-    const { windows } = this.targets;
-    for (let i = 0; i < windows.length; i++) {
+    const { windows, count } = this.targets;
+    for (let i = 0; i < count; i++) {
       const window = windows[i];
-      if (window != null) this.host.windows.release(window);
+      if (window == null) continue;
+      this.host.windows.release(window);
       windows[i] = null;
     }
     this.recordsTotal = 0;

@@ -19,6 +19,7 @@ import type { FetchTargets } from './fetch-targets.ts';
 import type { PartitionView, ReadableListener } from './partition-view.ts';
 import type { CloseListener, RequestConnection } from './requests.ts';
 import type { Topic } from './router.ts';
+import { Watch } from './watch.ts';
 
 /** What a session is taken to cost in memory, bytes: itself, each topic beside its name, each partition. About what they take. */
 const SESSION_BYTES = 512;
@@ -93,6 +94,7 @@ export class SessionPartition implements ReadableListener, Linked<SessionPartiti
   private toldLogStartOffset = -1;
   /** The view that will tell of a change. */
   private watched: PartitionView | null = null;
+  private readonly place = new Watch(this);
 
   constructor(session: FetchSession, topic: SessionTopic, index: number) {
     this.session = session;
@@ -133,13 +135,13 @@ export class SessionPartition implements ReadableListener, Linked<SessionPartiti
     if (this.watched === this.view) return;
     this.unwatch();
     if (this.view === undefined) return;
-    (this.view.waiters ??= new Set()).add(this);
+    this.place.begin(this.view);
     this.watched = this.view;
   }
 
   /** The view tells of nothing any more. */
   unwatch(): void {
-    this.watched?.waiters?.delete(this);
+    this.place.end();
     this.watched = null;
   }
 }

@@ -8,14 +8,17 @@ import type { PartitionView } from './partition-view.ts';
 import type { Router, Topic } from './router.ts';
 
 const CAPACITY_INITIAL = 16;
+const NO_NAME = Buffer.alloc(0);
 
 /** First version that names topics by id. */
 export const TOPIC_ID_VERSION = 13;
 
 /** See the file header. `Member`: what a session knows of a partition. */
 export class FetchTargets<Member = unknown> {
-  /** Partitions. */
+  /** Partitions: entries behind them mean nothing. */
   count = 0;
+  /** Entries of the topic arrays. */
+  topicCount = 0;
   capacity = CAPACITY_INITIAL;
   /** Entry of the topic arrays, per partition, as the next five. */
   topicOf = new Int32Array(CAPACITY_INITIAL);
@@ -39,16 +42,19 @@ export class FetchTargets<Member = unknown> {
   readonly namePosition: number[] = [];
   readonly nameLength: number[] = [];
 
-  /** Forgets everything; whoever holds windows has released them. */
+  /** Forgets everything; whoever holds windows has released them. The arrays keep their length: a shorter one would be allocated anew with the next fetch. */
   clear(): void {
+    for (let i = 0; i < this.count; i++) {
+      this.views[i] = undefined;
+      this.windows[i] = null;
+      this.members[i] = null;
+    }
+    for (let t = 0; t < this.topicCount; t++) {
+      this.topics[t] = undefined;
+      this.names[t] = NO_NAME;
+    }
     this.count = 0;
-    this.views.length = 0;
-    this.windows.length = 0;
-    this.members.length = 0;
-    this.topics.length = 0;
-    this.names.length = 0;
-    this.namePosition.length = 0;
-    this.nameLength.length = 0;
+    this.topicCount = 0;
   }
 
   /**
@@ -58,7 +64,7 @@ export class FetchTargets<Member = unknown> {
   addRequest(request: FetchView, bytes: Buffer, router: Router, most: number): boolean {
     let left = most;
     for (;;) {
-      const t = this.topics.length - 1;
+      const t = this.topicCount - 1;
       if (t >= 0) {
         const end = request.topicEndPartition(t);
         const stop = Math.min(end, this.count + left);
@@ -98,10 +104,11 @@ export class FetchTargets<Member = unknown> {
 
   /** Adds a topic: the partitions added next belong to it. */
   addTopic(topic: Topic | undefined, name: Buffer, position: number, length: number): void {
-    this.topics.push(topic);
-    this.names.push(name);
-    this.namePosition.push(position);
-    this.nameLength.push(length);
+    const t = this.topicCount++;
+    this.topics[t] = topic;
+    this.names[t] = name;
+    this.namePosition[t] = position;
+    this.nameLength[t] = length;
   }
 
   /** Adds a partition of the topic added last. */
@@ -115,15 +122,15 @@ export class FetchTargets<Member = unknown> {
   ): void {
     if (this.count === this.capacity) this.grow();
     const i = this.count++;
-    this.topicOf[i] = this.topics.length - 1;
+    this.topicOf[i] = this.topicCount - 1;
     this.partitionIndex[i] = index;
     this.offset[i] = offset;
     this.bytesMax[i] = bytesMax;
     this.leaderEpoch[i] = leaderEpoch;
     this.errors[i] = 0;
-    this.views.push(view);
-    this.windows.push(null);
-    this.members.push(member);
+    this.views[i] = view;
+    this.windows[i] = null;
+    this.members[i] = member;
   }
 
   /** Topic of partition `i`. */

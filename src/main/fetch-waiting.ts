@@ -6,6 +6,8 @@ import type { PartitionView } from './partition-view.ts';
 
 /** A waiting fetch that was told of changes. */
 export interface Sleeper {
+  /** Written by {@link FetchWaiting} only: it was named and had no turn yet. */
+  isNamed: boolean;
   /** All changes of the round are known: decides whether to go on waiting. */
   onWoken(): void;
 }
@@ -18,7 +20,10 @@ export class FetchWaiting {
   private spare: PartitionView[] = [];
   /** A round is under way: it is not begun again from within. */
   private flushing = false;
-  private readonly woken = new Set<Sleeper>();
+  /** Those who were named in this round and had no turn yet are behind `turns`. An array that keeps its length: sets, and arrays that shrink, make garbage each round. */
+  private readonly woken: (Sleeper | null)[] = [];
+  private named = 0;
+  private turns = 0;
   private readonly flushTask = (): void => this.flush();
 
   /** The view has something new for those who wait; it says so once until its `changed` is cleared. */
@@ -29,22 +34,27 @@ export class FetchWaiting {
 
   /** `sleeper` is woken at the end of this round, or of the next if none is under way; once, however often it is named. */
   wake(sleeper: Sleeper): void {
-    if (!this.flushing && this.woken.size === 0) queueMicrotask(this.flushTask);
-    this.woken.add(sleeper);
+    if (sleeper.isNamed) return;
+    if (!this.flushing && this.named === 0) queueMicrotask(this.flushTask);
+    sleeper.isNamed = true;
+    this.woken[this.named++] = sleeper;
   }
 
   /** Tells all waiters of changed views now, and wakes those who were named. */
   flush(): void {
-    if (this.flushing || (this.changed.length === 0 && this.woken.size === 0)) return;
+    if (this.flushing || (this.changed.length === 0 && this.named === 0)) return;
     this.flushing = true;
     this.rounds++;
     try {
       this.tell();
       // Who is named meanwhile has its turn, too.
-      for (const sleeper of this.woken) {
-        this.woken.delete(sleeper);
+      while (this.turns < this.named) {
+        const sleeper = this.woken[this.turns] as Sleeper;
+        this.woken[this.turns++] = null;
+        sleeper.isNamed = false;
         sleeper.onWoken();
       }
+      this.turns = this.named = 0;
     } finally {
       this.flushing = false;
     }
@@ -56,8 +66,12 @@ export class FetchWaiting {
     this.spare = views;
     for (const view of views) {
       view.changed = false;
-      // Who is told may leave the set; nobody joins it before all are told.
-      if (view.waiters !== null) for (const waiter of view.waiters) waiter.onViewChanged(view);
+      // Who is told may leave the list; nobody joins or else leaves it before all are told.
+      for (let watch = view.waiters?.first ?? null; watch !== null;) {
+        const { next } = watch;
+        watch.tell(view);
+        watch = next;
+      }
     }
     views.length = 0;
   }

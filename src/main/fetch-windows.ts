@@ -6,6 +6,7 @@
  * shared no more, and not served by those who still hold it unless they had begun to answer.
  */
 import { assert } from '../lib/assert.ts';
+import { LinkedList, type Linked } from '../lib/linked-list.ts';
 import { BatchWalk } from './batch-walk.ts';
 import type { FetchMemory, Region } from './fetch-memory.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -19,7 +20,11 @@ export const TAIL_READ_BYTES_MAX = 64 * 1024;
 export type FetchVerify = 'once' | 'always' | 'never';
 
 /** One shared read. */
-export class FetchWindow {
+export class FetchWindow implements Linked<FetchWindow> {
+  next: FetchWindow | null = null;
+  previous: FetchWindow | null = null;
+  /** Fetches may share it: it stands in the list of its segment. */
+  isShared = false;
   readonly view: PartitionView;
   readonly segment: SegmentView;
   /** First byte in the segment. */
@@ -61,8 +66,8 @@ export class FetchWindows {
   private readonly reader: SegmentReader;
   private readonly verify: FetchVerify;
   private readonly walk = new BatchWalk();
-  /** Windows that fetches may share, by segment; no entry: none. */
-  private readonly shared = new Map<SegmentView, FetchWindow[]>();
+  /** Windows that fetches may share, by segment. The list of a segment that grows stays when it is empty: the next window is soon there. */
+  private readonly shared = new Map<SegmentView, LinkedList<FetchWindow>>();
 
   constructor(memory: FetchMemory, reader: SegmentReader, verify: FetchVerify) {
     this.memory = memory;
@@ -74,7 +79,7 @@ export class FetchWindows {
   share(segment: SegmentView, position: number, length: number): FetchWindow | null {
     const windows = this.shared.get(segment);
     if (windows === undefined) return null;
-    for (const window of windows) {
+    for (let window = windows.first; window !== null; window = window.next) {
       if (window.position !== position || window.length !== length || window.error !== null) continue;
       window.references++;
       this.sharedReads++;
@@ -98,9 +103,10 @@ export class FetchWindows {
   ): FetchWindow {
     assert(length <= region.length && position + length <= segment.endPosition, 'a window lies within its region and its segment');
     const window = new FetchWindow(view, segment, position, length, region);
-    const windows = this.shared.get(segment);
-    if (windows === undefined) this.shared.set(segment, [window]);
-    else windows.push(window);
+    let windows = this.shared.get(segment);
+    if (windows === undefined) this.shared.set(segment, (windows = new LinkedList()));
+    windows.append(window);
+    window.isShared = true;
     this.reads++;
     const isTail = segment === view.active && length <= TAIL_READ_BYTES_MAX && segment.endPosition - position <= TAIL_READ_BYTES_MAX;
     if (isTail) {
@@ -137,11 +143,17 @@ export class FetchWindows {
 
   /** Bytes at and behind `endPosition` of `segment` are no longer part of the log. */
   onCut(segment: SegmentView, endPosition: number): void {
-    for (const window of this.shared.get(segment)?.slice() ?? []) {
-      if (window.position + window.length <= endPosition) continue;
-      window.stale = true;
-      this.unshare(window);
+    const windows = this.shared.get(segment);
+    if (windows === undefined) return;
+    for (let window = windows.first; window !== null;) {
+      const { next } = window;
+      if (window.position + window.length > endPosition) {
+        window.stale = true;
+        this.unshare(window);
+      }
+      window = next;
     }
+    if (windows.size === 0) this.shared.delete(segment);
   }
 
   private finish(window: FetchWindow, error: Error | null, bytesRead: number, expectedOffset: number, limitOffset: number): void {
@@ -173,10 +185,11 @@ export class FetchWindows {
   }
 
   private unshare(window: FetchWindow): void {
-    const windows = this.shared.get(window.segment);
-    if (windows === undefined) return;
-    const at = windows.indexOf(window);
-    if (at !== -1) windows.splice(at, 1);
-    if (windows.length === 0) this.shared.delete(window.segment);
+    if (!window.isShared) return;
+    window.isShared = false;
+    const { segment, view } = window;
+    const windows = this.shared.get(segment) as LinkedList<FetchWindow>;
+    windows.remove(window);
+    if (windows.size === 0 && segment !== view.active) this.shared.delete(segment);
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
+import type { LinkedList } from '../lib/linked-list.ts';
 import { endOffsetForEpoch, type EpochEnd } from '../log/epochs.ts';
 import type { EpochStart, PartitionState, SegmentState } from '../log/partition-state.ts';
 import { DamageList } from './damage.ts';
@@ -14,6 +15,7 @@ import { PositionHints } from './position-hints.ts';
 import { SegmentView } from './segment-view.ts';
 import type { ShardLink } from './shard-link.ts';
 import { SparseIndex } from './sparse-index.ts';
+import type { Watch } from './watch.ts';
 
 /** `opening`: the shard has not taken it over yet. `moving`: between two shards; readable, appends wait. `offline`: the shard refused it, or it is deleted. */
 export type ViewState = 'opening' | 'online' | 'moving' | 'offline';
@@ -65,7 +67,7 @@ export class PartitionView {
   /** Set between a change and the wake-up of those who wait for it. */
   changed = false;
   /** Fetches that wait for this view; null while none ever did. */
-  waiters: Set<ReadableListener> | null = null;
+  waiters: LinkedList<Watch> | null = null;
   readonly damage = new LazyDamage();
   readonly hints = new PositionHints();
   /** Between two entries of an index; segments that have none yet take it over. */

@@ -13,7 +13,7 @@
  *   npm run interop -- --keep                    keeps the data folder
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -41,8 +41,15 @@ const { values: options, positionals } = parseArgs({
     keep: { type: 'boolean', default: false },
     results: { type: 'string', default: join(cacheFolder, 'results.json') },
     'write-docs': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
+if (options.help) {
+  // The comment at the top of this file is the help.
+  const [head] = readFileSync(new URL(import.meta.url), 'utf8').split('*/');
+  process.stdout.write(`${head.replace('/**', '').replaceAll(/^ \* ?/gm, '').trim()}\n\nSuites: ${SUITES.join(', ')}\n`);
+  process.exit(0);
+}
 const wanted = positionals.length === 0 ? SUITES : positionals;
 for (const name of wanted) if (!SUITES.includes(name)) throw new Error(`no suite '${name}': ${SUITES.join(', ')}`);
 

@@ -104,6 +104,11 @@ describe('a data folder', () => {
     await refused(open(join(path, 'below')), /cannot be opened: it is not a folder/);
   });
 
+  it.skipIf(process.platform !== 'linux')('is not made where the system lets nobody make one', async () => {
+    await refused(open('/proc/ringlog-data'), /cannot be opened: a folder above it is missing and cannot be made \(ENOENT\)/);
+    await refused(open('/proc/ringlog-data/below'), /cannot be opened: a folder above it is missing and cannot be made \(ENOENT\)/);
+  });
+
   it('whose identity is a folder, or whose links go round in a circle, is refused', async () => {
     const path = await madeFolder();
     unlinkSync(join(path, 'ringlog.json'));
