@@ -47,7 +47,12 @@ const { values: options, positionals } = parseArgs({
 if (options.help) {
   // The comment at the top of this file is the help.
   const [head] = readFileSync(new URL(import.meta.url), 'utf8').split('*/');
-  process.stdout.write(`${head.replace('/**', '').replaceAll(/^ \* ?/gm, '').trim()}\n\nSuites: ${SUITES.join(', ')}\n`);
+  process.stdout.write(
+    `${head
+      .replace('/**', '')
+      .replaceAll(/^ \* ?/gm, '')
+      .trim()}\n\nSuites: ${SUITES.join(', ')}\n`,
+  );
   process.exit(0);
 }
 const wanted = positionals.length === 0 ? SUITES : positionals;
