@@ -92,8 +92,7 @@ export class SessionPartition implements ReadableListener, Linked<SessionPartiti
   /** What the client knows; −1: nothing, or an error. */
   private toldHighWatermark = -1;
   private toldLogStartOffset = -1;
-  /** The view that will tell of a change. */
-  private watched: PartitionView | null = null;
+  /** Waits for the view that will tell of a change. */
   private readonly place = new Watch(this);
 
   constructor(session: FetchSession, topic: SessionTopic, index: number) {
@@ -132,17 +131,13 @@ export class SessionPartition implements ReadableListener, Linked<SessionPartiti
 
   /** The view tells of its next change. */
   watch(): void {
-    if (this.watched === this.view) return;
-    this.unwatch();
-    if (this.view === undefined) return;
-    this.place.begin(this.view);
-    this.watched = this.view;
+    if (this.view === undefined) this.place.end();
+    else if (this.place.view !== this.view) this.place.begin(this.view);
   }
 
   /** The view tells of nothing any more. */
   unwatch(): void {
     this.place.end();
-    this.watched = null;
   }
 }
 

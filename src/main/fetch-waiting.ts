@@ -2,6 +2,7 @@
  * Wakes waiting fetches, grouped: views that changed are collected while the completion rings are drained and their waiters are looked at once, in a
  * microtask behind the drain, however many batches came. First everybody hears of all changes, then each waiting fetch decides once.
  */
+import { assert } from '../lib/assert.ts';
 import type { PartitionView } from './partition-view.ts';
 
 /** A waiting fetch that was told of changes. */
@@ -66,10 +67,11 @@ export class FetchWaiting {
     this.spare = views;
     for (const view of views) {
       view.changed = false;
-      // Who is told may leave the list; nobody joins or else leaves it before all are told.
+      // Who is told may leave the list; nobody joins it, and nobody else leaves it, before all are told.
       for (let watch = view.waiters?.first ?? null; watch !== null;) {
         const { next } = watch;
         watch.tell(view);
+        assert(next === null || next.view === view, 'whoever waits for a view stays until told');
         watch = next;
       }
     }

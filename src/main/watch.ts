@@ -10,7 +10,8 @@ export class Watch implements Linked<Watch> {
   next: Watch | null = null;
   previous: Watch | null = null;
   private readonly listener: ReadableListener;
-  private view: PartitionView | null = null;
+  /** What is waited for; null: nothing. */
+  view: PartitionView | null = null;
 
   constructor(listener: ReadableListener) {
     this.listener = listener;
