@@ -76,3 +76,8 @@ export function readJournal(
   for (; expected <= syncedThrough; expected++) missing.push(expected);
   return { groups, syncedThrough, missing, behindTail };
 }
+
+/** What a journal holds behind the checkpoint of a clean stop. Its files are not read for this: they may be many and large, and a start would wait for it. */
+export function nothingFollows(checkpointSequence: number): JournalContents {
+  return { groups: [], syncedThrough: checkpointSequence, missing: [], behindTail: [] };
+}

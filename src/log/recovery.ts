@@ -10,7 +10,7 @@
  */
 import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
 import { loadCheckpoint } from './checkpoint.ts';
-import { readJournal } from './journal-reader.ts';
+import { nothingFollows, readJournal } from './journal-reader.ts';
 import { JournalFiles } from './journal-files.ts';
 import { checkpointSequence, generationFolder, journalNumber } from './layout.ts';
 import { OwedSyncs } from './owed-syncs.ts';
@@ -183,7 +183,8 @@ function replayShard(
   }
   // A damaged checkpoint still says by its name what it contained, and so was durable.
   const durable = Math.max(checkpoint.sequence, ...corrupt.map(checkpointSequence));
-  const journal = readJournal(disk, folder, generation, checkpoint.sequence, durable);
+  const clean = checkpoint.clean && corrupt.length === 0;
+  const journal = clean ? nothingFollows(checkpoint.sequence) : readJournal(disk, folder, generation, checkpoint.sequence, durable);
   if (corrupt.length > 0 && journal.missing.length > 0)
     throw new RecoveryError(
       `the newest checkpoint of ${folder} is damaged and its journal does not reach back to the one before ` +
@@ -202,6 +203,5 @@ function replayShard(
   const replay = new Replay(checkpoint.partitions, handedOver);
   for (const group of journal.groups) replay.apply(group);
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
-  const clean = checkpoint.clean && corrupt.length === 0 && journal.groups.length === 0 && journal.missing.length === 0;
   return { replay, clean, syncedThrough: journal.syncedThrough, missing: journal.missing, groups: journal.groups.length };
 }

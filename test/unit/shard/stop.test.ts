@@ -1,6 +1,7 @@
 /** The last checkpoint of a clean stop: what it names is synced first, many files at once, with the help of threads where there are many. */
 import { expect, test, vi } from 'vitest';
-import { ShardBench } from '../../support/shard-bench.ts';
+import { recover } from '../../../src/log/recovery.ts';
+import { DATA, ShardBench } from '../../support/shard-bench.ts';
 
 /** A shard with this many dirty partitions that was told to stop. */
 function stopping(partitions: number): { bench: ShardBench; together: () => number[] } {
@@ -45,4 +46,21 @@ test('if one of many syncs fails the stop is not clean, and no checkpoint is wri
   bench.cycle();
   expect(bench.take('stopped')[0]?.error).toMatch(/EIO/);
   expect(bench.disk.paths().filter((path) => path.endsWith('.ckpt'))).toEqual(before);
+});
+
+/** The journal files that a start reads after `ending`. */
+function journalsReadAfter(ending: 'stop' | 'kill'): { clean: boolean; ends: number[]; journals: number } {
+  const { bench } = stopping(5);
+  if (ending === 'stop') bench.cycle();
+  const opened = vi.spyOn(bench.disk, 'open');
+  const { clean, partitions } = recover(bench.disk, DATA, () => 'known');
+  const journals = opened.mock.calls.filter(([path]) => path.endsWith('.jrn')).length;
+  return { clean, ends: [...partitions.values()].map(({ segments }) => segments.at(-1)?.endOffset ?? -1), journals };
+}
+
+test('a start after a clean stop reads no journal, however large; one after a kill finds the same records there', () => {
+  const killed = journalsReadAfter('kill');
+  expect(killed.clean).toBe(false);
+  expect(killed.journals).toBeGreaterThan(0);
+  expect(journalsReadAfter('stop')).toEqual({ clean: true, ends: killed.ends, journals: 0 });
 });
