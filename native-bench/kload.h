@@ -105,6 +105,8 @@ struct result {
   int interval_count, interval_capacity;
   uint64_t interval_bytes;
   int64_t interval_start;
+  // Per partition: produce: base offset of the last batch that was acknowledged, -1 for none; consume: where it ended at the start.
+  int64_t *offsets;
 };
 void result_begin(struct result *r, int64_t now);
 void result_end(struct result *r, int64_t now);

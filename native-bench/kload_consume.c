@@ -207,7 +207,7 @@ static void open_connection(struct connection *c, int number, int epoll_fd, cons
 }
 
 static void open_connections(const struct cluster *cluster, int epoll_fd) {
-  int64_t from[o->partitions], to[o->partitions];
+  int64_t from[o->partitions], *to = result->offsets = must_alloc((size_t)o->partitions * sizeof *to);
   list_offsets(o, cluster, o->offset_latest ? -1 : -2, from);
   list_offsets(o, cluster, -1, to);
   struct share *shares = share_out(o, cluster);

@@ -208,9 +208,10 @@ static bool take_answer(struct connection *c, const uint8_t *data, size_t bytes)
   for (uint32_t topics = read_uvarint(r); topics > 1 && !r->bad; topics--) {
     read_compact_string(r, &length);
     for (uint32_t partitions = read_uvarint(r); partitions > 1 && !r->bad; partitions--, seen++) {
-      read32(r);
+      int32_t partition = read32(r);
       int error = read16(r);
-      read_raw(r, 24); // base offset, log append time, log start offset
+      int64_t base_offset = read64(r);
+      read_raw(r, 16); // log append time, log start offset
       for (uint32_t errors = read_uvarint(r); errors > 1 && !r->bad; errors--) {
         read32(r);
         read_compact_string(r, &length);
@@ -219,6 +220,8 @@ static bool take_answer(struct connection *c, const uint8_t *data, size_t bytes)
       read_compact_string(r, &length);
       skip_tags(r);
       if (error) result_error(result, error), ok = false;
+      else if (partition >= 0 && partition < o->partitions && base_offset > result->offsets[partition])
+        result->offsets[partition] = base_offset;
     }
     skip_tags(r);
   }
@@ -404,6 +407,8 @@ struct result *run_produce(const struct options *options, struct result *r) {
   window_mask = 2 * window_mask - 1;
   size_t sending = (size_t)o->connections * SENDING_MAX;
   if (sending > (size_t)o->connections * (size_t)o->in_flight) sending = (size_t)o->connections * (size_t)o->in_flight;
+  r->offsets = must_alloc((size_t)o->partitions * sizeof *r->offsets);
+  for (int p = 0; p < o->partitions; p++) r->offsets[p] = -1;
   pool_open(&pool, o, sending * (size_t)o->batches_per_request + 64);
   if (o->rate > 0) {
     double records = 0; // of an average request

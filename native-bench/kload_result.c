@@ -66,6 +66,15 @@ static void print_delivered(const struct options *o, const struct result *d, dou
   print_list("end_to_end_interval_p99_us", d->interval_p99, d->interval_count);
 }
 
+#define OFFSETS_PRINTED_MAX 64 // partitions
+
+static void print_offsets(const struct options *o, const struct result *r) {
+  if (!r->offsets || o->partitions > OFFSETS_PRINTED_MAX) return;
+  printf(",\"%s\":[", o->mode == MODE_CONSUME ? "end_offsets" : "acknowledged_base_offsets");
+  for (int p = 0; p < o->partitions; p++) printf("%s%lld", p ? "," : "", (long long)r->offsets[p]);
+  putchar(']');
+}
+
 void result_print(const struct options *o, const struct result *r, const struct result *delivered) {
   double seconds = (double)(r->end_ns - r->start_ns) / 1e9;
   if (seconds <= 0) seconds = 1e-9;
@@ -103,6 +112,7 @@ void result_print(const struct options *o, const struct result *r, const struct 
   histogram_json(r->latency, stdout);
   print_list("interval_mb", r->interval_mb, r->interval_count);
   print_list("interval_p99_us", r->interval_p99, r->interval_count);
+  print_offsets(o, r);
   if (delivered) print_delivered(o, delivered, seconds);
   printf("}\n");
 }

@@ -1,8 +1,11 @@
 // npm run perf -- SCENARIO [options]: measures, prints, keeps the raw results and makes a page of them.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { buildNative, hasNative } from '../native-bench/build.mjs';
-import { jobsOf, keyOf, peersWithout } from './lib/jobs.mjs';
+import { checkTaken, jobsOf, keyOf, peersWithout } from './lib/jobs.mjs';
 import { htmlReport } from './lib/html-report.mjs';
 import { takeLock } from './lib/lock.mjs';
 import { describeMachine } from './lib/machine.mjs';
@@ -22,6 +25,27 @@ function workFolder(dir) {
   return workDir;
 }
 
+/** What is measured is what the commit says: `dist` is built if it is not of these sources. */
+function prepareBroker() {
+  execFileSync(process.execPath, [fileURLToPath(new URL('../.ci/setup.mjs', import.meta.url))], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+}
+
+/** What a result depends on besides the commit: the options, another program that is measured in place of `dist`, the machine, the disk and the load generator. */
+function identityOf(command, machine) {
+  const { bin } = command.context;
+  return {
+    ...command.identity,
+    ...(bin ? { bin: createHash('sha256').update(readFileSync(bin)).digest('hex').slice(0, 16) } : {}),
+    disk: statSync(command.dir).dev,
+    cpu: machine.cpu,
+    kernel: machine.kernel,
+    node: machine.node,
+    load: hasNative() ? 'kload' : 'node-load',
+  };
+}
+
 /** The load generator in C, or a word about what stands in. */
 function prepareNative() {
   if (hasNative()) return buildNative();
@@ -39,8 +63,9 @@ async function runJob(job, command, shared) {
   const without = peersWithout(job, context.peers);
   const line = {
     scenario: job.name,
-    key: keyOf(job, command.identity, machine.commit),
+    key: keyOf(job, shared.identity, machine.commit),
     command: typed,
+    ...(shared.identity.bin ? { bin: shared.identity.bin } : {}), // not of the commit
     machine,
     durationSeconds: Number(((performance.now() - startedAt) / 1000).toFixed(1)),
     results:
@@ -51,47 +76,58 @@ async function runJob(job, command, shared) {
   return line;
 }
 
-/** Those of the jobs that results are there of already, if they may be used, apart from those to be done. */
-function splitDone(jobs, command, commit) {
-  if (!command.resume) return { done: [], open: jobs };
+/** Those of the jobs that results are there of already, if they may be used, apart from those to be done. A result without a peer that was asked for is not done. */
+function splitDone(jobs, isResumed, identity, commit) {
+  if (!isResumed) return { done: [], open: jobs };
   if (commit.endsWith('+changes'))
     throw new Error('--resume: there are uncommitted changes, so no earlier result is known to be of this code');
-  const before = new Map(readResults(resultsPath).map((line) => [line.key, line]));
-  const isDone = (job) => before.has(keyOf(job, command.identity, commit));
-  const done = jobs.filter(isDone).map((job) => before.get(keyOf(job, command.identity, commit)));
+  const whole = readResults(resultsPath).filter(({ results }) => results.every(({ missing = [] }) => missing.length === 0));
+  const before = new Map(whole.map((line) => [line.key, line]));
+  const isDone = (job) => before.has(keyOf(job, identity, commit));
+  const done = jobs.filter(isDone).map((job) => before.get(keyOf(job, identity, commit)));
   return { done, open: jobs.filter((job) => !isDone(job)) };
 }
 
 async function measure(command, scenarios) {
+  const jobs = jobsOf(scenarios, command.words, command.context.durability);
+  checkTaken(scenarios, command.words, command.identity);
   takeLock();
+  prepareBroker();
   prepareNative();
   const workDir = workFolder(command.dir);
   const machine = describeMachine(workDir);
   printMachine(machine);
-  const { done, open } = splitDone(jobsOf(scenarios, command.words, command.context.durability), command, machine.commit);
+  const identity = identityOf(command, machine);
+  const { done, open } = splitDone(jobs, command.resume, identity, machine.commit);
   if (done.length > 0) console.log(`there already: ${done.map(({ scenario }) => scenario).join(', ')}\n`);
-  const total = open.reduce((sum, job) => sum + job.scenario.steps({ ...command.context, durability: job.durability }), 0);
-  const shared = {
-    machine,
-    workDir,
-    progress: new Progress(total * command.context.pairs),
-  };
+  const { pairs } = command.context;
+  const stepsOf = ({ scenario, durability }) => scenario.steps({ ...command.context, durability }) * (scenario.pairs ?? pairs);
+  const progress = new Progress(open.reduce((sum, job) => sum + stepsOf(job), 0));
+  const shared = { machine, identity, workDir, progress };
+  const startedAt = performance.now();
   const lines = [...done];
   for (const job of open) {
     lines.push(await runJob(job, command, shared));
     writeFileSync(command.html, htmlReport(lines)); // after each, so that a long run can be looked at
   }
   if (command.json) writeFileSync(command.json, `${JSON.stringify(lines, null, 1)}\n`);
-  console.log(`raw results: ${resultsPath}\npage with charts: ${command.html}`);
+  console.log(
+    `took ${((performance.now() - startedAt) / 60_000).toFixed(1)} min\nraw results: ${resultsPath}\npage with charts: ${command.html}`,
+  );
   const missing = lines.flatMap((line) => line.results.flatMap((result) => result.missing ?? []));
   for (const { name, reason } of missing) console.error(`NOT measured: ${name}: ${reason.split('\n')[0]}`);
   if (missing.length > 0) process.exitCode = 1;
 }
 
+/** Options that would change what the others measure. */
+const UNUSED_BY_FUNCTIONS = ['profile', 'set', 'bin', 'durability', 'phase', 'points', 'bytes', 'seconds'];
+
 /** What is measured without turns: functions by themselves, and what a request allocates. */
-async function measureFunctions(word, { words, context, json }) {
+async function measureFunctions(word, { words, context, json, identity }) {
   if (words.length > 1) throw new Error(`'${word}' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
-  takeLock();
+  const given = UNUSED_BY_FUNCTIONS.find((option) => identity[option] !== undefined && identity[option].length !== 0);
+  if (given !== undefined) throw new Error(`--${given}: '${word}' does not take it`);
+  prepareBroker();
   const options = { quick: context.quick, json, only: context.only };
   // Loaded here only: they need the broker's modules, which a call for help must not.
   const line =
@@ -106,6 +142,7 @@ async function measureFunctions(word, { words, context, json }) {
 async function measureModel({ words, context, dir, axes }) {
   if (words.length > 1) throw new Error(`'model' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
   takeLock();
+  prepareBroker();
   const { runModel } = await import('./model/index.mjs');
   appendResult(resultsPath, { ...(await runModel({ ...context, workDir: workFolder(dir) }, axes)), command: typed });
 }
@@ -119,6 +156,7 @@ async function lookAt(command, scenarios) {
   const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new Error(`look: there is no look at '${unknown}', only at ${known.join(', ')}`);
   takeLock();
+  prepareBroker();
   prepareNative();
   const workDir = workFolder(command.dir);
   const machine = describeMachine(workDir);

@@ -45,6 +45,13 @@ export class Meter {
     });
   }
 
+  /** Throws unless so many shards answer: one that the probe does not know would pass for one that allocates nothing. */
+  async expectShards(count) {
+    await this.#ask('begin');
+    const [, ...shards] = await this.#ask('end');
+    if (shards.length !== count) throw new Error(`alloc: ${shards.length} shards answer the probe, not ${count}: perf/alloc/probe.mjs`);
+  }
+
   /** What `work` makes the threads allocate: bytes of heap and outside of it, main's and all shards', and how long it took. */
   async during(work) {
     await this.#ask('begin');

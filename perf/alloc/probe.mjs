@@ -30,6 +30,7 @@ const atomicsWait = Atomics.wait;
 /** The shards are known by what main gives them; other threads have no share in a request. */
 function nameOfThread() {
   if (isMainThread) return 'main';
+  if (workerData?.early) return workerData.early;
   return workerData?.settings?.class ? `shard-${workerData.settings.class}` : null;
 }
 

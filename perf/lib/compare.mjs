@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceBytesWritten, processBytesWritten, processCpuSeconds, syncFileSystem } from './machine.mjs';
 import { touchMemory, watchMemory } from './memory.mjs';
-import { spread } from './stats.mjs';
+import { PAIRS_TO_JUDGE, spread } from './stats.mjs';
 
-export const PAIRS_TO_JUDGE = 5; // fewer show a figure, but no verdict
+const JVM_WARMUP_TO_JUDGE = 30; // seconds; what is less warm shows a figure, but no verdict
 const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
 
 /**
  * @typedef {object} Side
  * @property {string} name
  * @property {string} promise what an acknowledgement means here
- * @property {boolean} [isPeer] somebody else's program: that it cannot start is reported, and the others are measured
+ * @property {boolean} [isPeer] somebody else's program, or driven by one that may not be there: that it cannot start is reported, and the others are measured
  * @property {boolean} [isKept] started once and warmed once, asleep (SIGSTOP) while others have their turns: what a JVM has compiled is not thrown away
  * @property {(dir: string) => Promise<any>} start
  * @property {(server: any) => Promise<void>} [warm] once after its start, not measured
@@ -25,16 +25,20 @@ const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
  * @property {number} [tailSeconds] what `measure` still takes when the part that its report is of is over
  */
 
-/** Bytes a second that somebody else writes to the disk while we rest: a measurement beside it is not worth much. */
+/** What a counter has grown by; null where the system has no such counter. */
+const growthOf = (before, after) => (before === null || after === null ? null : after - before);
+
+/** Bytes a second that somebody else writes to the disk while we rest: a measurement beside it is not worth much. Null: not known here. */
 async function backgroundWrites(context, dir) {
   const before = deviceBytesWritten(dir);
   await sleep(context.settleMs);
-  return context.settleMs > 0 ? ((deviceBytesWritten(dir) - before) * 1000) / context.settleMs : 0;
+  const written = growthOf(before, deviceBytesWritten(dir));
+  return written === null || context.settleMs === 0 ? null : (written * 1000) / context.settleMs;
 }
 
 /** What a load made the disk write, per byte that was acknowledged. */
 function perByte(bytes, accepted) {
-  return accepted ? bytes / accepted : null;
+  return accepted && bytes !== null ? bytes / accepted : null;
 }
 
 /** One turn of a side that runs: prepare, measure, account for what went to the disk. */
@@ -45,11 +49,13 @@ async function measureOnce(context, side, turn, server, dir) {
   const background = await backgroundWrites(context, dir);
   const before = { device: deviceBytesWritten(dir), process: processBytesWritten(server.pid), cpu: processCpuSeconds(server.pid) };
   const memory = watchMemory(server.pid);
+  const beganMs = performance.now();
   const report = await side.measure(server);
+  const seconds = (performance.now() - beganMs) / 1000;
   const cpu = processCpuSeconds(server.pid) - before.cpu;
   const { peak, series } = memory.stop();
   syncFileSystem(dir); // what was accepted but not flushed yet belongs to the bill
-  const device = deviceBytesWritten(dir) - before.device;
+  const device = growthOf(before.device, deviceBytesWritten(dir));
   const written = processBytesWritten(server.pid) - before.process;
   const accepted = report.mode === 'produce' ? report.acknowledged_bytes_total + (report.flood?.acknowledged_bytes_total ?? 0) : 0;
   return {
@@ -58,6 +64,7 @@ async function measureOnce(context, side, turn, server, dir) {
     server: server.name,
     report,
     serverCpuSeconds: cpu,
+    serverCores: cpu / seconds, // of the whole load: its warm-up and what it still waits for at the end are in both
     memory: peak,
     memorySeries: series,
     loadAverage: loadavg()[0],
@@ -87,13 +94,18 @@ class Servers {
   /** Runs `work(server, dir)` with the side's server: a fresh one, or the one that is kept. */
   async with(side, turn, work) {
     if (!side.isKept) return this.#fresh(side, turn, work);
-    const held = this.#kept.get(side.name) ?? (await this.#keep(side));
-    process.kill(held.server.pid, 'SIGCONT');
-    const result = await work(held.server, held.dir);
-    await side.clean?.(held.server);
-    syncFileSystem(held.dir);
-    process.kill(held.server.pid, 'SIGSTOP');
-    return result;
+    try {
+      const held = this.#kept.get(side.name) ?? (await this.#keep(side));
+      process.kill(held.server.pid, 'SIGCONT');
+      const result = await work(held.server, held.dir);
+      await side.clean?.(held.server);
+      syncFileSystem(held.dir);
+      process.kill(held.server.pid, 'SIGSTOP');
+      return result;
+    } catch (error) {
+      await this.#drop(side.name); // awake, it would be measured with all who come after it
+      throw error;
+    }
   }
 
   async #fresh(side, turn, work) {
@@ -121,16 +133,21 @@ class Servers {
     syncFileSystem(this.#context.workDir); // freeing blocks costs the disk too: now, not in the next side's time
   }
 
-  async end() {
-    for (const { server, dir } of this.#kept.values()) {
-      try {
-        process.kill(server.pid, 'SIGCONT');
-      } catch {
-        // It has ended by itself, and whoever was measuring it has said so.
-      }
-      await server.stop();
-      this.#remove(dir);
+  async #drop(name) {
+    const held = this.#kept.get(name);
+    if (held === undefined) return;
+    this.#kept.delete(name);
+    try {
+      process.kill(held.server.pid, 'SIGCONT');
+    } catch {
+      // It has ended by itself, and whoever was measuring it has said so.
     }
+    await held.server.stop();
+    this.#remove(held.dir);
+  }
+
+  async end() {
+    for (const name of [...this.#kept.keys()]) await this.#drop(name);
   }
 }
 
@@ -174,7 +191,7 @@ function sideSummary(side, runs, figure) {
     version: own[0]?.server ?? null,
     figure: of(figure),
     clientCpu: of((run) => (run.report.client_cpu_user_s + run.report.client_cpu_system_s) / run.report.seconds),
-    serverCpu: of((run) => run.serverCpuSeconds / run.report.seconds),
+    serverCpu: of((run) => run.serverCores),
     rssMb: of((run) => run.memory.rss),
     ownMemoryMb: of((run) => run.memory.anonymous + run.memory.shared),
     deviceBytesPerByte: of((run) => run.deviceBytesPerByte),
@@ -204,12 +221,17 @@ export async function compare(context, comparison) {
   const ratios = comparison.ratios.flatMap(({ of, to, what, figure, target, holds }) => {
     const ratio = ratioOf(runs, figure ?? comparison.figure, { of, to });
     if (!ratio) return [];
-    const verdict = ratio.count < PAIRS_TO_JUDGE || !holds ? null : holds(ratio.median, runs);
+    const isCold = to.startsWith('kafka') && context.peerWarmup < JVM_WARMUP_TO_JUDGE;
+    const verdict = ratio.count < PAIRS_TO_JUDGE || isCold || !holds ? null : holds(ratio.median, runs);
     return [{ of, to, what, ratio, target, holds: verdict }];
   });
-  const disturbed = Math.max(0, ...runs.map((run) => run.backgroundBytesPerSecond));
+  const disturbed = Math.max(0, ...runs.map((run) => run.backgroundBytesPerSecond ?? 0));
   const notes = sides.length > 0 ? [] : [`--only leaves no side of ${comparison.sides.map(({ name }) => name).join(', ')}`];
   notes.push(...missing.map(({ name, reason }) => `${name} was NOT measured: ${reason}`));
+  if (runs.some((run) => run.report.tool === 'node-load'))
+    notes.push('the load is of the Node stand-in: not to be compared with figures of kload, and there is no native floor');
+  if (runs.some((run) => run.deviceBytes === null))
+    notes.push('this system does not say what is written to this disk, nor whether it is quiet');
   if (disturbed > BACKGROUND_BYTES_MAX)
     notes.push(`others wrote up to ${(disturbed / 1e6).toFixed(0)} MB/s to this disk meanwhile: not a quiet machine`);
   return {

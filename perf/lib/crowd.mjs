@@ -1,6 +1,7 @@
 // Many plain connections to a broker, and what a process has of descriptors.
 import { connect } from 'node:net';
 import { readdirSync } from 'node:fs';
+import { PAIRS_TO_JUDGE } from './stats.mjs';
 
 /** An ApiVersions request of version 0: the smallest question there is. */
 const QUESTION = Buffer.from('0000000c' + '0012' + '0000' + '00000001' + '0002' + '7066', 'hex');
@@ -50,7 +51,8 @@ export function descriptorsOf(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** A figure with its target, as `printFigures` shows it. */
+/** A figure with its target, as `printFigures` shows it; judged if it is of turns enough. */
 export function figureOf(name, figure, target, holds) {
-  return { name, figure, target: target ?? null, holds: target && figure ? holds(figure.median) : null };
+  const isJudged = target && figure && figure.count >= PAIRS_TO_JUDGE;
+  return { name, figure, target: target ?? null, holds: isJudged ? holds(figure.median) : null };
 }

@@ -1,9 +1,9 @@
 // Systems that do not speak Kafka's protocol, as sides: each driven by its own client, all in one program in one language (perf/peers/load), and ringlog beside them
 // by the Kafka client of that program. Its figures are therefore not those of kload.
 import { freePort, startRinglog } from './servers.mjs';
-import { runGoLoad } from './go-load.mjs';
+import { runGoEndToEnd, runGoLoad } from './go-load.mjs';
 import { peers } from './peers.mjs';
-import { ringlogOptions, TOPIC } from './sides.mjs';
+import { ringlogOptions, TOPIC, WARM_TOPIC, warmSeconds } from './sides.mjs';
 
 const OURS = 'ringlog-go';
 const BULK_BATCH_BYTES = 65_536;
@@ -33,14 +33,16 @@ export function goOptions(load) {
   };
 }
 
-function allSides(context, durability, { promise, prepare, measure }) {
+function allSides(context, durability, { promise, warm, prepare, measure }) {
   if (others(context).length === 0) return [];
   const with_ = (system, topicConfig) => ({
+    ...(warm ? { warm: (server) => warm(system, server.port, topicConfig) } : {}),
     ...(prepare ? { prepare: (server) => prepare(system, server.port, topicConfig) } : {}),
     measure: (server) => measure(system, server.port, topicConfig),
   });
   const ours = {
     name: OURS,
+    isPeer: true, // without Go it is missing as the others are
     promise: promise ?? `${durability}, by franz-go`,
     start: (dir) => startRinglog({ dir, ...ringlogOptions(context) }),
     ...with_('kafka', [`ringlog.durability=${durability}`]),
@@ -57,35 +59,44 @@ function allSides(context, durability, { promise, prepare, measure }) {
   return [ours, ...theirs];
 }
 
-/** Producing in a closed loop. */
-export function goProduceSides(context, { durability, load }) {
-  const measure = (system, port, topicConfig) => runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig });
-  return allSides(context, durability, { measure });
+/**
+ * Producing in a closed loop. isWarm: some seconds of the same load on another topic first.
+ * @param {{ durability: string, load: any, isWarm?: boolean }} workload
+ */
+export function goProduceSides(context, { durability, load, isWarm = false }) {
+  const run = (system, port, options) => runGoLoad(system, port, { mode: 'produce', ...goOptions(load), ...options });
+  const warming = { topic: WARM_TOPIC, bytes: undefined, warmup: 0, seconds: warmSeconds(context) };
+  return allSides(context, durability, {
+    ...(isWarm ? { warm: (system, port, topicConfig) => run(system, port, { ...warming, topicConfig }) } : {}),
+    measure: (system, port, topicConfig) => run(system, port, { topicConfig }),
+  });
 }
 
-/** Reading from the beginning what was produced before, all of it in the page cache. */
+/** Reading from the beginning what was produced before, all of it in the page cache, when it has been read for a while. */
 export function goReadSides(context, { durability, load }) {
   const expected = new Map(); // by port: a reader that gets fewer or more records fails
+  const read = (system, port) =>
+    runGoLoad(system, port, {
+      mode: 'consume',
+      topic: TOPIC,
+      streams: load.partitions,
+      connections: load.connections,
+      expect: expected.get(port),
+    });
   return allSides(context, durability, {
     promise: 'nothing is acknowledged: reading from the page cache',
     async prepare(system, port, topicConfig) {
       const { acknowledged_bytes_total: bytes } = await runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig });
       expected.set(port, bytes / load.recordBytes);
+      for (const until = performance.now() + 1000 * warmSeconds(context); performance.now() < until;) await read(system, port);
     },
-    measure: (system, port) =>
-      runGoLoad(system, port, {
-        mode: 'consume',
-        topic: TOPIC,
-        streams: load.partitions,
-        connections: load.connections,
-        expect: expected.get(port),
-      }),
+    measure: read,
   });
 }
 
 /** From when a message was due to when a consumer has it, at a fixed rate. */
 export function goEndToEndSides(context, { durability, load }) {
-  const measure = (system, port, topicConfig) => runGoLoad(system, port, { mode: 'end-to-end', ...goOptions(load), topicConfig });
+  const measure = (system, port, topicConfig) => runGoEndToEnd(system, port, { ...goOptions(load), topicConfig });
   return allSides(context, durability, { measure });
 }
 

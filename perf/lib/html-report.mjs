@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { numberText, rangeText } from './report.mjs';
+import { numberText, rangeText, unjudged } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const resolve = createRequire(import.meta.url).resolve;
@@ -16,7 +16,7 @@ const cell = (value) => `<td>${value}</td>`;
 
 function verdict({ target, holds, ratio, figure }) {
   if (!target) return '';
-  if (holds === null || holds === undefined) return `wanted ${escape(target)}; ${(ratio ?? figure)?.count ?? 0} turns are too few to judge`;
+  if (holds === null || holds === undefined) return `wanted ${escape(target)}; not judged: ${unjudged(ratio ?? figure)}`;
   return `wanted ${escape(target)}: <b class="${holds ? 'yes' : 'no'}">${holds ? 'reached' : 'NOT reached'}</b>`;
 }
 
@@ -49,7 +49,7 @@ function sideTable(result) {
     escape(result.unit),
     'acknowledged means',
     'client CPU, cores',
-    'server CPU, cores',
+    'server CPU of the whole load, cores',
     'RSS, MB',
     'anonymous + shared, MB',
     'disk bytes per byte',
@@ -72,12 +72,12 @@ function chartsOf(result) {
   const kinds = [
     ['MB/s over time, s', (run) => bySecond(run.report.interval_mb)],
     ['p99 of each second over time, µs', (run) => bySecond(run.report.end_to_end_interval_p99_us ?? run.report.interval_p99_us)],
-    // The ladder's last step, 100 %, has no place on a scale of nines.
+    // A step that rests on fewer than a hundred samples is not shown, nor the last one, 100 %, which has no place on a scale of nines.
     [
       'latency by percentile, µs',
       (run) =>
         (latencyOf(run.report)?.ladder ?? [])
-          .filter(([percent]) => percent < 100)
+          .filter(([percent]) => latencyOf(run.report).count * (1 - percent / 100) > 99)
           .map(([percent, value]) => [1 / (1 - percent / 100), value]),
     ],
     ['anonymous and shared memory over time, MB', (run) => (run.memorySeries ?? []).map(([second, , own]) => [second, own])],

@@ -21,6 +21,30 @@ export function jobsOf(scenarios, words, durability) {
   });
 }
 
+/** Options that only some scenarios take. */
+const TAKEN_BY_SOME = ['phase', 'points', 'bytes'];
+
+/**
+ * Throws for an option that one of the named scenarios would leave out: the command that is recorded would claim it. With 'all', each takes what it knows.
+ * @param {Map<string, any>} scenarios
+ * @param {string[]} words
+ * @param {Record<string, unknown>} identity as the command line has it
+ */
+export function checkTaken(scenarios, words, identity) {
+  if (words.includes('all')) return;
+  const isGiven = (option) => identity[option] !== undefined && (!Array.isArray(identity[option]) || identity[option].length > 0);
+  for (const name of words) {
+    const { takes = [], refuses = [] } = scenarios.get(name);
+    for (const option of TAKEN_BY_SOME) {
+      if (!isGiven(option) || takes.includes(option)) continue;
+      const those = [...scenarios.values()].filter((one) => one.takes?.includes(option)).map((one) => one.name);
+      throw new Error(`--${option}: '${name}' has none; ${those.join(', ')} take it`);
+    }
+    const refused = refuses.find(isGiven);
+    if (refused !== undefined) throw new Error(`--${refused}: '${name}' starts its brokers by itself and does not take it`);
+  }
+}
+
 /** Peers that were asked for and that a scenario cannot be measured against. */
 export function peersWithout(job, peers) {
   return peers.filter((peer) => !(job.scenario.peers ?? []).includes(peer));

@@ -1,9 +1,11 @@
 // Two measurements at once measure each other: one lock for the whole machine, held by process id.
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const path = join(tmpdir(), 'ringlog-perf.lock');
+// One for the machine, whatever TMPDIR says.
+const path = join(existsSync('/tmp') ? '/tmp' : tmpdir(), 'ringlog-perf.lock');
+let isHeld = false;
 
 function isAlive(pid) {
   try {
@@ -14,13 +16,13 @@ function isAlive(pid) {
   }
 }
 
-/** Takes the lock until the process exits, or throws naming its holder. A dead holder's lock is taken over. */
+/** Takes the lock until the process exits, or throws naming its holder. A dead holder's lock is taken over. Taken twice by a process it is one. */
 export function takeLock() {
+  if (isHeld) return;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      const file = openSync(path, 'wx');
-      writeSync(file, String(process.pid));
-      closeSync(file);
+      takeOnce();
+      isHeld = true;
       process.on('exit', () => unlinkSync(path));
       return;
     } catch (error) {
@@ -31,4 +33,15 @@ export function takeLock() {
     }
   }
   throw new Error(`cannot take ${path}`);
+}
+
+/** Throws EEXIST if there is one. It appears with its holder's number in it: nobody ever reads one that is still empty. */
+function takeOnce() {
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, String(process.pid));
+  try {
+    linkSync(own, path);
+  } finally {
+    unlinkSync(own);
+  }
 }

@@ -70,13 +70,14 @@ options
   --durability D      ${DURABILITIES.join(', ')}: of the topics, where a scenario leaves it open
   --profile P         ${PROFILES.join(', ')}: ringlog's, default its own default
   --quick             one short turn of everything: shows that it runs and where figures are, no verdict
-  --pairs N           turns of each side, default ${PAIRS} (1 with --quick); fewer than 5 show figures, no verdict
-  --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options
+  --pairs N           turns of each side, default ${PAIRS} (1 with --quick; the soak always has one); fewer than 5 show figures, no verdict
+  --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options on the same machine,
+                      with no peer missing
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
   --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor
   --axis LIST         model: only load, partitions, connections, groups, stored
-  --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick)
+  --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick); less than ${WARMUP_SECONDS} shows figures, no verdict
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
   --seconds S         measured seconds of the other scenarios
   --scale F           scenarios with many connections or partitions: a part of their size, e.g. 0.01 to try them
@@ -106,6 +107,12 @@ function parseSize(text) {
 function number(text, what, least = 0) {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!(value >= least)) throw new Error(`--${what}: '${text}' is not a number of at least ${least}`);
+  return value;
+}
+
+function aboveZero(text, what) {
+  const value = number(text, what);
+  if (value === 0) throw new Error(`--${what}: '${text}' is not above 0`);
   return value;
 }
 
@@ -142,7 +149,7 @@ export function parseCommand(args) {
     peerWarmup: number(values['peer-warmup'] ?? String(values.quick ? QUICK_WARMUP_SECONDS : WARMUP_SECONDS), 'peer-warmup'),
     bytes: values.bytes ? parseSize(values.bytes) : undefined,
     seconds: values.seconds ? number(values.seconds, 'seconds', 0.1) : undefined,
-    scale: number(values.scale ?? (values.quick ? '0.2' : '1'), 'scale'),
+    scale: aboveZero(values.scale ?? (values.quick ? '0.2' : '1'), 'scale'),
     settings: values.set,
     settleMs: 1000 * number(values.settle, 'settle'),
     recycleMs: 1000 * number(values['recycle-wait'], 'recycle-wait'),

@@ -1,7 +1,15 @@
 // Results for people: plain text, absolute figures beside every ratio.
-export const numberText = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+import { PAIRS_TO_JUDGE } from './stats.mjs';
+
+export function numberText(value) {
+  if (value !== 0 && Math.abs(value) < 0.01) return value.toPrecision(2);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
 /** Median (min–max). */
 export const rangeText = (spread) => (spread ? `${numberText(spread.median)} (${numberText(spread.min)}–${numberText(spread.max)})` : '-');
+
+/** Why there is no verdict. */
+export const unjudged = (spread) => `${spread?.count ?? 0} of the five turns that it takes, or a JVM warmed for less than 30 s`;
 
 export function printMachine(machine) {
   console.log(
@@ -9,6 +17,13 @@ export function printMachine(machine) {
       `commit ${machine.commit} · ${machine.time} · load average ${machine.loadAverage.join(' ')}\n` +
       'The load generator runs on the same cores. Figures: median (min–max) over the turns.\n',
   );
+}
+
+/** Whether what is wanted of a side by itself is there, in words; nothing of a side that was not measured. */
+export function wantedNote(what, figure, most) {
+  if (!figure) return [];
+  const verdict = figure.count < PAIRS_TO_JUDGE ? `not judged: ${figure.count} turns` : figure.median <= most ? 'reached' : 'NOT reached';
+  return [`${what} of at most ${most}: ${numberText(figure.median)}, ${verdict}`];
 }
 
 /** A comparison, a list of figures, or only something to say. */
@@ -34,7 +49,7 @@ function printComparison(result) {
     console.log(`    ${details.join(' · ')}`);
   }
   for (const { of, to, what, ratio, target, holds } of result.ratios) {
-    const verdict = holds === null ? ` — ${ratio.count} turns: too few to judge` : holds ? ' — reached' : ' — NOT reached';
+    const verdict = holds === null ? ` — not judged: ${unjudged(ratio)}` : holds ? ' — reached' : ' — NOT reached';
     console.log(`  ${what ? `${what}: ` : ''}${of} / ${to}: ${rangeText(ratio)}${target ? `, wanted ${target}${verdict}` : ''}`);
   }
   for (const note of result.notes) console.log(`  note: ${note}`);
@@ -44,7 +59,7 @@ function printComparison(result) {
 function printFigures(result) {
   console.log(`${result.label}  [${result.unit}]`);
   for (const { name, figure, target, holds } of result.figures) {
-    const verdict = holds === null ? '' : holds ? ' — reached' : ' — NOT reached';
+    const verdict = holds === null ? ` — not judged: ${unjudged(figure)}` : holds ? ' — reached' : ' — NOT reached';
     console.log(`  ${name}: ${rangeText(figure)}${target ? `, wanted ${target}${verdict}` : ''}`);
   }
   for (const note of result.notes ?? []) console.log(`  ${note}`);

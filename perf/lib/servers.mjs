@@ -47,6 +47,16 @@ function handle(name, child, port, logPath, startedAt) {
   return { name, pid: child.pid, child, port, logPath, startedAt, stop: (options) => stopProcess(child, options) };
 }
 
+/** What `work` gives; if it fails, the server is stopped: one that nobody knows of would be measured with all who come after it. */
+export async function orStopped(server, work) {
+  try {
+    return await work;
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
 /**
  * @param {{ dir: string, port?: number, settings?: string[], bin?: string, wait?: boolean, node?: { args: string[], env: Record<string, string> } }} options
  *   settings: "key=value"; node: options of Node itself, and variables for what they load

@@ -6,7 +6,11 @@ import { startFloor, startPeer, startRinglog } from './servers.mjs';
 
 export const GIB = 2 ** 30;
 export const TOPIC = 'perf';
-const WARM_TOPIC = 'warm-up';
+/** What sides warm up on. Of ringlog it stays: deleted, its files would be used again by what is measured. */
+export const WARM_TOPIC = 'warm-up';
+
+/** The first seconds of a new broker of ours, and of a client that is compiled while it runs, are their compiler's. */
+export const warmSeconds = (context) => (context.quick ? 2 : 5);
 
 const promises = {
   memory: 'offsets assigned, not written yet (survives a clean stop)',
@@ -28,15 +32,20 @@ export function ringlogOptions(context, settings = []) {
 }
 
 /**
- * @param {{ durability: string, load: object, topicConfig?: string[], recycle?: number, settings?: string[], name?: string }} workload
- *   recycle: fill this many bytes and delete the topic first, so that its segments come back from the pool; settings: of the broker
+ * @param {{ durability: string, load: object, topicConfig?: string[], recycle?: number, isWarm?: boolean, settings?: string[], name?: string }} workload
+ *   recycle: fill this many bytes and delete the topic first, so that its segments come back from the pool; isWarm: some seconds of the same load on another
+ *   topic first, for loads that have no warm-up of their own; settings: of the broker
  */
-export function ringlogSide(context, { durability, load, topicConfig = [], recycle = 0, settings = [], name = 'ringlog' }) {
+export function ringlogSide(context, { durability, load, topicConfig = [], recycle = 0, isWarm = false, settings = [], name = 'ringlog' }) {
   const topic = { topicConfig: [`ringlog.durability=${durability}`, ...topicConfig] };
   return {
     name,
     promise: promises[durability],
     start: (dir) => startRinglog({ dir, ...ringlogOptions(context, settings) }),
+    async warm(server) {
+      if (!isWarm) return;
+      await runKload(server.port, { ...load, ...topic, topic: WARM_TOPIC, bytes: undefined, warmup: 0, seconds: warmSeconds(context) });
+    },
     async prepare(server) {
       if (recycle) {
         await runKload(server.port, { topic: TOPIC, ...load, ...topic, seconds: undefined, rate: undefined, warmup: 0, bytes: recycle });
@@ -129,6 +138,7 @@ export function kafkaSides(context, { durability, load, topicConfig = [], settin
       isKept: true,
       start: (dir) => startPeer('kafka', { dir, settings }),
       async warm(server) {
+        if (context.peerWarmup === 0) return;
         const rest = { bytes: undefined, rate: undefined, warmup: 0, seconds: context.peerWarmup };
         if (!warm) await createSettled(server, WARM_TOPIC, load.partitions, config);
         await (warm?.(server, config) ?? runKload(server.port, { ...load, ...rest, topic: WARM_TOPIC }));

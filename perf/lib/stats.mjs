@@ -1,3 +1,5 @@
+export const PAIRS_TO_JUDGE = 5; // fewer turns show a figure, but no verdict
+
 /** @param {number[]} values */
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);

@@ -7,6 +7,7 @@ const { isMainThread, threadId, workerData } = require('node:worker_threads');
 /** By what main gives them: a worker is not told its name. */
 function nameOfThread() {
   if (isMainThread) return 'main';
+  if (workerData?.early) return workerData.early;
   if (workerData?.settings?.class) return `shard-${workerData.index}-${workerData.settings.class}`;
   if (workerData?.crew) return 'sync helpers';
   return workerData?.apiNames ? 'http' : 'jobs';

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import { measure } from 'mitata';
 import { describeMachine } from '../lib/machine.mjs';
+import { takeLock } from '../lib/lock.mjs';
 import { batchCases, crcCases } from './batches.mjs';
 import { codecCases } from './codec.mjs';
 import { ringCases } from './ring.mjs';
@@ -41,6 +42,7 @@ const digits = (ns) => column(ns < 100 ? ns.toFixed(1) : ns.toFixed(0));
  * @param {{ quick?: boolean, json?: string, only?: string[] }} options json: a file for JSON lines
  */
 export async function runMicro({ quick = false, json, only } = {}) {
+  takeLock();
   const machine = describeMachine(tmpdir());
   const lines = [];
   console.log(`ns per operation · ${machine.cpu}, Node ${machine.node}, commit ${machine.commit}`);

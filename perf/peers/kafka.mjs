@@ -24,9 +24,15 @@ export function kafkaLibs() {
   return join(base, `kafka-${kafkaVersion()}`, 'libs');
 }
 
+/** As the machine has it; it says so on stderr. Throws if there is none. */
+function javaVersion() {
+  const { status, stderr } = spawnSync('java', ['-version'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error('Apache Kafka needs java (17 or newer).');
+  return /version "(.*?)"/.exec(stderr)?.[1] ?? 'unknown';
+}
+
 /** Downloads the jars unless they are there. Throws, saying what is missing, if that cannot be done. */
 export function fetchKafka() {
-  if (spawnSync('java', ['-version'], { stdio: 'ignore' }).status !== 0) throw new Error('Apache Kafka needs java (17 or newer).');
   const libs = kafkaLibs();
   if (existsSync(libs)) return libs;
   const partial = `${libs}.partial`; // only a complete download gets the real name
@@ -77,6 +83,7 @@ function format(configPath) {
  * @param {{ port: number, dataDir: string, heap?: string, settings?: string[], wait?: boolean }} options settings: lines of server.properties; wait: until it listens
  */
 export async function startKafka({ port, dataDir, heap = '1g', settings = [], wait = true }) {
+  const java = javaVersion();
   fetchKafka();
   mkdirSync(dataDir, { recursive: true });
   const config = writeConfig(dataDir, port, settings);
@@ -88,7 +95,15 @@ export async function startKafka({ port, dataDir, heap = '1g', settings = [], wa
   if (wait) await waitForPort(port, { child, timeoutMs: 60_000, logPath });
   else track(child);
   const stop = () => stopProcess(child, { timeoutMs: 60_000 });
-  return { name: `Apache Kafka ${kafkaVersion()}`, pid: /** @type {number} */ (child.pid), child, port, logPath, startedAt, stop };
+  return {
+    name: `Apache Kafka ${kafkaVersion()} on Java ${java}`,
+    pid: /** @type {number} */ (child.pid),
+    child,
+    port,
+    logPath,
+    startedAt,
+    stop,
+  };
 }
 
 const HELP = `kafka: Apache Kafka ${kafkaVersion()} as a peer, one KRaft node, from Maven Central

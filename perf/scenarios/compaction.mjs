@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connectClient } from '../lib/client.mjs';
 import { compare } from '../lib/compare.mjs';
+import { figureOf } from '../lib/crowd.mjs';
 import { produceKeyed } from '../lib/keyed-batches.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atMost, ringlogSide } from '../lib/sides.mjs';
@@ -36,7 +37,7 @@ async function passAgainstCopy(context, folder, bytes) {
   const figures = [
     { name: 'copy, ms', figure: spread(runs.map(({ copyMs }) => copyMs)), target: '', holds: null },
     { name: 'compaction, ms', figure: spread(runs.map(({ cleanMs }) => cleanMs)), target: '', holds: null },
-    { name: 'compaction / copy', figure: spread(ratios), target: '<= 2', holds: spread(ratios).median <= 2 },
+    figureOf('compaction / copy', spread(ratios), '<= 2', atMost(2)),
   ];
   const notes = [`${bytes} bytes, ${(runs[0]?.leftBytes ?? 0) / bytes} of them left`];
   return { label: 'compaction against copying', unit: 'ms', figures, notes, runs };

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { spread } from '../lib/stats.mjs';
+import { PAIRS_TO_JUDGE, spread } from '../lib/stats.mjs';
 
 const HOST = fileURLToPath(new URL('../lib/embedded.mjs', import.meta.url));
 const CYCLES = 100;
@@ -21,6 +21,7 @@ async function measured(cycles) {
 export default {
   name: 'embedding',
   summary: 'a broker inside a program: start to the first acknowledged record (fsync), stop, and what 100 cycles leave',
+  refuses: ['profile', 'set', 'bin'],
   steps: () => 1,
   async run(context) {
     const turns = [];
@@ -29,13 +30,14 @@ export default {
       turns.push(await measured(context.quick ? QUICK_CYCLES : CYCLES));
       context.progress.done();
     }
+    const isJudged = turns.length >= PAIRS_TO_JUDGE; // a turn has many starts
     const times = (name, limit) => {
       const figure = spread(turns.flatMap((turn) => turn[name]));
-      return { figure, target: `<= ${limit} ms`, holds: figure.median <= limit };
+      return { figure, target: `<= ${limit} ms`, holds: isJudged ? figure.median <= limit : null };
     };
     const left = (name, limit) => {
       const figure = spread(turns.map(({ before, after }) => after[name] - before[name]));
-      return { figure, target: `<= ${limit}`, holds: figure.max <= limit };
+      return { figure, target: `<= ${limit}`, holds: isJudged ? figure.max <= limit : null };
     };
     const knows = existsSync('/proc/self/task') && readdirSync('/proc/self/task').length > 0;
     const counts = knows

@@ -5,14 +5,13 @@ import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
 /** The first seconds of a new broker of ours are its compiler's, and its journal grows. */
 const WARMUP_SECONDS = 10;
 const FLOOR = 'floor-acknowledged';
-const WARM_TOPIC = 'warm-up';
 
 /** Wanted against Kafka's default, at JUDGED_RATE. */
 const MOST = { p99: 0.4, 'p99.9': 0.5 };
@@ -85,6 +84,7 @@ export default {
   summary: `from due to received at ${RATES.join(', ')} records/s of 1 KiB; ${SAMPLES_MIN} samples a turn: p50, p99, p99.9`,
   durabilities: ['fsync'],
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
+  takes: ['points'],
   steps: (context) => pointsOf(context, RATES).reduce((steps, rate) => steps + sidesOf(context, rate).length, 0),
   look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED_RATE] }, RATES)[0])[0],
   async run(context) {

@@ -1,7 +1,7 @@
 // One topic, a producer at 200 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
 import { compare } from '../lib/compare.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
-import { atLeast, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { atLeast, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
 import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
@@ -16,7 +16,6 @@ const WARMUP_SECONDS = 2;
 const LEAD_SECONDS = 1; // the load begins before the consumers
 const TAIL_SECONDS = 3; // and ends after them
 const CONSUMER_WARMUP_SECONDS = 5;
-const WARM_TOPIC = 'warm-up';
 
 /** What the load programs report as failed, but for answers that a producer above a side's means had not got. */
 const isOnlySlow = ({ report }) => report && !report.error_count && !report.connections_lost && !report.chain_errors && !report.crc_errors;
@@ -95,6 +94,7 @@ export default {
   summary: `${CONSUMERS.join(', ')} tailing consumers of all partitions, producer at ${MB_PER_SECOND} MB/s (${JUDGED.consumers}: ${MORE_MB_PER_SECOND} too): MB/s delivered`,
   durabilities: ['page-cache'],
   peers: ['kafka'],
+  takes: ['points'],
   steps: (context) =>
     casesOf(context).reduce((steps, { consumers, mbPerSecond }) => steps + sidesOf(context, consumers, mbPerSecond).length, 0),
   look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED.consumers] }, CONSUMERS)[0], MB_PER_SECOND)[0],
@@ -103,7 +103,7 @@ export default {
     for (const { consumers, mbPerSecond } of casesOf(context)) {
       const judged = consumers === JUDGED.consumers ? { target: `>= ${JUDGED.least}`, holds: atLeast(JUDGED.least) } : {};
       const result = await compare(context, {
-        label: `fan-out to ${consumers} tailing consumers, producer at ${mbPerSecond} MB/s, ${context.durability}`,
+        label: `fan-out to ${consumers} tailing consumers, producer at ${mbPerSecond * context.scale} MB/s, ${context.durability}`,
         sides: sidesOf(context, consumers, mbPerSecond),
         figure: (run) => run.report.mb_per_s,
         unit: 'MB/s delivered over all consumers',

@@ -25,6 +25,7 @@ export default {
   summary: 'the same load (1 to 16 KiB batches) over 1, 100, 1,000 and 10,000 partitions',
   durabilities: ['fsync'],
   peers: ['kafka'],
+  takes: ['points'],
   steps: (context) => pointsOf(context, COUNTS).reduce((sum, count) => sum + sidesOf(context, count).length, 0),
   async run(context) {
     const results = [];

@@ -1,4 +1,4 @@
-// How long a group of 100 members over 1,000 partitions takes from the last join until everybody is at work: without an initial delay, and with the default one.
+// How long a group of 100 members over 1,000 partitions takes from all joining at once until everybody is at work: without an initial delay, and with the default one.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,7 @@ async function work(member, isOver) {
   }
 }
 
-/** Milliseconds from the last join to the moment when all are at work in one generation. */
+/** Milliseconds from all joining at once to the moment when all are at work in one generation. */
 async function settle(context, delayMs, turn) {
   const dir = join(context.workDir, `rebalance-${delayMs}-${turn}`);
   const settings = [`group.initial.rebalance.delay.ms=${delayMs}`];
@@ -55,7 +55,7 @@ async function settle(context, delayMs, turn) {
 
 export default {
   name: 'rebalance',
-  summary: '100 members over 1,000 partitions, from the last join until all are at work, without and with the initial delay',
+  summary: '100 members over 1,000 partitions, from all joining at once until all are at work, without and with the initial delay',
   steps: () => 2,
   async run(context) {
     const results = [];

@@ -1,12 +1,12 @@
 import { compare } from '../lib/compare.mjs';
 import { goProduceSides, goRatios } from '../lib/go-sides.mjs';
-import { atLeast, floorSides, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { atLeast, floorSides, GIB, kafkaSides, ringlogSide, warmSeconds } from '../lib/sides.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
   const seconds = secondsOf(context, 10, 5);
-  const load = { connections: 16, inFlight: 8, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: 2 };
+  const load = { connections: 16, inFlight: 8, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: warmSeconds(context) };
   return [
     ringlogSide(context, { durability, load }),
     // The best a C server can do: all partitions into one pre-written file, one fdatasync per group.

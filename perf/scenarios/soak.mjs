@@ -1,11 +1,13 @@
 // Ten minutes of everything at once: paced small producers with fsync, a bulk stream with retention, tailing consumers, groups that commit, and a reader who goes
 // through the log again and again. What is looked at is whether the last minute is like the second.
 import { compare } from '../lib/compare.mjs';
+import { SAMPLES_MIN } from '../lib/end-to-end.mjs';
 import { connectClient } from '../lib/client.mjs';
 import { Member } from '../lib/group-load.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
 import { GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { loadFailure } from '../lib/load-program.mjs';
 import { median } from '../lib/stats.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
@@ -18,19 +20,30 @@ const TAILERS = 2;
 const GROUPS = 50;
 const COMMITS_PER_SECOND = 500;
 const WARMUP = 5;
+/** The stream begins so many seconds before the others. */
+const LEAD = 1;
 /** A shorter run has not had the time to grow, nor to stop growing. */
 const JUDGED_SECONDS = 300;
 const GROWTH_MOST = 1.1;
 
-/** Reads the stream from its beginning until told to end; gives how often. */
+/** Reads the stream from its beginning until told to end; gives how often, and how often what was being read was gone. */
 async function readAgainAndAgain(server, isOver) {
-  let times = 0;
+  const count = { times: 0, gone: 0 };
   while (!isOver()) {
-    // Retention may take what is being read: a reader that finds it gone begins again.
-    await startKload(server.port, { topic: STREAM.topic, partitions: STREAM.partitions, consume: true, connections: 1, seconds: 5 }).ended;
-    times++;
+    const reading = startKload(server.port, {
+      topic: STREAM.topic,
+      partitions: STREAM.partitions,
+      consume: true,
+      connections: 1,
+      seconds: 5,
+    });
+    const outcome = await reading.ended;
+    // Retention may take what is being read: such a reader begins again.
+    const isGone = outcome.code !== 0 && Object.keys(outcome.report?.errors ?? {}).some((error) => error.includes('OFFSET_OUT_OF_RANGE'));
+    if (outcome.code !== 0 && !isGone) throw loadFailure(reading.command, outcome);
+    count[isGone ? 'gone' : 'times']++;
   }
-  return times;
+  return count;
 }
 
 async function commitAll(server, seconds) {
@@ -51,9 +64,9 @@ async function commitAll(server, seconds) {
 }
 
 async function soak(server, seconds, topicConfig) {
-  const all = seconds + WARMUP + 1;
+  const all = seconds + WARMUP + LEAD;
   const stream = startKload(server.port, { ...STREAM, topicConfig: [...topicConfig, ...STREAM_CONFIG], seconds: all });
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await new Promise((resolve) => setTimeout(resolve, 1000 * LEAD));
   const tail = startKload(server.port, {
     topic: 'perf',
     partitions: 4,
@@ -87,24 +100,37 @@ function sidesOf(context) {
   ];
 }
 
-/** The last minute against the second one, of what comes once a second; in short runs the last sixth against the second. */
-function growth(values) {
-  const part = Math.max(1, Math.min(60, Math.floor(values.length / 6)));
-  return median(values.slice(-part)) / median(values.slice(part, 2 * part));
+/** The last minute of the measured part against the second one, of values with their seconds; in short runs the last sixth against the second. */
+function growth(points, seconds) {
+  const part = Math.min(60, seconds / 6);
+  const between = (from, to) => points.filter(([second]) => second > from && second <= to).map(([, value]) => value);
+  return median(between(seconds - part, seconds)) / median(between(part, 2 * part));
 }
-const rssGrowth = (run) => growth(run.memorySeries.map(([, rss]) => rss));
-const p99Growth = (run) => growth(run.report.interval_p99_us);
+/** Memory is looked at from the start of everything on: the stream has a second before the others, and they warm up. */
+const rssGrowth = (run) =>
+  growth(
+    run.memorySeries.map(([second, rss]) => [second - LEAD - WARMUP, rss]),
+    run.report.seconds,
+  );
+const p99Growth = (run) =>
+  growth(
+    run.report.interval_p99_us.map((value, second) => [second + 1, value]),
+    run.report.seconds,
+  );
 
 function verdictOf(run) {
   if (run.report.seconds < JUDGED_SECONDS) return `wanted <= ${GROWTH_MOST}; too short to judge`;
   return `wanted <= ${GROWTH_MOST}: ${rssGrowth(run) <= GROWTH_MOST ? 'reached' : 'NOT reached'}`;
 }
 
+const tailOf = ({ report }) => (report.latency_us.count >= SAMPLES_MIN ? report.latency_us['p99.9'] : Number.NaN);
+
 export default {
   name: 'soak',
   summary: 'ten minutes of producers, a stream with retention, tailing and catching-up consumers and commits: p99 and RSS over time',
   durabilities: ['fsync'],
   peers: ['kafka'],
+  pairs: 1,
   steps: (context) => sidesOf(context).length,
   async run(context) {
     // One turn of ten minutes says more than five short ones.
@@ -116,14 +142,14 @@ export default {
       unit: 'µs',
       ratios: [
         { of: 'ringlog', to: 'kafka' },
-        { of: 'ringlog', to: 'kafka', what: 'p99.9', figure: (run) => run.report.latency_us['p99.9'] },
+        { of: 'ringlog', to: 'kafka', what: 'p99.9', figure: tailOf },
       ],
     });
     for (const run of result.runs) {
       const { commits, readings, tail, stream } = run.report;
       result.notes.push(
         `${run.side}: RSS of the last minute / of the second ${rssGrowth(run).toFixed(2)} (${verdictOf(run)}), p99 likewise ${p99Growth(run).toFixed(2)}; ` +
-          `stream ${stream.mb_per_s.toFixed(0)} MB/s, tailing ${tail.mb_per_s.toFixed(1)} MB/s, ${commits.count} commits (p99 ${commits.p99Ms?.toFixed(1)} ms, ${commits.refused} refused), ${readings} times read again`,
+          `stream ${stream.mb_per_s.toFixed(0)} MB/s, tailing ${tail.mb_per_s.toFixed(1)} MB/s, ${commits.count} commits (p99 ${commits.p99Ms?.toFixed(1)} ms, ${commits.refused} refused), ${readings.times} times read again, ${readings.gone} times overtaken by retention`,
       );
     }
     return [result];

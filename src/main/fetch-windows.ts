@@ -25,7 +25,6 @@ export class FetchWindow implements Linked<FetchWindow> {
   previous: FetchWindow | null = null;
   /** Fetches may share it: it stands in the list of its segment. */
   isShared = false;
-  readonly view: PartitionView;
   readonly segment: SegmentView;
   /** First byte in the segment. */
   readonly position: number;
@@ -47,8 +46,7 @@ export class FetchWindow implements Linked<FetchWindow> {
   /** Called once ready. */
   callbacks: (() => void)[] | null = null;
 
-  constructor(view: PartitionView, segment: SegmentView, position: number, length: number, region: Region) {
-    this.view = view;
+  constructor(segment: SegmentView, position: number, length: number, region: Region) {
     this.segment = segment;
     this.position = position;
     this.length = length;
@@ -66,8 +64,8 @@ export class FetchWindows {
   private readonly reader: SegmentReader;
   private readonly verify: FetchVerify;
   private readonly walk = new BatchWalk();
-  /** Windows that fetches may share, by segment. The list of a segment that grows stays when it is empty: the next window is soon there. */
-  private readonly shared = new Map<SegmentView, LinkedList<FetchWindow>>();
+  /** Windows that fetches may share, by segment. A list stays when it is empty, since the next window is often soon there, and goes with its segment. */
+  private readonly shared = new WeakMap<SegmentView, LinkedList<FetchWindow>>();
 
   constructor(memory: FetchMemory, reader: SegmentReader, verify: FetchVerify) {
     this.memory = memory;
@@ -102,7 +100,7 @@ export class FetchWindows {
     region: Region,
   ): FetchWindow {
     assert(length <= region.length && position + length <= segment.endPosition, 'a window lies within its region and its segment');
-    const window = new FetchWindow(view, segment, position, length, region);
+    const window = new FetchWindow(segment, position, length, region);
     let windows = this.shared.get(segment);
     if (windows === undefined) this.shared.set(segment, (windows = new LinkedList()));
     windows.append(window);
@@ -153,7 +151,6 @@ export class FetchWindows {
       }
       window = next;
     }
-    if (windows.size === 0) this.shared.delete(segment);
   }
 
   private finish(window: FetchWindow, error: Error | null, bytesRead: number, expectedOffset: number, limitOffset: number): void {
@@ -187,9 +184,6 @@ export class FetchWindows {
   private unshare(window: FetchWindow): void {
     if (!window.isShared) return;
     window.isShared = false;
-    const { segment, view } = window;
-    const windows = this.shared.get(segment) as LinkedList<FetchWindow>;
-    windows.remove(window);
-    if (windows.size === 0 && segment !== view.active) this.shared.delete(segment);
+    (this.shared.get(window.segment) as LinkedList<FetchWindow>).remove(window);
   }
 }

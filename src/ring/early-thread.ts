@@ -6,6 +6,11 @@ import { once } from 'node:events';
 import { parentPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
 import { assert } from '../lib/assert.ts';
 
+/** What it is started with: nothing but what it will be, for those who look at threads from inside (Node 20 does not tell a thread its name). */
+interface EarlyData {
+  readonly early: string;
+}
+
 /** Main's end. */
 export class EarlyThread {
   /** What it died of before anyone wanted it. */
@@ -19,7 +24,7 @@ export class EarlyThread {
   };
 
   constructor(entry: URL, name: string) {
-    this.worker = new Worker(entry, { workerData: null, name });
+    this.worker = new Worker(entry, { workerData: { early: name } satisfies EarlyData, name });
     this.worker.on('error', this.onError).on('exit', this.onExit);
     this.worker.unref();
   }
@@ -42,8 +47,12 @@ export class EarlyThread {
 
 /** The thread's end: what it was started with, or is given later. */
 export async function threadData<Data>(): Promise<Data> {
-  if (workerData !== null) return workerData as Data;
+  if (!isEarly(workerData)) return workerData as Data;
   assert(parentPort !== null, 'no thread');
   const [data] = (await once(parentPort, 'message')) as [Data];
   return data;
+}
+
+function isEarly(data: unknown): data is EarlyData {
+  return typeof data === 'object' && data !== null && 'early' in data;
 }

@@ -13,6 +13,37 @@ import (
 // So many messages of one connection may be unacknowledged. Whoever waits for a place is late, and its latency says so.
 const unacknowledgedMax = 1 << 15
 
+// onTheWay are the due times of what was sent and has not been received. What never comes counts with the age that it
+// has at the end: otherwise a system that does not keep up would have the best percentiles.
+type onTheWay struct {
+	mutex sync.Mutex
+	dues  map[int64]int
+}
+
+func (w *onTheWay) add(due int64, count int) {
+	w.mutex.Lock()
+	if w.dues[due] += count; w.dues[due] == 0 {
+		delete(w.dues, due)
+	}
+	w.mutex.Unlock()
+}
+
+// recordAges gives how many they were.
+func (w *onTheWay) recordAges(record *recorder, measured func(due int64) bool) (count int64) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	at := now()
+	for due, times := range w.dues {
+		for range times {
+			if measured(due) {
+				_ = record.latency.RecordValue(min(at-due, record.latency.HighestTrackableValue()))
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // endToEnd is an open loop: messages are due at even distances whatever the system does, and time runs from then until
 // a tailing consumer of this process has them. Producer and consumer share a clock.
 func endToEnd(ctx context.Context, o *options, s system, t traits, r *result) ([]*recorder, error) {
@@ -36,13 +67,16 @@ func endToEnd(ctx context.Context, o *options, s system, t traits, r *result) ([
 	from.Store(1 << 62)
 	measured := func(due int64) bool { return due >= from.Load() && due < until.Load() }
 	received := &atomic.Int64{}
+	late := &onTheWay{dues: map[int64]int{}}
 	var checkers []*checker
 	for stream := range ends {
 		record, check := r.recorder(), newChecker()
 		checkers = append(checkers, check)
 		c, err := s.consumer(ctx, stream, func(value []byte) {
 			at := now()
-			if due := check.got(value); measured(due) {
+			due := check.got(value)
+			late.add(due, -1)
+			if measured(due) {
 				record.record(1, int64(len(value)), at-due)
 			}
 			received.Add(1)
@@ -94,7 +128,7 @@ func endToEnd(ctx context.Context, o *options, s system, t traits, r *result) ([
 		pacers.Add(1)
 		go func() {
 			defer pacers.Done()
-			pace.run(ctx, p, &stopAt, &sent)
+			pace.run(ctx, p, &stopAt, &sent, late)
 		}()
 	}
 
@@ -110,6 +144,7 @@ func endToEnd(ctx context.Context, o *options, s system, t traits, r *result) ([
 	drain(ctx, o.drain, func() bool { return answered.Load() == sent.Load() && received.Load() >= sent.Load() })
 	r.unanswered = sent.Load() - answered.Load()
 	r.missing = max(0, sent.Load()-received.Load())
+	r.neverReceived = late.recordAges(r.recorder(), measured)
 	for _, p := range producers {
 		p.close()
 	}
@@ -161,7 +196,7 @@ type pacer struct {
 	take            func() *request
 }
 
-func (p *pacer) run(ctx context.Context, to producer, stopAt, sent *atomic.Int64) {
+func (p *pacer) run(ctx context.Context, to producer, stopAt, sent *atomic.Int64, late *onTheWay) {
 	random := newRandomBytes()
 	var messages []*outgoing
 	for number := 0; ctx.Err() == nil; {
@@ -177,6 +212,7 @@ func (p *pacer) run(ctx context.Context, to producer, stopAt, sent *atomic.Int64
 				return
 			}
 			one.prepare(due, random)
+			late.add(due, 1)
 			messages = append(messages, one.messages[0])
 			number++
 			if len(messages) == 64 {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,22 +45,24 @@ type result struct {
 	measuring         atomic.Bool
 	acknowledgedBytes atomic.Int64 // warm-up and drain included
 
-	recorders    []*recorder
-	beganAt      int64
-	endedAt      int64
-	cpuBegan     unix.Rusage
-	cpuEnded     unix.Rusage
-	intervalMb   []float64
-	intervalP99  []float64
-	ticker       chan struct{}
-	tickerEnded  sync.WaitGroup
-	errorsMutex  sync.Mutex
-	errors       map[string]int64
-	lost         int64
-	unanswered   int64
-	chainErrors  int64
-	missing      int64
-	failureCause string
+	recorders   []*recorder
+	beganAt     int64
+	endedAt     int64
+	cpuBegan    unix.Rusage
+	cpuEnded    unix.Rusage
+	intervalMb  []float64
+	intervalP99 []float64
+	ticker      chan struct{}
+	tickerEnded sync.WaitGroup
+	errorsMutex sync.Mutex
+	errors      map[string]int64
+	lost        int64
+	unanswered  int64
+	chainErrors int64
+	missing     int64
+	// End-to-end: messages that were due in the measured part and did not come; their latency is their age at the end.
+	neverReceived int64
+	failureCause  string
 }
 
 func newResult() *result { return &result{errors: map[string]int64{}} }
@@ -211,6 +214,8 @@ type report struct {
 	ChainErrors       int64            `json:"chain_errors"`
 	CrcErrors         int64            `json:"crc_errors"`
 	Missing           int64            `json:"missing"`
+	NeverReceived     int64            `json:"never_received"`
+	Go                string           `json:"go"`
 	Latency           latencies        `json:"latency_us"`
 	// Only end-to-end, where latency_us ends with the receipt: here it ends with the acknowledgement.
 	Acknowledged *latencies `json:"ack_latency_us,omitempty"`
@@ -233,7 +238,7 @@ func (r *result) print(o *options, acknowledgements []*recorder) {
 		CpuUser:    seconds(r.cpuEnded.Utime) - seconds(r.cpuBegan.Utime),
 		CpuSystem:  seconds(r.cpuEnded.Stime) - seconds(r.cpuBegan.Stime),
 		ErrorCount: r.errorCount(), Errors: r.errors, Unanswered: r.unanswered, ConnectionsLost: r.lost,
-		ChainErrors: r.chainErrors, Missing: r.missing, Latency: latenciesOf(r.recorders),
+		ChainErrors: r.chainErrors, Missing: r.missing, NeverReceived: r.neverReceived, Go: runtime.Version(), Latency: latenciesOf(r.recorders),
 		IntervalMb: r.intervalMb, IntervalP99: r.intervalP99,
 	}
 	if p.IntervalMb == nil {

@@ -29,7 +29,7 @@ describe('a thread that is started before its data is known', () => {
     `);
     const { port1, port2 } = new MessageChannel();
     const worker = early.give({ word: 'data', port: port2 }, [port2]);
-    expect((await once(port1, 'message'))[0]).toEqual([null, 'data']);
+    expect((await once(port1, 'message'))[0]).toEqual([{ early: 'early' }, 'data']);
     expect(await once(worker, 'exit')).toEqual([0]);
     port1.close();
   });
