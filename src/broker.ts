@@ -56,6 +56,7 @@ import { BatchOpener, startBatchPiscina } from './main/batch-opener.ts';
 import { HttpHost } from './main/http-host.ts';
 import { KeeperPool, startCleanerPiscina, startPiscina } from './main/keeper-pool.ts';
 import { MetricsPublisher } from './main/metrics-publisher.ts';
+import { loadPiscina } from './main/piscina.ts';
 import { ReadSide } from './main/read-side.ts';
 import { RecordAges } from './main/record-ages.ts';
 import { Router } from './main/router.ts';
@@ -419,7 +420,19 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.lifecycle.finishDeletions();
     await this.http.whenListening();
     // What is not needed to serve the first clients comes behind them.
-    setTimeout(() => this.logger.load(), LOAD_LATER_MS).unref();
+    setTimeout(() => {
+      this.logger.load();
+      this.loadJobs();
+    }, LOAD_LATER_MS).unref();
+  }
+
+  /** Ahead of the first job: by then there may be no descriptor left to read the library with. */
+  private loadJobs(): void {
+    try {
+      loadPiscina();
+    } catch (error) {
+      this.logger.warn({ err: error }, 'the library of the job threads cannot be loaded now; the first job tries again');
+    }
   }
 
   private fail(error: Error): void {

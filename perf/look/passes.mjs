@@ -76,7 +76,13 @@ async function callsPass(context, scenario, server, dir, names, leadMs) {
   }
 }
 
-const namesOf = (dir) => new Names(readFileSync(join(dir, 'threads.jsonl'), 'utf8'));
+/** Throws if no thread says that it is a shard: its work would stand in the tables as that of others. */
+function namesOf(dir) {
+  const names = new Names(readFileSync(join(dir, 'threads.jsonl'), 'utf8'));
+  if (![...names.byThreadId.values()].some((name) => name.startsWith('shard-')))
+    throw new Error('look: no thread of the broker says that it is a shard: perf/look/probe.cjs');
+  return names;
+}
 
 /** What the kernel counts of the broker's threads and of the disk under a load that nothing disturbs; then the system calls. */
 export function countPasses(context, scenario, { callSeconds }) {

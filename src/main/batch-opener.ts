@@ -4,6 +4,7 @@
  */
 import type { BatchFinding, BatchJob } from '../jobs/job.ts';
 import { closePool } from './closed-pool.ts';
+import { loadPiscina } from './piscina.ts';
 
 /** Runs jobs somewhere. Tests run them in place. */
 export interface BatchRunner {
@@ -32,12 +33,21 @@ export class BatchOpener {
   async open(job: BatchJob): Promise<BatchFinding> {
     try {
       if (this.closed) return { kind: 'failed' };
-      const runner = await (this.runner ??= this.start((error) => this.onLost(error)));
+      const runner = await (this.runner ??= this.begin());
       return await runner.run(job);
     } catch (error) {
       if (!this.closed) this.failed(error);
       return { kind: 'failed' };
     }
+  }
+
+  /** A start that fails, for want of descriptors, say, is tried again by the next batch. */
+  private begin(): Promise<BatchRunner> {
+    const runner = this.start((error) => this.onLost(error));
+    runner.catch(() => {
+      if (this.runner === runner) this.runner = null;
+    });
+    return runner;
   }
 
   private onLost(error: unknown): void {
@@ -49,7 +59,7 @@ export class BatchOpener {
   /** Lets running jobs end, starts no more. */
   async close(): Promise<void> {
     this.closed = true;
-    const runner = await this.runner;
+    const runner = await this.runner?.catch(() => null); // one that could not be started has nothing to close
     await runner?.close();
   }
 }
@@ -62,7 +72,7 @@ export async function startBatchPiscina(
   onLost: (error: unknown) => void,
   entry = new URL('../jobs/batch.thread.js', import.meta.url),
 ): Promise<BatchRunner> {
-  const { Piscina } = await import('piscina');
+  const { Piscina } = loadPiscina();
   const pool = new Piscina({ filename: entry.href, minThreads: 0, maxThreads: 1, idleTimeout: 30_000, concurrentTasksPerWorker: 1 });
   // Nobody would hear of the jobs that wait for a thread that could not be started; and an error without a listener ends the process.
   pool.on('error', (error) => {

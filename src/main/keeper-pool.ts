@@ -5,6 +5,7 @@
 import type { Piscina } from 'piscina';
 import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
 import { closePool } from './closed-pool.ts';
+import { loadPiscina } from './piscina.ts';
 
 /** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
 export interface JobRunner {
@@ -53,12 +54,21 @@ export class KeeperPool {
     if (this.closed) throw new Error('the job pool is closed');
     this.running++;
     try {
-      const runner = await (this.runner ??= this.start((error) => void (this.closed || this.lost(error))));
+      const runner = await (this.runner ??= this.begin());
       return (await runner.run(job)) as JobResult<J>;
     } finally {
       this.running--;
       this.ended++;
     }
+  }
+
+  /** A start that fails, for want of descriptors, say, is tried again by the next job. */
+  private begin(): Promise<JobRunner> {
+    const runner = this.start((error) => void (this.closed || this.lost(error)));
+    runner.catch(() => {
+      if (this.runner === runner) this.runner = null;
+    });
+    return runner;
   }
 
   /** Reports a failure that only matters to who reads the log. */
@@ -69,7 +79,7 @@ export class KeeperPool {
   /** Lets running jobs end, starts no more. */
   async close(): Promise<void> {
     this.closed = true;
-    const runner = await this.runner;
+    const runner = await this.runner?.catch(() => null); // one that could not be started has nothing to close
     await runner?.close();
   }
 }
@@ -91,8 +101,8 @@ async function startPool(
   onLost: (error: unknown) => void,
   entry = new URL('../jobs/keeper.thread.js', import.meta.url),
 ): Promise<JobRunner> {
-  const piscina = await import('piscina');
-  const pool = new piscina.Piscina({
+  const { Piscina } = loadPiscina();
+  const pool = new Piscina({
     filename: entry.href,
     workerData,
     minThreads: 1,
