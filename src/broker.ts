@@ -137,6 +137,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   private readonly metrics: MetricsPublisher;
   private resolveClosed: (reason: Error | undefined) => void = () => undefined;
   private stopping: Promise<void> | null = null;
+  private loadLater: NodeJS.Timeout | undefined;
 
   /**
    * Starts a broker and resolves once it accepts connections. It keeps the process up until {@link stop}.
@@ -152,14 +153,15 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /** The same with settings that are resolved already. Not for programs that embed a broker. */
   static async run(
     start: BrokerConfig,
-    { onLog, temporaryFolder, early = new EarlyShards() }: RunOptions = {},
+    { onLog, temporaryFolder, early: begun }: RunOptions = {},
     internals: BrokerInternals = {},
   ): Promise<Broker> {
     const logger = createLogger({ level: start.logLevel, ...(onLog === undefined ? {} : { destination: { write: onLog } }) });
     const undo: (() => Promise<void> | void)[] = [];
     if (temporaryFolder !== undefined) undo.push(() => removeTemporaryFolder(temporaryFolder));
-    undo.push(() => early.stop());
     try {
+      const early = begun ?? new EarlyShards();
+      undo.push(() => early.stop());
       early.want(start.shardsSync);
       const folder = await openDataFolder(start.dataDir, {
         nodeId: start.nodeId,
@@ -420,10 +422,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.lifecycle.finishDeletions();
     await this.http.whenListening();
     // What is not needed to serve the first clients comes behind them.
-    setTimeout(() => {
+    this.loadLater = setTimeout(() => {
       this.logger.load();
       this.loadJobs();
-    }, LOAD_LATER_MS).unref();
+    }, LOAD_LATER_MS);
+    this.loadLater.unref();
   }
 
   /** Ahead of the first job: by then there may be no descriptor left to read the library with. */
@@ -447,6 +450,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /** Takes everything down, for `failure` or because somebody wants it, and tells the end of it. */
   private async end(failure: Error | undefined): Promise<void> {
     let reason = failure;
+    clearTimeout(this.loadLater);
     try {
       // A failed broker has nothing more to say.
       if (failure === undefined) await this.ingress.listener.drain(DRAIN_MS_MAX);

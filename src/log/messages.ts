@@ -12,7 +12,7 @@ export type ToShard =
       readonly leaderEpoch: number;
       readonly recovered: boolean;
     }
-  /** All recovered partitions were opened: write the first checkpoint of this generation, then `began`. */
+  /** All recovered partitions were opened: from here on checkpoints are written, which name them all. Answered by `began`. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'close'; readonly handle: number }
   | { readonly kind: 'configure'; readonly handle: number; readonly config: PartitionConfig }

@@ -10,9 +10,8 @@ import { SegmentPool } from './pool.ts';
 export const RESERVE_BYTES = 8 << 20;
 /** The reserve is never shortened by less. */
 const STEP_BYTES_MIN = 64 << 10;
-/** Zeros are written in pieces of this size, and synced every few of them. */
+/** Zeros are written in pieces of this size, each synced by itself. */
 const ZEROS = Buffer.alloc(1 << 20);
-const ZEROS_STEP_BYTES = 1 << 20;
 
 /**
  * Runs `run`, again after making room as long as it finds none. It must leave nothing behind, or begin anew. `spare` removes what nobody needs, before anything
@@ -83,7 +82,7 @@ export function writeZeros(disk: Disk, path: string, bytes: number, pause: () =>
   try {
     for (let at = 0; at < bytes; at += ZEROS.length) {
       disk.write(fd, [ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))], at);
-      if ((at + ZEROS.length) % ZEROS_STEP_BYTES !== 0 || at + ZEROS.length >= bytes) continue;
+      if (at + ZEROS.length >= bytes) continue;
       disk.fdatasync(fd);
       pause();
     }

@@ -111,7 +111,9 @@ export class FetchOperation implements ReadableListener, SessionWaiter, Sleeper 
 
   /** Whether it grew so large that it is not worth keeping. */
   get isLarge(): boolean {
-    return Math.max(this.view.partitionCapacity, this.view.forgotten.partitionCapacity, this.targets.capacity) > PARTITIONS_KEPT_MAX;
+    const { view, targets } = this;
+    const partitions = Math.max(view.partitionCapacity, view.forgotten.partitionCapacity, targets.capacity);
+    return Math.max(partitions, targets.topics.length) > PARTITIONS_KEPT_MAX; // topics may come without partitions
   }
 
   /** Parses and begins; false: the request is malformed and nothing was begun. */

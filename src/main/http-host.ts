@@ -60,7 +60,11 @@ export class HttpHost {
   /** Starts the thread, unless `ringlog.http.port` is −1; {@link whenListening} tells what came of it. */
   start(): void {
     if (this.config.httpPort < 0) return;
-    this.listening = this.run(this.config.httpPort);
+    this.listening = this.run(this.config.httpPort).catch((error: unknown) => {
+      if (this.portGiven) throw error;
+      this.logger.warn({ err: error }, 'no metrics and no health page: their thread could not be started');
+      return null;
+    });
     // Whoever waits for it hears it too.
     this.listening.catch(() => undefined);
   }

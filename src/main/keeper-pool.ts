@@ -13,6 +13,13 @@ export interface JobRunner {
   close(): Promise<void>;
 }
 
+/** The threads could not be started, for want of descriptors, say: the job was not begun, and another try may do it. */
+export class PoolStartError extends Error {
+  constructor(cause: unknown) {
+    super('the job threads could not be started', { cause });
+  }
+}
+
 /** Hands jobs to a {@link JobRunner} that is made when the first one comes. */
 export class KeeperPool {
   private readonly start: (onLost: (error: unknown) => void) => Promise<JobRunner>;
@@ -49,7 +56,7 @@ export class KeeperPool {
     return this.closed;
   }
 
-  /** Runs a job. Rejects with what it threw. */
+  /** Runs a job. Rejects with what it threw, or with {@link PoolStartError}. */
   async submit<J extends Job>(job: J): Promise<JobResult<J>> {
     if (this.closed) throw new Error('the job pool is closed');
     this.running++;
@@ -64,7 +71,9 @@ export class KeeperPool {
 
   /** A start that fails, for want of descriptors, say, is tried again by the next job. */
   private begin(): Promise<JobRunner> {
-    const runner = this.start((error) => void (this.closed || this.lost(error)));
+    const runner = this.start((error) => void (this.closed || this.lost(error))).catch((error: unknown) => {
+      throw new PoolStartError(error);
+    });
     runner.catch(() => {
       if (this.runner === runner) this.runner = null;
     });

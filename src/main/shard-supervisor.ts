@@ -12,7 +12,7 @@ import { RESERVE_BYTES } from '../log/room.ts';
 import { createJobResults, JobResults } from '../ring/job-results.ts';
 import { createSyncCrew } from '../ring/sync-crew.ts';
 import type { Ingress } from './ingress.ts';
-import type { KeeperPool } from './keeper-pool.ts';
+import { PoolStartError, type KeeperPool } from './keeper-pool.ts';
 import type { EarlyShards, ShardClass } from './early-shards.ts';
 import { ShardLink } from './shard-link.ts';
 import { SyncHelpers } from './sync-helpers.ts';
@@ -247,6 +247,8 @@ export class ShardSupervisor {
       status = await this.parts.jobs.submit({ kind: 'keeper', work });
     } catch (error) {
       this.parts.jobs.onFailure(`${work.kind} of shard ${shard.name}`, error);
+      // Of a thread that died with it nobody knows what it has done; this one was not begun, and the shard asks again.
+      if (error instanceof PoolStartError) status = JobStatus.notDone;
     }
     shard.results.complete(work.kind, job, status);
   }

@@ -190,8 +190,12 @@ export class Checkpointer {
     if (this.begun && !this.ending && this.unready === null && this.underWay === null && nowMs >= this.retryAfterMs) this.start(nowMs);
   }
 
-  /** Writes the last checkpoint of a clean stop in this thread. Returns why it is not durable, or null. Throws DiskError. */
+  /**
+   * Writes the last checkpoint of a clean stop in this thread. Returns why it is not durable, or null. Throws DiskError. A shard that was not told that all its
+   * partitions are open knows only some, or none: what it would write in the place of the first checkpoint of its generation would lose the others.
+   */
   finish(): string | null {
+    if (!this.begun) return 'stopped before all of its partitions were open';
     this.prepareFolder();
     const { paths, folders } = this.shard.segments.lendDirty();
     // Where the disk refuses, the stop has failed: nothing is claimed.

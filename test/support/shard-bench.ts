@@ -61,7 +61,8 @@ export class ShardBench {
   private readonly completions: RingConsumer;
   private readonly results: JobResults;
 
-  constructor(kind: 'sync' | 'buffered' = 'sync', settings: Partial<ShardSettings> = {}) {
+  /** @param isBegun whether the shard has been told that all its partitions are open */
+  constructor(kind: 'sync' | 'buffered' = 'sync', settings: Partial<ShardSettings> = {}, isBegun = true) {
     const { disk } = this;
     for (const changed of disk.mkdir(`${DATA}/topics`)) disk.syncFolder(changed);
     const folder = beginShard(disk, DATA, GENERATION, { shard: `${kind}-0`, partitions: [] });
@@ -112,6 +113,7 @@ export class ShardBench {
         },
       },
     );
+    if (!isBegun) return;
     this.tell({ kind: 'begin' });
     this.work();
     this.said.length = 0;

@@ -1,5 +1,6 @@
 /** The last checkpoint of a clean stop: what it names is synced first, many files at once, with the help of threads where there are many. */
 import { expect, test, vi } from 'vitest';
+import { readFileIfPresent } from '../../../src/log/disk.ts';
 import { recover } from '../../../src/log/recovery.ts';
 import { DATA, ShardBench } from '../../support/shard-bench.ts';
 
@@ -64,3 +65,22 @@ test('a start after a clean stop reads no journal, however large; one after a ki
   expect(killed.journals).toBeGreaterThan(0);
   expect(journalsReadAfter('stop')).toEqual({ clean: true, ends: killed.ends, journals: 0 });
 });
+
+test.for([0, 1])(
+  'a shard that is stopped when %i of its partitions are open, and not yet all, leaves the checkpoint that names them all',
+  (opened) => {
+    const bench = new ShardBench('sync', {}, false);
+    const checkpoints = (): (string | undefined)[][] =>
+      bench.disk
+        .paths()
+        .filter((path) => path.endsWith('.ckpt'))
+        .map((path) => [path, readFileIfPresent(bench.disk, path)?.toString('hex')]);
+    const before = checkpoints();
+    for (let handle = 0; handle < opened; handle++) bench.open(handle);
+    bench.tell({ kind: 'stop' });
+    bench.cycle();
+    expect(bench.take('stopped')).toEqual([{ kind: 'stopped', error: 'stopped before all of its partitions were open' }]);
+    expect(before).not.toEqual([]);
+    expect(checkpoints()).toEqual(before);
+  },
+);
