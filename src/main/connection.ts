@@ -339,9 +339,14 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
     const { metrics } = this.host;
     metrics.onAnswered(ApiKey.PRODUCE, entry.arrivedMs, entry.startedMs, entry.doneMs);
     if (entry.results.hasErrors) metrics.produceFailures++;
-    if (entry.acks !== 0) this.host.writer.produce(this.socket as Socket, entry);
-    // The only way to tell a client that wants no answers.
-    else if (entry.results.hasErrors) this.close('produce with acks=0 failed');
+    const socket = this.socket as Socket;
+    if (entry.acks !== 0) this.host.writer.produce(socket, entry);
+    else if (entry.results.hasErrors) {
+      // Those before it have an answer, which is theirs all the same; and nothing of it may stay for whoever writes next.
+      this.host.writer.flush(socket);
+      // The only way to tell a client that wants no answers.
+      this.close('produce with acks=0 failed');
+    }
     this.host.pending.release(entry);
   }
 

@@ -174,6 +174,35 @@ describe('produce', () => {
     expect(bench.usedBytes).toBe(0);
   });
 
+  it.each([
+    ['names a topic that is unknown', 'unknown', 0],
+    ['is refused by its shard', 'bad', ErrorCode.CORRUPT_MESSAGE],
+  ])(
+    'with acks=0 and an error that %s, behind one with an answer: it has that answer, and nobody else does',
+    async (_what, topic, error) => {
+      bench = await IngressBench.start();
+      bench.router.addTopic('t', [bench.shard.link]);
+      bench.router.addTopic('bad', [bench.shard.link]);
+      if (error !== 0) bench.shard.errors.set(1, error);
+      const [first, second] = [await bench.connect(), await bench.connect()];
+      first.write(
+        Buffer.concat([
+          produceFrame(1, 't', [{ partition: 0, records: batchOf(10) }]),
+          produceFrame(2, topic, [{ partition: 0, records: batchOf(10) }], { acks: 0 }),
+        ]),
+      );
+      await until(() => bench.shard.waiting === (error === 0 ? 1 : 2), 'submitted');
+      bench.step();
+      expect((await first.nextProduce()).correlationId).toBe(1);
+      await first.waitClosed();
+      bench.runShard();
+      second.write(produceFrame(7, 't', [{ partition: 0, records: batchOf(10) }]));
+      expect((await second.nextProduce()).correlationId).toBe(7);
+      await settle();
+      expect([second.frames.length, bench.usedBytes]).toEqual([0, 0]);
+    },
+  );
+
   it('holds the bytes of a memory topic until they are written, though it is answered before', async () => {
     bench = await IngressBench.start();
     bench.router.addTopic('t', [bench.shard.link]);
