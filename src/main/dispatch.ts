@@ -12,12 +12,12 @@ import { PendingProduce, type PendingTable } from './produce.ts';
 import { isLarge, LargeRequests } from './large-requests.ts';
 import type { Grant, ReceiveRegions } from './regions.ts';
 import type { RequestMetrics } from './request-metrics.ts';
-import { ApiRequest, type Handler } from './requests.ts';
+import { ApiRequest, type Handler, type RequestFailures } from './requests.ts';
 import type { ShardLink } from './shard-link.ts';
 import { Steps } from './steps.ts';
 
 /** See the file header. */
-export class Dispatcher {
+export class Dispatcher implements RequestFailures {
   /** By API key; Produce has its own way. Filled by the composition root. */
   readonly handlers = new Map<number, Handler>();
   private readonly header = new RequestHeader();
@@ -58,7 +58,7 @@ export class Dispatcher {
       return;
     }
     const clientId = status === HeaderStatus.OK ? clientIdOf(bytes, header) : null;
-    const request = new ApiRequest(connection, header, clientId, bytes, end, grant, this.regions, this.steps);
+    const request = new ApiRequest(connection, header, clientId, bytes, end, grant, this.regions, this.steps, this);
     request.unsupported = status !== HeaderStatus.OK;
     request.arrivedMs = this.metrics.nowMs;
     connection.enqueue(request);
@@ -124,7 +124,7 @@ export class Dispatcher {
     }
   }
 
-  private onThrown(request: ApiRequest, error: unknown): void {
+  onThrown(request: ApiRequest, error: unknown): void {
     if (error instanceof MalformedError) request.abort(`malformed request of api ${request.apiKey}: ${error.message}`);
     else {
       this.logger.error({ apiKey: request.apiKey, apiVersion: request.apiVersion, err: error }, 'handler failed');

@@ -52,6 +52,8 @@ export interface Request {
   becomeParked(): void;
   /** Closes the connection without an answer, for what the client sent. */
   abort(reason: string): void;
+  /** For what is thrown where no handler is above it any more, as in a callback of later: like an exception of the handler. */
+  fail(error: unknown): void;
   /** Called when another request queues behind this one; at once (in a microtask) if that is so already. */
   onQueued: (() => void) | null;
   /** Called when the connection closes before the answer; at once (in a microtask) if that is so already. `respond` is allowed and does nothing then. */
@@ -66,6 +68,11 @@ export interface ApiRequestOwner extends RequestConnection {
   onAnswered(): void;
   /** Whether an answer is wanted now rather than a full one: another request waits behind this one, or the broker stops. */
   readonly isHurried: boolean;
+}
+
+/** Who deals with what handlers throw. */
+export interface RequestFailures {
+  onThrown(request: ApiRequest, error: unknown): void;
 }
 
 /** A request of any API but Produce. */
@@ -102,6 +109,7 @@ export class ApiRequest implements Request {
   doneMs = 0;
   private readonly grant = new Grant();
   private readonly regions: ReceiveRegions;
+  private readonly failures: RequestFailures;
   private queuedCallback: (() => void) | null = null;
   private closedCallback: (() => void) | null = null;
   private closed = false;
@@ -115,6 +123,7 @@ export class ApiRequest implements Request {
     grant: Grant | null,
     regions: ReceiveRegions,
     steps: Steps,
+    failures: RequestFailures,
   ) {
     this.connection = connection;
     this.apiKey = header.apiKey;
@@ -126,6 +135,7 @@ export class ApiRequest implements Request {
     this.bodyEnd = bodyEnd;
     this.regions = regions;
     this.steps = steps;
+    this.failures = failures;
     if (grant !== null) grant.moveTo(this.grant);
   }
 
@@ -179,6 +189,10 @@ export class ApiRequest implements Request {
   abort(reason: string): void {
     if (this.done) return;
     this.connection.refuse(reason);
+  }
+
+  fail(error: unknown): void {
+    this.failures.onThrown(this, error);
   }
 
   /** Another request queued behind this one, or the broker stops. */

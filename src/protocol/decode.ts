@@ -12,7 +12,7 @@ import { defaultOf, type FieldPlan, type MessagePlan, type StructPlan } from './
 export const STRING_BYTES_MAX = 32767;
 
 /**
- * Most elements of all arrays of one request together. Every element costs memory and time of main, however short it is on the wire, so the size of
+ * Most elements of all arrays of one request together, tags that nobody here knows among them. Every element costs memory and time of main, however short it is on the wire, so the size of
  * a request bounds neither well. A request that names every partition of a full broker stays below.
  */
 export const REQUEST_ELEMENTS_MAX = 250_000;
@@ -79,7 +79,12 @@ function readString(reader: Reader, field: FieldPlan): string | null {
   if (length === -1) return null;
   if (length > STRING_BYTES_MAX) reader.fail(`string of ${length} bytes`);
   const at = reader.take(length);
-  return length === 0 ? '' : reader.buffer.toString('utf8', at, at + length);
+  if (length === 0) return '';
+  const text = reader.buffer.toString('utf8', at, at + length);
+  // Bytes that are no UTF-8 become a sign of three each: what was short enough to come could be too long to be said again in an answer.
+  if (length > STRING_BYTES_MAX / 3 && Buffer.byteLength(text) > STRING_BYTES_MAX)
+    reader.fail(`string of ${length} bytes that are no UTF-8`);
+  return text;
 }
 
 function readBytes(reader: Reader, field: FieldPlan): Buffer | null {
@@ -151,6 +156,8 @@ function readTaggedValue(reader: Reader, field: FieldPlan): unknown {
 
 function readTagSection(reader: Reader, plan: StructPlan, into: Record<string, unknown>): void {
   const count = reader.uvarint();
+  // An unknown one is skipped, which is work too.
+  if ((reader.elementsLeft -= count) < 0) reader.fail(`more than ${reader.elementsMax} elements and tags`);
   for (let index = 0; index < count; index++) {
     const tag = reader.uvarint();
     const length = reader.uvarint();

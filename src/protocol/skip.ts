@@ -35,15 +35,17 @@ export function readUvarint(buffer: Buffer, cursor: Cursor, end: number): number
   return UVARINT_BAD;
 }
 
-/** Skips a tag section whose tags nobody here wants to know. Returns false if it does not lie below `end`. */
+/** Most tags of a section that is skipped. Clients send none or a few; each is work, and a request may be all tags. */
+export const SKIPPED_TAGS_MAX = 1000;
+
+/** Skips a tag section whose tags nobody here wants to know. Returns false if it does not lie below `end`, or has too many tags. */
 export function skipTagSection(buffer: Buffer, cursor: Cursor, end: number): boolean {
   if (cursor.position < end && buffer[cursor.position] === 0) {
     cursor.position++;
     return true;
   }
   const count = readUvarint(buffer, cursor, end);
-  if (count === UVARINT_BAD) return false;
-  // Each tag takes at least two bytes, so a false count ends at `end`.
+  if (count === UVARINT_BAD || count > SKIPPED_TAGS_MAX) return false;
   for (let index = 0; index < count; index++) {
     if (readUvarint(buffer, cursor, end) === UVARINT_BAD) return false;
     const length = readUvarint(buffer, cursor, end);

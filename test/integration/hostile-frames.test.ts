@@ -2,9 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { ApiKey, SERVED_APIS, type ServedApi } from '../../src/protocol/api-versions.ts';
 import { SERVED_TABLES } from '../../src/protocol/apis/served.ts';
+import { offsetCommit } from '../../src/protocol/apis/08-offset-commit.ts';
+import { findCoordinator } from '../../src/protocol/apis/10-find-coordinator.ts';
 import { apiVersions } from '../../src/protocol/apis/18-api-versions.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/frame.ts';
+import { defaultOf, planOf, type FieldPlan, type StructPlan } from '../../src/protocol/plan.ts';
+import type { Api } from '../../src/protocol/schema.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { VERSIONS } from '../support/kafka-client.ts';
 import { int16, int32, int8, rawFrame, sized } from '../support/raw-bytes.ts';
@@ -27,6 +31,18 @@ const withArrays = withoutApiVersions.filter(({ key }) => key !== ApiKey.INIT_PR
 /** Every served API in every version that is answered. */
 function* everyVersion(apis = SERVED_APIS): Generator<[ServedApi, number]> {
   for (const api of apis) for (let version = api.key === PRODUCE_KEY ? 3 : api.min; version <= api.max; version++) yield [api, version];
+}
+
+const tableOf = (api: ServedApi): Api | undefined => SERVED_TABLES.find(({ key }) => key === api.key);
+
+/** A value of that shape, one element in each array, whose strings are all `text`. */
+function filled(plan: StructPlan, text: string): Record<string, unknown> {
+  const value = (field: FieldPlan): unknown => {
+    if (field.kind === 'string') return text;
+    if (field.kind === 'array') return [value(field.element as FieldPlan)];
+    return field.kind === 'struct' ? filled(field.struct as StructPlan, text) : defaultOf(field);
+  };
+  return Object.fromEntries(plan.fields.map((field) => [field.name, field.present ? value(field) : defaultOf(field)]));
 }
 
 describe('a size', () => {
@@ -157,6 +173,57 @@ describe('a body', () => {
         expect(frame.readInt32BE(0)).toBe(7);
       }
       attacker.destroy();
+    }
+    await siege.end();
+  });
+
+  it.each([
+    ['bytes that are no UTF-8, too long to be said again', 0xff, 11_000],
+    ['the longest that there may be', 'x'.charCodeAt(0), 32_767],
+  ])('whose strings are all %s is answered or closes the connection, in every version of every api', async (_, byte, length) => {
+    const siege = await Siege.begin();
+    // Every string is found by its letters, and is replaced by bytes that no encoder would write.
+    const letters = 'z'.repeat(length);
+    const bytes = Buffer.alloc(length, byte);
+    for (const [api, version] of everyVersion()) {
+      const table = tableOf(api);
+      if (table === undefined) continue;
+      const frame = encodeRequestFrame(table, version, 7, 'evil', filled(planOf(table.request, version)!.root, letters) as never);
+      for (let at = frame.indexOf(letters); at >= 0; at = frame.indexOf(letters, at + length)) bytes.copy(frame, at);
+      const attacker = await siege.attacker();
+      attacker.write(frame);
+      attacker.write(encodeRequestFrame(apiVersions, 0, 99, 'evil', {}));
+      for (let answer; (answer = await attacker.next().catch(() => null)) !== null;) if (answer.readInt32BE(0) === 99) break;
+      attacker.destroy();
+    }
+    await siege.end();
+  });
+
+  it('of which a part is answered once it is durable, and the rest cannot be said again, closes the connection', async () => {
+    const siege = await Siege.begin();
+    const client = await siege.broker.connect();
+    await client.createTopic('t');
+    await client.request(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['g'] });
+    const letters = 'z'.repeat(11_000);
+    const partitions = [{ partitionIndex: 0, committedOffset: 0n, committedMetadata: null }];
+    for (let version = 2; version <= 9; version++) {
+      const topics = ['t', letters].map((name) => ({ name, partitions }));
+      const frame = encodeRequestFrame(offsetCommit, version, 7, 'evil', { groupId: `g${version}`, memberId: '', topics });
+      Buffer.alloc(letters.length, 0xff).copy(frame, frame.indexOf(letters));
+      await siege.closesOn(frame);
+    }
+    client.close();
+    await siege.end();
+  });
+
+  it('of five million tags closes the connection, in its header and behind it', async () => {
+    const siege = await Siege.begin();
+    // Metadata of all topics; a tag of two bytes each time: its number, and no bytes.
+    const tags = Buffer.concat([Buffer.from([0xc0, 0x96, 0xb1, 0x02]), Buffer.alloc(10_000_000, Buffer.from([0x40, 0x00]))]);
+    const head = [int16(3), int16(9), int32(7), int16(4), Buffer.from('evil')];
+    for (let round = 0; round < 5; round++) {
+      await siege.closesOn(sized(...head, tags, Buffer.from([0, 0, 0, 0, 0])));
+      await siege.closesOn(sized(...head, int8(0), Buffer.from([0, 0, 0, 0]), tags));
     }
     await siege.end();
   });

@@ -74,6 +74,8 @@ export class FakeRequest implements Request {
   /** The answer as written; null until then. */
   answer: Buffer | null = null;
   aborted: string | null = null;
+  /** What was thrown after its handler had returned. */
+  failed: unknown = null;
   /** Frees what the answer holds; undefined when it holds nothing. */
   onDrained: (() => void) | undefined;
   private readonly api: Api;
@@ -103,6 +105,10 @@ export class FakeRequest implements Request {
 
   abort(reason: string): void {
     this.aborted = reason;
+  }
+
+  fail(error: unknown): void {
+    this.failed = error;
   }
 
   /** The socket took the answer. */

@@ -1,4 +1,5 @@
 /** DescribeGroups: state and members. A group that does not exist is described as dead; from version 6 on that is an error. */
+import { shown } from '../../config/definition.ts';
 import type { DescribedGroup } from '../../coordinator/group-requests.ts';
 import { describeGroups } from '../../protocol/apis/15-describe-groups.ts';
 import { decodeRequest } from '../../protocol/codec.ts';
@@ -34,7 +35,7 @@ function answerOf(groupId: string, group: DescribedGroup | undefined | number, a
   if (group === undefined) {
     const isError = apiVersion >= NOT_FOUND_VERSION;
     const error = isError
-      ? { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage: `Group ${groupId} not found.` }
+      ? { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, errorMessage: `Group ${shown(groupId)} not found.` }
       : { errorCode: ErrorCode.NONE };
     return { ...nothing, ...error, groupState: 'Dead', authorizedOperations: isError ? OPERATIONS_NOT_ASKED_FOR : operations };
   }

@@ -184,6 +184,23 @@ describe('the APIs of groups', () => {
     });
   }
 
+  it('an answer that cannot be written is the loss of its client, not of the others whose commits became durable with it', async () => {
+    const bench = await Bench.started();
+    const commit = (group: string, others: readonly string[]): FakeRequest => {
+      const partitions = [{ partitionIndex: 0, committedOffset: 5n, committedMetadata: null }];
+      const topics = ['t', ...others].map((name) => ({ name, partitions }));
+      return bench.send(offsetCommit, 9, { groupId: group, memberId: '', generationIdOrMemberEpoch: -1, topics });
+    };
+    // No answer can be written in such a version: that stands for whatever may be wrong with one.
+    const unanswerable = commit('a', []);
+    Object.defineProperty(unanswerable, 'apiVersion', { value: 77 });
+    const others = [commit('b', []), commit('c', ['unknown'])];
+    await bench.pass();
+    expect(bench.failures).toEqual([]);
+    expect([unanswerable.answer, unanswerable.failed === null]).toEqual([null, false]);
+    for (const other of others) expect(other.decode(offsetCommit).topics[0]!.partitions[0]!.errorCode).toBe(0);
+  });
+
   it('FindCoordinator names this broker for every group, and nobody for what there is not', async () => {
     const bench = await Bench.started();
     const here = { errorCode: 0, nodeId: 1, host: '127.0.0.1', port: 9092 };

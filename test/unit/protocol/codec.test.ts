@@ -5,7 +5,7 @@ import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
 import { createTopics } from '../../../src/protocol/apis/19-create-topics.ts';
 import { listOffsets } from '../../../src/protocol/apis/02-list-offsets.ts';
 import { decodeMessage, decodeRequest, decodeResponse, encodeMessage, encodeRequest, encodeResponse } from '../../../src/protocol/codec.ts';
-import { REQUEST_ELEMENTS_MAX } from '../../../src/protocol/decode.ts';
+import { REQUEST_ELEMENTS_MAX, STRING_BYTES_MAX } from '../../../src/protocol/decode.ts';
 import { parseAttributes, parseRange, planOf } from '../../../src/protocol/plan.ts';
 import { EncodeError, MalformedError } from '../../../src/protocol/protocol-errors.ts';
 import { api, array, bytes, int32, message, string, struct, ZERO_UUID } from '../../../src/protocol/schema.ts';
@@ -176,6 +176,32 @@ describe('the decoder refuses, naming message, field and place,', () => {
   it('a range that is none', () => {
     expect(() => decodeRequest(createTopics, 7, valid, 0, valid.length + 1)).toThrow(MalformedError);
     expect(() => decodeRequest(createTopics, 7, valid, 5, 4)).toThrow(MalformedError);
+  });
+
+  it('a string of bytes that are no UTF-8, each of which would be three in an answer', () => {
+    const table = api({ key: 0, name: 'Text', versions: '0' }, { a: string() }, {});
+    const decode = (byte: number, length: number): string => {
+      const bytes = Buffer.alloc(2 + length, byte);
+      bytes.writeInt16BE(length, 0);
+      return decodeRequest(table, 0, bytes).a;
+    };
+    const most = Math.floor(STRING_BYTES_MAX / 3);
+    expect(Buffer.byteLength(decode(0xff, most))).toBe(3 * most);
+    expect(() => decode(0xff, most + 1)).toThrow('no UTF-8');
+    expect(decode(0x61, STRING_BYTES_MAX)).toBe('a'.repeat(STRING_BYTES_MAX));
+  });
+
+  it('more tags that it does not know than a request may hold elements', () => {
+    const table = api({ key: 0, name: 'Tags', versions: '0', flexible: '0+' }, {}, {});
+    const decode = (count: number): unknown => {
+      const bytes = Buffer.alloc(3 + 2 * count);
+      // Its count as a varint of three bytes.
+      bytes.set([(count & 0x7f) | 0x80, ((count >> 7) & 0x7f) | 0x80, count >> 14], 0);
+      bytes.fill(Buffer.from([0x40, 0x00]), 3);
+      return decodeRequest(table, 0, bytes);
+    };
+    expect(() => decode(REQUEST_ELEMENTS_MAX + 1)).toThrow(`more than ${REQUEST_ELEMENTS_MAX} elements`);
+    expect(() => decode(REQUEST_ELEMENTS_MAX)).not.toThrow();
   });
 
   it.each([

@@ -12,6 +12,7 @@ import {
   parseRequestHeader,
   RequestHeader,
 } from '../../../src/protocol/frame.ts';
+import { SKIPPED_TAGS_MAX } from '../../../src/protocol/skip.ts';
 import { EncodeError, MalformedError } from '../../../src/protocol/protocol-errors.ts';
 
 describe('a request header', () => {
@@ -40,6 +41,18 @@ describe('a request header', () => {
     expect(parseRequestHeader(frame, 0, frame.length, header)).toBe(HeaderStatus.OK);
     expect(header.bodyStart).toBe(frame.length - 1);
     for (let end = 0; end < frame.length - 1; end++) expect(parseRequestHeader(frame, 0, end, header)).toBe(HeaderStatus.MALFORMED);
+  });
+
+  it('may carry a thousand of them and no more', () => {
+    for (const [count, status] of [
+      [SKIPPED_TAGS_MAX, HeaderStatus.OK],
+      [SKIPPED_TAGS_MAX + 1, HeaderStatus.MALFORMED],
+    ] as const) {
+      const start = Buffer.from('0003000c00000001ffff', 'hex');
+      const tags = Buffer.alloc(2 * count, Buffer.from([0x40, 0x00]));
+      const frame = Buffer.concat([start, Buffer.from([(count & 0x7f) | 0x80, count >> 7]), tags]);
+      expect(parseRequestHeader(frame, 0, frame.length, header)).toBe(status);
+    }
   });
 
   it('of an unknown API or version still tells key, version and correlation id', () => {
