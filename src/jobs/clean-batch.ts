@@ -29,6 +29,7 @@ import {
   MAGIC,
   MAGIC_POSITION,
   MAX_TIMESTAMP_POSITION,
+  OPENED_BYTES_MAX,
   PARTITION_LEADER_EPOCH_POSITION,
   PRODUCER_EPOCH_POSITION,
   PRODUCER_ID_POSITION,
@@ -37,7 +38,6 @@ import {
 } from '../protocol/record-batch.ts';
 import { pushVarint, pushVarlong } from '../protocol/varint.ts';
 import { decompress } from './decompress.ts';
-import { OPENED_BYTES_MAX } from './open-batch.ts';
 import { RecordCursor } from './record-cursor.ts';
 
 /** Decides about records. */

@@ -4,14 +4,19 @@ import { crc32cAt, isBatchCrcValid } from '../protocol/crc32c.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { OutputTooLargeError } from '../protocol/bounded-output.ts';
 import { MalformedError } from '../protocol/protocol-errors.ts';
-import { BATCH_HEADER_BYTES, checkBatchHeader, compression, crc, maxTimestamp, setMaxTimestamp } from '../protocol/record-batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  checkBatchHeader,
+  compression,
+  crc,
+  maxTimestamp,
+  OPENED_BYTES_MAX,
+  setMaxTimestamp,
+} from '../protocol/record-batch.ts';
 import { RecordWalk } from '../protocol/record-walk.ts';
 import { readRecordsFrom } from '../protocol/record.ts';
 import { decompress } from './decompress.ts';
 import type { BatchFinding, BatchJob, MendedHeader } from './job.ts';
-
-/** Most bytes that the records of one batch may be. Producers limit a batch before it is compressed: to a megabyte, if nobody says otherwise. */
-export const OPENED_BYTES_MAX = 128 * 1024 * 1024;
 
 /** See the file header. @param bytesMax tests want less */
 export function openBatch(job: BatchJob, bytesMax = OPENED_BYTES_MAX): BatchFinding {

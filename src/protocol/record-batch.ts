@@ -40,6 +40,10 @@ export const RECORD_COUNT_POSITION = 57;
 
 /** Bytes of the batch header, which is never compressed; records follow. */
 export const BATCH_HEADER_BYTES = 61;
+/** Fewest bytes of a record: length, attributes, two deltas, two lengths, header count. */
+export const RECORD_BYTES_MIN = 7;
+/** Most bytes that the records of one batch may be once they are decompressed. Producers limit a batch before it is compressed: to a megabyte, if nobody says otherwise. */
+export const OPENED_BYTES_MAX = 128 * 1024 * 1024;
 /** Bytes in front of what `batchLength` counts. */
 export const BATCH_LENGTH_OVERHEAD = 12;
 /** The only record format that is served. */
@@ -176,7 +180,7 @@ export function writeMaxTimestamp(buffer: Buffer, position: number, timestampMs:
  * @returns an error code to answer:
  *  - NONE
  *  - CORRUPT_MESSAGE: shorter than a header, a length field beyond `length`, an unknown format, negative counts
- *  - INVALID_RECORD: nothing there, an older format, base offset not 0, more than one batch, no records, gaps, a control batch,
+ *  - INVALID_RECORD: nothing there, an older format, base offset not 0, more than one batch, no records, more than its bytes can hold, gaps, a control batch,
  *    or a producer id without sequence, or a transaction without producer id
  *  - INVALID_TIMESTAMP: the producer claims log append time
  *  - UNSUPPORTED_COMPRESSION_TYPE: compression bits without meaning
@@ -200,6 +204,9 @@ export function checkBatchHeader(buffer: Buffer, position: number, length: numbe
   const delta = lastOffsetDelta(buffer, position);
   if (count < 0 || delta < 0) return ErrorCode.CORRUPT_MESSAGE;
   if (count === 0 || count !== delta + 1) return ErrorCode.INVALID_RECORD;
+  // Nobody opens a compressed batch, perhaps: what it claims costs offsets all the same.
+  const recordBytes = (low & COMPRESSION_MASK) === Compression.NONE ? bytes - BATCH_HEADER_BYTES : OPENED_BYTES_MAX;
+  if (!offsetsGiven && count * RECORD_BYTES_MIN > recordBytes) return ErrorCode.INVALID_RECORD;
   if (producerId(buffer, position) >= 0 ? baseSequence(buffer, position) < 0 : (low & TRANSACTIONAL_BIT) !== 0)
     return ErrorCode.INVALID_RECORD;
   return ErrorCode.NONE;

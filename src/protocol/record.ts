@@ -58,9 +58,6 @@ export interface BatchInput {
   readonly lastOffsetDelta?: number;
 }
 
-/** Fewest bytes of a record: length, attributes, two deltas, two lengths, header count. */
-const RECORD_BYTES_MIN = 7;
-
 function malformed(position: number, reason: string): never {
   throw new MalformedError('record batch', 'records', position, reason);
 }
@@ -95,7 +92,7 @@ function readHeaders(buffer: Buffer, cursor: Cursor, end: number): RecordHeader[
 
 /** Reads the record at the cursor; `baseOffset` and `baseTimestamp` are those of its batch. @throws MalformedError */
 export function readRecord(buffer: Buffer, cursor: Cursor, end: number, baseOffset: bigint, baseTimestamp: bigint): RecordView {
-  const length = readLength(buffer, cursor, end, RECORD_BYTES_MIN - 1);
+  const length = readLength(buffer, cursor, end, batch.RECORD_BYTES_MIN - 1);
   const after = cursor.position + length;
   cursor.position++;
   const timestampDelta = readVarlong(buffer, cursor, after);
@@ -135,7 +132,7 @@ export function* readRecordsFrom(
   end: number,
 ): Generator<RecordView, void, undefined> {
   const count = batch.recordCount(header, position);
-  if (count < 0 || count * RECORD_BYTES_MIN > end - start) malformed(start, `${count} records in ${end - start} bytes`);
+  if (count < 0 || count * batch.RECORD_BYTES_MIN > end - start) malformed(start, `${count} records in ${end - start} bytes`);
   const baseOffset = header.readBigInt64BE(position + batch.BASE_OFFSET_POSITION);
   const baseTimestamp = header.readBigInt64BE(position + batch.BASE_TIMESTAMP_POSITION);
   const maxTimestamp = header.readBigInt64BE(position + batch.MAX_TIMESTAMP_POSITION);

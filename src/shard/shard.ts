@@ -279,6 +279,8 @@ export class Shard implements ShardHost {
       partition.stagedMaxTimestamp = partition.activeSegment()?.maxTimestamp ?? -1;
       partition.stagedBytes = 0;
     }
+    // Beyond this a number is no offset any more: two records would have the same one.
+    if (partition.stagedEnd + lastOffsetDelta(slab, at) >= Number.MAX_SAFE_INTEGER) return ErrorCode.INVALID_RECORD;
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     const stampsTime = !given && config.timestampType === 'LogAppendTime';

@@ -1,5 +1,4 @@
 /** Prints the batches of a stored partition, and their records. */
-import { OPENED_BYTES_MAX } from '../../jobs/open-batch.ts';
 import { decompress } from '../../jobs/decompress.ts';
 import { OutputTooLargeError } from '../../protocol/bounded-output.ts';
 import { MalformedError } from '../../protocol/protocol-errors.ts';
@@ -10,6 +9,7 @@ import {
   isControl,
   isLogAppendTime,
   isTransactional,
+  OPENED_BYTES_MAX,
   recordCount,
 } from '../../protocol/record-batch.ts';
 import { readRecordsFrom, type RecordView } from '../../protocol/record.ts';

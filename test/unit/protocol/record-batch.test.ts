@@ -140,6 +140,24 @@ describe('a produced batch header', () => {
     expect(judge((b) => b.writeInt16BE(batch.TRANSACTIONAL_BIT, batch.ATTRIBUTES_POSITION))).toBe(ErrorCode.INVALID_RECORD);
   });
 
+  it('is invalid if it has more records than its bytes can hold, or than could ever be opened', () => {
+    const claim = (count: number, attributes: number): ErrorCode =>
+      judge((b) => {
+        b.writeInt32BE(count, batch.RECORD_COUNT_POSITION);
+        b.writeInt32BE(count - 1, batch.LAST_OFFSET_DELTA_POSITION);
+        b.writeInt16BE(attributes, batch.ATTRIBUTES_POSITION);
+      });
+    const fits = Math.floor((plain().length - batch.BATCH_HEADER_BYTES) / batch.RECORD_BYTES_MIN);
+    expect([claim(fits, 0), claim(fits + 1, 0)]).toEqual([ErrorCode.NONE, ErrorCode.INVALID_RECORD]);
+    const most = Math.floor(batch.OPENED_BYTES_MAX / batch.RECORD_BYTES_MIN);
+    for (const codec of [1, 2, 3, 4])
+      expect([claim(most, codec), claim(most + 1, codec), claim(2 ** 31 - 1, codec)]).toEqual([
+        ErrorCode.NONE,
+        ErrorCode.INVALID_RECORD,
+        ErrorCode.INVALID_RECORD,
+      ]);
+  });
+
   it('may claim neither log append time nor a compression that nobody knows', () => {
     expect(judge((b) => b.writeInt16BE(batch.TIMESTAMP_TYPE_BIT, batch.ATTRIBUTES_POSITION))).toBe(ErrorCode.INVALID_TIMESTAMP);
     expect(judge((b) => b.writeInt16BE(5, batch.ATTRIBUTES_POSITION))).toBe(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE);

@@ -5,7 +5,7 @@ import { isBatchCrcValid } from '../../../src/protocol/crc32c.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { maxTimestamp } from '../../../src/protocol/record-batch.ts';
 import { buildBatch, type BatchInput } from '../../../src/protocol/record.ts';
-import type { PartitionConfig } from '../../../src/log/partition-state.ts';
+import { emptyPartition, type PartitionConfig } from '../../../src/log/partition-state.ts';
 import { ShardBench, START_MS } from '../../support/shard-bench.ts';
 
 const HOUR_MS = 3_600_000;
@@ -103,6 +103,19 @@ describe('timestamps of producers', () => {
     old();
     expect(bench.codes).toEqual([ErrorCode.NONE, ErrorCode.INVALID_TIMESTAMP, ErrorCode.NONE]);
   });
+});
+
+test('offsets end where a number would be two of them: what goes beyond is refused, what fits is taken, also in one group', () => {
+  const bench = new ShardBench();
+  const endOffset = Number.MAX_SAFE_INTEGER - 10;
+  const { state } = bench.open(1, {}, { ...emptyPartition('topic-1', 0), logStartOffset: endOffset, endOffset });
+  const batchOf = (count: number): Buffer => buildBatch({ records: Array.from({ length: count }, () => ({ value: 'x' })) });
+  for (const count of [20, 5, 5, 1, 4, 1]) bench.sendBatch(1, batchOf(count));
+  bench.work();
+  const refused = ErrorCode.INVALID_RECORD;
+  expect(bench.codes).toEqual([refused, 0, 0, refused, refused, refused]);
+  expect(bench.offsets).toEqual([-1, endOffset, endOffset + 5, -1, -1, -1]);
+  expect([state.endOffset, bench.badRecords]).toEqual([Number.MAX_SAFE_INTEGER, [-1, -1, -1, -1]]);
 });
 
 describe('the largest timestamp in the header', () => {
