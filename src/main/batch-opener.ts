@@ -4,6 +4,7 @@
  */
 import type { BatchFinding, BatchJob } from '../jobs/job.ts';
 import { closePool } from './closed-pool.ts';
+import { LateStart } from './late-start.ts';
 import { loadPiscina } from './piscina.ts';
 
 /** Runs jobs somewhere. Tests run them in place. */
@@ -15,9 +16,8 @@ export interface BatchRunner {
 
 /** See the file header. */
 export class BatchOpener {
-  private readonly start: (onLost: (error: unknown) => void) => Promise<BatchRunner>;
+  private readonly runner: LateStart<BatchRunner>;
   private readonly failed: (error: unknown) => void;
-  private runner: Promise<BatchRunner> | null = null;
   private closed = false;
 
   /**
@@ -25,7 +25,7 @@ export class BatchOpener {
    * @param onFailure told of that, and of jobs that came to no end
    */
   constructor(start: (onLost: (error: unknown) => void) => Promise<BatchRunner>, onFailure: (error: unknown) => void) {
-    this.start = start;
+    this.runner = new LateStart(() => start((error) => this.onLost(error)));
     this.failed = onFailure;
   }
 
@@ -33,7 +33,7 @@ export class BatchOpener {
   async open(job: BatchJob): Promise<BatchFinding> {
     try {
       if (this.closed) return { kind: 'failed' };
-      const runner = await (this.runner ??= this.begin());
+      const runner = await this.runner.get();
       return await runner.run(job);
     } catch (error) {
       if (!this.closed) this.failed(error);
@@ -41,26 +41,16 @@ export class BatchOpener {
     }
   }
 
-  /** A start that fails, for want of descriptors, say, is tried again by the next batch. */
-  private begin(): Promise<BatchRunner> {
-    const runner = this.start((error) => this.onLost(error));
-    runner.catch(() => {
-      if (this.runner === runner) this.runner = null;
-    });
-    return runner;
-  }
-
   private onLost(error: unknown): void {
     if (this.closed) return;
-    this.runner = null;
+    this.runner.forget();
     this.failed(error);
   }
 
   /** Lets running jobs end, starts no more. */
   async close(): Promise<void> {
     this.closed = true;
-    const runner = await this.runner?.catch(() => null); // one that could not be started has nothing to close
-    await runner?.close();
+    await this.runner.close();
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Piscina } from 'piscina';
 import type { Job, JobResult, KeeperWorkerData } from '../jobs/job.ts';
 import { closePool } from './closed-pool.ts';
+import { LateStart } from './late-start.ts';
 import { loadPiscina } from './piscina.ts';
 
 /** Runs jobs somewhere. The piscina pool is one; tests run them in place. */
@@ -22,10 +23,8 @@ export class PoolStartError extends Error {
 
 /** Hands jobs to a {@link JobRunner} that is made when the first one comes. */
 export class KeeperPool {
-  private readonly start: (onLost: (error: unknown) => void) => Promise<JobRunner>;
+  private readonly runner: LateStart<JobRunner>;
   private readonly failed: (what: string, error: unknown) => void;
-  private readonly lost: (error: unknown) => void;
-  private runner: Promise<JobRunner> | null = null;
   private closed = false;
   private running = 0;
   /** Jobs that have ended, well or not. */
@@ -41,9 +40,12 @@ export class KeeperPool {
     onFailure: (what: string, error: unknown) => void,
     onLost: (error: unknown) => void = () => undefined,
   ) {
-    this.start = start;
+    this.runner = new LateStart(() =>
+      start((error) => void (this.closed || onLost(error))).catch((error: unknown) => {
+        throw new PoolStartError(error);
+      }),
+    );
     this.failed = onFailure;
-    this.lost = onLost;
   }
 
   /** Jobs submitted and not ended. */
@@ -61,23 +63,12 @@ export class KeeperPool {
     if (this.closed) throw new Error('the job pool is closed');
     this.running++;
     try {
-      const runner = await (this.runner ??= this.begin());
+      const runner = await this.runner.get();
       return (await runner.run(job)) as JobResult<J>;
     } finally {
       this.running--;
       this.ended++;
     }
-  }
-
-  /** A start that fails, for want of descriptors, say, is tried again by the next job. */
-  private begin(): Promise<JobRunner> {
-    const runner = this.start((error) => void (this.closed || this.lost(error))).catch((error: unknown) => {
-      throw new PoolStartError(error);
-    });
-    runner.catch(() => {
-      if (this.runner === runner) this.runner = null;
-    });
-    return runner;
   }
 
   /** Reports a failure that only matters to who reads the log. */
@@ -88,8 +79,7 @@ export class KeeperPool {
   /** Lets running jobs end, starts no more. */
   async close(): Promise<void> {
     this.closed = true;
-    const runner = await this.runner?.catch(() => null); // one that could not be started has nothing to close
-    await runner?.close();
+    await this.runner.close();
   }
 }
 
