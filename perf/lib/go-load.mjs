@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kloadArgs } from './kload.mjs';
-import { loadFailure, reportOf, startLoad } from './load-program.mjs';
+import { isOnlySlow, loadFailure, reportOf, startLoad } from './load-program.mjs';
 
 const perf = join(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = join(perf, 'peers', 'load');
@@ -51,7 +51,6 @@ export async function runGoEndToEnd(system, port, options) {
   const { ended, command } = startGoLoad(system, port, { ...options, mode: 'end-to-end' });
   const outcome = await ended;
   const { code, report } = outcome;
-  const isOnlySlow = report && report.unanswered > 0 && !report.error_count && !report.connections_lost && !report.chain_errors;
-  if (code === 0 || isOnlySlow) return report;
+  if (code === 0 || isOnlySlow(outcome)) return report;
   throw loadFailure(command, outcome);
 }

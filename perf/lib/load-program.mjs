@@ -41,3 +41,12 @@ export function loadFailure(command, { code, report, errorText }) {
   };
   return new Error(`${command}\nfailed with ${code}: ${errorText.trim()} ${facts ? JSON.stringify(facts) : ''}`);
 }
+
+/**
+ * Whether a run failed for nothing but answers that it did not get: a side that is slower than the rate, which is a result. What is wrong with the bytes, the
+ * order or a connection is none.
+ */
+export function isOnlySlow({ report }) {
+  const wrong = report && (report.error_count || report.connections_lost || report.chain_errors || report.crc_errors);
+  return report !== null && !wrong && report.unanswered > 0;
+}

@@ -38,7 +38,7 @@ function sidesOf(context, rate) {
   return [...sides, ...floorsOf(durability, load), ...others];
 }
 
-/** The floor serves no tailing consumers: what is measured of it is the acknowledgement alone, which the way to a consumer only adds to. */
+/** The floor holds no consumer until something comes: what is measured of it is the acknowledgement alone, which the way to a consumer only adds to. */
 function floorsOf(durability, load) {
   const sides = floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: FLOOR });
   return sides.map((side) => ({ ...side, promise: `${side.promise}; until the acknowledgement, nothing is delivered` }));

@@ -1,7 +1,8 @@
 // One topic, a producer at 200 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
 import { compare } from '../lib/compare.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
-import { atLeast, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
+import { isOnlySlow } from '../lib/load-program.mjs';
+import { atLeast, floorSides, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
 import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
@@ -16,9 +17,6 @@ const WARMUP_SECONDS = 2;
 const LEAD_SECONDS = 1; // the load begins before the consumers
 const TAIL_SECONDS = 3; // and ends after them
 const CONSUMER_WARMUP_SECONDS = 5;
-
-/** What the load programs report as failed, but for answers that a producer above a side's means had not got. */
-const isOnlySlow = ({ report }) => report && !report.error_count && !report.connections_lost && !report.chain_errors && !report.crc_errors;
 
 /** Gives the consumers' report, with the producer's p99 and MB/s in it, and the CPU of both. */
 async function measureDelivery(server, load, consumers, seconds, topic = TOPIC) {
@@ -64,7 +62,12 @@ function sidesOf(context, consumers, mbPerSecond) {
     await measureDelivery(server, load, consumers, context.peerWarmup, WARM_TOPIC);
     await runKload(server.port, { topic: WARM_TOPIC, delete: true });
   };
-  return [ringlogSide(context, { durability, load }), ...kafkaSides(context, { durability, load, warm })].map((side) => ({
+  const sides = [
+    ringlogSide(context, { durability, load }),
+    ...floorSides({ sync: false, load }), // pread into the answer, send, for each consumer; one that has all asks again at once
+    ...kafkaSides(context, { durability, load, warm }),
+  ];
+  return sides.map((side) => ({
     ...side,
     tailSeconds: TAIL_SECONDS,
     measure: (server) => measureDelivery(server, load, consumers, seconds),
@@ -107,7 +110,10 @@ export default {
         sides: sidesOf(context, consumers, mbPerSecond),
         figure: (run) => run.report.mb_per_s,
         unit: 'MB/s delivered over all consumers',
-        ratios: [{ of: 'ringlog', to: 'kafka', ...judged }],
+        ratios: [
+          { of: 'ringlog', to: 'floor' },
+          { of: 'ringlog', to: 'kafka', ...judged },
+        ],
       });
       result.notes.push(...producerNotes(result));
       results.push(result);
