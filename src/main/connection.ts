@@ -72,6 +72,8 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   idleTicks = 0;
   /** Coarse ticks for which the sender owed the rest of a frame without enough progress. */
   owedTicks = 0;
+  /** Coarse ticks for which it held memory in vain while others waited for some. */
+  heldTicks = 0;
   readonly reader: FrameReader;
   closeListener: CloseListener | null = null;
   private readonly host: ConnectionHost;
@@ -131,6 +133,15 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
 
   get isHurried(): boolean {
     return this.hasQueued || this.draining;
+  }
+
+  /** Whether it holds memory for a request whose turn does not come: behind answers that its client does not take, or behind a request that waits for other clients. */
+  get holdsInVain(): boolean {
+    const next = this.queue[this.started];
+    const queued = next !== undefined && (next instanceof PendingProduce || next.hasMemory);
+    if (!this.isUndrained) return queued && this.runsParked;
+    // Of a frame that still comes its sender owes the rest: see the listener.
+    return queued || (this.reader.hasMemory && !(this.reading && this.reader.isOwed));
   }
 
   // Landing: from the socket to the reader.
@@ -297,8 +308,13 @@ export class Connection implements LandingSink, FrameSink, ProduceOwner, ApiRequ
   }
 
   private closeIfParked(): void {
+    if (this.runsParked) this.close('broker stops');
+  }
+
+  /** Whether the running request waits for what other clients do. */
+  private get runsParked(): boolean {
     const running = this.queue[0];
-    if (this.started > 0 && running instanceof ApiRequest && running.parked && !running.done) this.close('broker stops');
+    return this.started > 0 && running instanceof ApiRequest && running.parked && !running.done;
   }
 
   private mayRead(): boolean {

@@ -80,6 +80,11 @@ export class FrameReader implements MemoryWaiter {
     return this.granted && this.filled < this.frameBytes;
   }
 
+  /** Whether a frame has memory, all of it come or not, and was not delivered yet. */
+  get hasMemory(): boolean {
+    return this.granted;
+  }
+
   /** Whether a part of a frame has come. */
   get isInsideFrame(): boolean {
     return this.sizeBytes > 0 || this.frameBytes >= 0;

@@ -19,6 +19,8 @@ const NO_DESCRIPTOR_PAUSE_MS = 200;
 const CONTENDED_BYTES_MIN = 4096;
 /** … in each period of this length. */
 const CONTENDED_STALL_MS = 1000;
+/** While others wait for memory, a request may have it for this long behind what its client or others keep from being answered. */
+const CONTENDED_HELD_MS = 3000;
 /** Lines of the log that clients cause are limited per period of this length. */
 const LINES_PERIOD_MS = 10_000;
 /** `max.connections.per.ip` of this is no limit, and nobody is counted. */
@@ -259,6 +261,7 @@ export class Listener {
     const contended = this.host.regions.waiting > 0;
     for (const connection of this.connections) {
       this.checkOwed(connection, contended);
+      if (connection.open) this.checkHeld(connection, contended);
       if (connection.open) this.checkIdle(connection);
     }
   }
@@ -279,13 +282,27 @@ export class Listener {
       return;
     }
     connection.owedTicks++;
-    if (connection.owedTicks * this.tickMs < stallMs) return;
-    this.counters.closedStalled++;
-    this.lines.warn(
-      { connection: connection.id, remote: connection.remoteAddress },
-      'connection closed: its request stopped in the middle',
+    if (connection.owedTicks * this.tickMs >= stallMs) this.closeStalled(connection, 'its request stopped in the middle');
+  }
+
+  /** Others wait for memory that this one's next request has, and its turn comes when somebody else wants it to: nobody is held up by that for long. */
+  private checkHeld(connection: Connection, contended: boolean): void {
+    if (!contended || !connection.holdsInVain) {
+      connection.heldTicks = 0;
+      return;
+    }
+    connection.heldTicks++;
+    if (connection.heldTicks * this.tickMs < CONTENDED_HELD_MS) return;
+    this.closeStalled(
+      connection,
+      'others wait for the memory of a request that stands behind an answer which is not taken, or may take long',
     );
-    connection.close('request stopped in the middle');
+  }
+
+  private closeStalled(connection: Connection, reason: string): void {
+    this.counters.closedStalled++;
+    this.lines.warn({ connection: connection.id, remote: connection.remoteAddress }, `connection closed: ${reason}`);
+    connection.close(reason);
   }
 
   private checkIdle(connection: Connection): void {

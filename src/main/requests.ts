@@ -139,6 +139,11 @@ export class ApiRequest implements Request {
     if (grant !== null) grant.moveTo(this.grant);
   }
 
+  /** Whether its bytes lie in memory that others may wait for. */
+  get hasMemory(): boolean {
+    return this.grant.area !== Area.none;
+  }
+
   get onQueued(): (() => void) | null {
     return this.queuedCallback;
   }
@@ -243,6 +248,6 @@ export class ApiRequest implements Request {
   }
 
   private freeBytes(): void {
-    if (this.grant.area !== Area.none) this.regions.release(this.grant);
+    if (this.hasMemory) this.regions.release(this.grant);
   }
 }

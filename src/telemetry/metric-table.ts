@@ -88,7 +88,7 @@ export const MAIN_METRICS = [
     name: 'ringlog_connections_closed_stalled_total',
     type: 'counter',
     unit: 'count',
-    help: 'Connections closed because a request stopped in the middle.',
+    help: 'Connections closed because a request stopped in the middle, or held memory for long behind an unfinished one while others waited for it.',
   },
   {
     key: 'connectionsIdle',

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { metadata } from '../../../src/protocol/apis/03-metadata.ts';
+import { ApiKey } from '../../../src/protocol/api-versions.ts';
+import { encodeRequestFrame } from '../../../src/protocol/frame.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { FakeShard } from '../../support/fake-shard.ts';
 import { IngressBench } from '../../support/ingress-bench.ts';
@@ -6,6 +9,8 @@ import { batchOf, produceFrame, until, type WireClient } from '../../support/wir
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+/** How often the listener looks at its connections. */
+const TICK_MS = 250;
 const settle = (ms = 30): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 let bench: IngressBench;
@@ -43,6 +48,37 @@ describe('back-pressure', () => {
     expect(listener.counters.closedStalled).toBeGreaterThan(900);
     for (const other of stopped) other.destroy();
     await until(() => bench.usedBytes === 0 && bench.ingress.listener.size === 1, 'all memory is back');
+  });
+
+  it.each([
+    ['a request that waits for other clients', true],
+    ['an answer that is not taken', false],
+  ])('two whose large requests stand behind %s do not keep the memory from a third', async (_what, isParked) => {
+    bench = await IngressBench.start({ receiveMemoryBytes: 32 * MIB });
+    bench.router.addTopic('t', [bench.shard.link]);
+    bench.runShard();
+    bench.ingress.handle(ApiKey.METADATA, (request) => {
+      if (isParked) return request.becomeParked();
+      // More than the kernel's buffers take for a client that does not read.
+      const frame = Buffer.alloc(64 * MIB);
+      frame.writeInt32BE(frame.length - 4, 0);
+      request.respond([frame]);
+    });
+    const holders = [await bench.connect(), await bench.connect()];
+    const { regions, listener } = bench.ingress;
+    for (const holder of holders) {
+      holder.socket.pause();
+      holder.write(encodeRequestFrame(metadata, 1, 1, 'client', { topics: [] }));
+      holder.write(frameOf(2, 11 * MIB));
+    }
+    await until(() => bench.usedBytes > 22 * MIB, 'both hold memory');
+    // Nobody wants it yet.
+    await settle(4 * TICK_MS);
+    expect([regions.waiting, listener.counters.closedStalled]).toEqual([0, 0]);
+    await produceOne(await bench.connect(), 3, 4 * MIB);
+    expect(listener.counters.closedStalled).toBeGreaterThan(0);
+    for (const holder of holders) holder.destroy();
+    await until(() => bench.usedBytes === 0, 'all memory is back');
   });
 
   it('one that sends a byte at a time is served, and delays nobody', async () => {
