@@ -12,8 +12,8 @@ import { defaultOf, type FieldPlan, type MessagePlan, type StructPlan } from './
 export const STRING_BYTES_MAX = 32767;
 
 /**
- * Most elements of all arrays of one request together, tags that nobody here knows among them. Every element costs memory and time of main, however short it is on the wire, so the size of
- * a request bounds neither well. A request that names every partition of a full broker stays below.
+ * Most elements of all arrays of one request together, tags among them. Every element costs memory and time of main, however short it is on the wire, so
+ * the size of a request bounds neither well. A request that names every partition of a full broker stays below.
  */
 export const REQUEST_ELEMENTS_MAX = 250_000;
 

@@ -141,7 +141,7 @@ describe('a produced batch header', () => {
   });
 
   it('is invalid if it has more records than its bytes can hold, or than could ever be opened', () => {
-    const claim = (count: number, attributes: number): ErrorCode =>
+    const claim = (count: number, attributes: number): number =>
       judge((b) => {
         b.writeInt32BE(count, batch.RECORD_COUNT_POSITION);
         b.writeInt32BE(count - 1, batch.LAST_OFFSET_DELTA_POSITION);
