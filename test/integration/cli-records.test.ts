@@ -1,11 +1,11 @@
 /** `ringlog produce` and `ringlog consume` as a person calls them, against a broker of ours. */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { brokerWithCli, cli, startCli } from '../support/command-line.ts';
 import { KafkaClient } from '../support/kafka-client.ts';
 import { ringlog } from '../support/process.ts';
+import { kcat } from '../support/system-tools.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 interface Printed {
@@ -80,14 +80,12 @@ describe('ringlog produce', () => {
     expect((await run(['consume', 'bytes'])).bytes).toEqual(Buffer.concat([line, Buffer.from('\n')]));
   });
 
-  it('sends the same key to the same partition as other clients do', async () => {
+  it('sends the same key to the same partition as other clients do', async (context) => {
     await ok(['topic', 'create', 'spread', '-p', '7']);
     const keys = Array.from({ length: 50 }, (_, n) => `key-${n}`);
     await ok(['produce', 'spread', '-K', ':'], keys.map((key) => `${key}:ours\n`).join(''));
-    const { error } = spawnSync('kcat', ['-P', '-b', bootstrap, '-t', 'spread', '-K', ':', '-X', 'topic.partitioner=murmur2_random'], {
-      input: keys.map((key) => `${key}:kcat\n`).join(''),
-    });
-    if (error !== undefined) throw error;
+    const like = ['-K', ':', '-X', 'topic.partitioner=murmur2_random'];
+    kcat(context, ['-P', '-b', bootstrap, '-t', 'spread', ...like], keys.map((key) => `${key}:kcat\n`).join(''));
     const records = await consumed('spread');
     expect(records).toHaveLength(100);
     const placesOf = (value: string): Map<unknown, number> =>
@@ -111,11 +109,10 @@ describe('ringlog produce', () => {
     expect(third).toBeGreaterThan(1000);
   });
 
-  it.each(['none', 'gzip', 'snappy', 'lz4'])('compresses with %s, and kcat reads it', async (codec) => {
+  it.for(['none', 'gzip', 'snappy', 'lz4'])('compresses with %s, and kcat reads it', async (codec, context) => {
     await ok(['produce', `codec-${codec}`, '--compression', codec], numbers(0, 500));
     expect(await ok(['consume', `codec-${codec}`])).toBe(numbers(0, 500));
-    const { stdout } = spawnSync('kcat', ['-C', '-b', bootstrap, '-t', `codec-${codec}`, '-e', '-q'], { encoding: 'utf8' });
-    expect(stdout).toBe(numbers(0, 500));
+    expect(kcat(context, ['-C', '-b', bootstrap, '-t', `codec-${codec}`, '-e', '-q'])).toBe(numbers(0, 500));
   });
 
   it.each(['0', '1', 'all'])('sends with acks %s', async (acks) => {
@@ -193,9 +190,9 @@ describe('ringlog consume', () => {
     ]);
   });
 
-  it('reads what others compressed, zstd too', async () => {
+  it('reads what others compressed, zstd too', async (context) => {
     for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'])
-      spawnSync('kcat', ['-P', '-b', bootstrap, '-t', 'foreign', '-p', '0', '-z', codec], { input: `${`${codec} `.repeat(100)}\n` });
+      kcat(context, ['-P', '-b', bootstrap, '-t', 'foreign', '-p', '0', '-z', codec], `${`${codec} `.repeat(100)}\n`);
     expect(await ok(['consume', 'foreign'])).toBe(
       ['gzip', 'snappy', 'lz4', 'zstd'].map((codec) => `${`${codec} `.repeat(100)}\n`).join(''),
     );

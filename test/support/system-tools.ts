@@ -39,6 +39,15 @@ export function fillDisk(path: string, leave = 0): void {
   }
 }
 
+/** Runs kcat, a client on librdkafka, and gives what it printed. Skips where it is not installed. */
+export function kcat(context: TestContext, args: readonly string[], input = ''): string {
+  const { status, stdout, stderr, error } = spawnSync('kcat', args, { encoding: 'utf8', input });
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+    skipLoudly(context, 'kcat is not installed (Debian: apt-get install kcat)');
+  if (status !== 0) throw error ?? new Error(`kcat ${args.join(' ')} ended with ${status}: ${stderr}`);
+  return stdout;
+}
+
 /** The command that runs another one under strace with this injection; the other one keeps the process id. Skips where strace cannot. */
 export function strace(context: TestContext, injection: string): string[] {
   const command = ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fdatasync', '-e', `inject=fdatasync:${injection}`];
