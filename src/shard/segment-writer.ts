@@ -138,6 +138,7 @@ export class SegmentWriter {
     partition.state.segments.push(segment);
     partition.active = opened;
     partition.stagedPosition = 0;
+    partition.stagedMaxTimestamp = -1;
     this.partitions.add(partition);
     return segment;
   }
