@@ -3,8 +3,8 @@
  * it goes through the log from the beginning and writes what stays into new files. Nothing of the log itself is changed: the shard puts the new
  * files into the place of the old ones (shard/compaction.ts), or, after a crash, nobody ever names them.
  *
- * What cannot be read stays as it is: a segment with damage is not touched, a batch that cannot be opened is copied. Tombstones behind such places stay for
- * ever: what they delete may still be there.
+ * What cannot be read stays as it is: a segment with damage is not touched, a batch that cannot be opened is copied. Nor does it replace anything: what is
+ * refused is no value of its key. Tombstones behind such places stay for ever: what they delete may still be there.
  */
 import { DiskError, type Disk } from '../log/disk.ts';
 import { partitionFolder, segmentPath } from '../log/layout.ts';
@@ -125,6 +125,11 @@ class CleaningPass implements RecordJudge {
   private learnKeys(): void {
     for (const segment of this.plan.segments) {
       if (segment.endOffset <= this.plan.dirtyFrom) continue;
+      // Nobody is given what is refused, however whole its bytes are: it replaces nothing. And its file may be missing.
+      if (this.untouched.has(segment.baseOffset)) {
+        this.cleanedEnd = segment.endOffset;
+        continue;
+      }
       const isFull = this.withFile(segment, () => this.learnSegment());
       if (isFull) return;
       this.cleanedEnd = segment.endOffset;

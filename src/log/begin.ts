@@ -1,6 +1,6 @@
 /** From a data folder to a running generation: recovery, then fresh checkpoints and journals for the shards that go on with what was found. */
 import type { Disk } from './disk.ts';
-import { beginShard, discardUnborn, generationNumber, newGenerationName, switchGeneration } from './generation.ts';
+import { beginShard, discardUnborn, generationNumber, newGenerationName, recycleGenerations, switchGeneration } from './generation.ts';
 import { generationFolder } from './layout.ts';
 import { emptyPartition, partitionKey, type PartitionState } from './partition-state.ts';
 import { recover, type Recovered } from './recovery.ts';
@@ -58,6 +58,7 @@ export function beginGeneration(
     }
     return begun;
   });
-  withRoom(disk, dataFolder, () => switchGeneration(disk, dataFolder, name, [...folders.values()], journalBytesMax));
-  return { name, number: generationNumber(name), folders, recovered };
+  withRoom(disk, dataFolder, () => switchGeneration(disk, dataFolder, name));
+  const left = recycleGenerations(disk, dataFolder, name, [...folders.values()], journalBytesMax);
+  return { name, number: generationNumber(name), folders, recovered: { ...recovered, notes: [...recovered.notes, ...left] } };
 }

@@ -61,6 +61,7 @@ export interface Disk {
   removeTree(path: string): void;
   /** Names in a folder, sorted; empty when the folder is missing. */
   list(path: string): string[];
+  /** False only where there is nothing of this name; throws where that cannot be told. */
   exists(path: string): boolean;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): void;
@@ -70,7 +71,16 @@ export interface Disk {
 
 /** Reads a whole file, or returns null when it is missing. */
 export function readFileIfPresent(disk: Disk, path: string): Buffer | null {
-  if (!disk.exists(path)) return null;
+  try {
+    return readFile(disk, path);
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Reads a whole file. Throws DiskError, also when it is missing. */
+export function readFile(disk: Disk, path: string): Buffer {
   const fd = disk.open(path, 'read');
   try {
     const bytes = Buffer.alloc(disk.size(fd));

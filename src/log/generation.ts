@@ -4,8 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { encodeCheckpoint, type CheckpointPartition } from './checkpoint.ts';
-import { isSpaceError, readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
+import { DiskError, readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
 import { checkpointName, generationFolder, isHalfMade, journalName, journalNumber } from './layout.ts';
+import type { RecoveryNote } from './recovery-note.ts';
 
 const CURRENT = 'CURRENT';
 
@@ -62,66 +63,94 @@ export function beginShard(disk: Disk, dataFolder: string, generation: string, b
 
 /**
  * Removes what a killed process left half made: generations that never became the truth, and files under a name of their own that were not yet what they are
- * for, a journal file among them. Generations that were the truth may still hold journal files worth keeping. False: there was nothing.
+ * for, a journal file among them. Generations that were the truth may still hold journal files worth keeping. What the disk refuses to remove stays: nobody reads it.
+ * False: there was nothing.
  */
 export function discardUnborn(disk: Disk, dataFolder: string): boolean {
   const current = currentGeneration(disk, dataFolder);
   let removed = false;
   for (const name of disk.list(`${dataFolder}/generations`)) {
     const folder = generationFolder(dataFolder, name);
-    const files = disk.list(folder).flatMap((shard) => disk.list(`${folder}/${shard}`).map((file) => `${shard}/${file}`));
-    const isKept = name === current || files.some((file) => journalNumber(file.slice(file.indexOf('/') + 1)) >= 0);
-    if (!isKept) disk.removeTree(folder);
-    const halfMade = isKept ? files.filter(isHalfMade) : [];
-    for (const file of halfMade) disk.unlink(`${folder}/${file}`);
-    removed ||= !isKept || halfMade.length > 0;
+    refusalOf(() => {
+      const files = disk.list(folder).flatMap((shard) => disk.list(`${folder}/${shard}`).map((file) => `${shard}/${file}`));
+      const isKept = name === current || files.some((file) => journalNumber(file.slice(file.indexOf('/') + 1)) >= 0);
+      const halfMade = isKept ? files.filter(isHalfMade) : [];
+      if (!isKept) disk.removeTree(folder);
+      for (const file of halfMade) disk.unlink(`${folder}/${file}`);
+      removed ||= !isKept || halfMade.length > 0;
+    });
   }
   return removed;
 }
 
+/** Makes `generation` the truth. */
+export function switchGeneration(disk: Disk, dataFolder: string, generation: string): void {
+  replaceFileDurably(disk, dataFolder, CURRENT, Buffer.from(`${generation}\n`));
+}
+
 /**
- * Makes `generation` the truth, then recycles what earlier ones left: their journal files go to `heirs` (shard folders of the new generation), one to each
- * first, so that every shard begins without asking the disk for room, the others to the first; the rest is removed. Everything after the switch may be lost
- * in a crash; the next start does it again.
+ * Recycles what the generations before `generation`, which is the truth, have left: their journal files go to `heirs` (shard folders of the new generation), one to
+ * each first, so that every shard begins without asking the disk for room, the others to the first; the rest is removed. All of it may be lost in a crash; the next
+ * start does it again. What the disk refuses stays as well and is told of: nobody needs it. Throws DiskError only where a name that an heir was given cannot be made
+ * durable.
  */
-export function switchGeneration(
+export function recycleGenerations(
   disk: Disk,
   dataFolder: string,
   generation: string,
   heirs: readonly string[],
   journalBytesMax: number,
-): void {
-  replaceFileDurably(disk, dataFolder, CURRENT, Buffer.from(`${generation}\n`));
-  const found = disk
+): RecoveryNote[] {
+  const notes: RecoveryNote[] = [];
+  const renamedInto = new Set<string>();
+  let inherited = 0;
+  let number = 0;
+  const inherit = (path: string): void => {
+    const heir = heirs[number] ?? heirs[0];
+    if (heir === undefined) return;
+    const fd = disk.open(path, 'read');
+    let bytes: number;
+    try {
+      bytes = disk.size(fd);
+    } finally {
+      disk.close(fd);
+    }
+    if (inherited + bytes > journalBytesMax) return;
+    renamedInto.add(heir);
+    disk.rename(path, `${heir}/${journalName(number)}`);
+    inherited += bytes;
+    number++;
+  };
+  const recycle = (folder: string): void => {
+    for (const shard of disk.list(folder))
+      for (const name of disk.list(`${folder}/${shard}`))
+        // One that cannot be read, or for whose name a full disk has no room, goes with its folder.
+        if (journalNumber(name) >= 0) refusalOf(() => inherit(`${folder}/${shard}/${name}`));
+  };
+  const before = disk
     .list(`${dataFolder}/generations`)
     .filter((name) => name !== generation)
     .map((name) => generationFolder(dataFolder, name));
-  let inherited = 0;
-  let number = 0;
-  for (const folder of found)
-    for (const shard of disk.list(folder))
-      for (const name of disk.list(`${folder}/${shard}`)) {
-        const heir = heirs[number] ?? heirs[0];
-        if (heir === undefined || journalNumber(name) < 0) continue;
-        const fd = disk.open(`${folder}/${shard}/${name}`, 'read');
-        const bytes = disk.size(fd);
-        disk.close(fd);
-        if (inherited + bytes > journalBytesMax) continue;
-        if (!inherit(disk, `${folder}/${shard}/${name}`, `${heir}/${journalName(number)}`)) continue;
-        inherited += bytes;
-        number++;
-      }
-  for (const folder of found) disk.removeTree(folder);
-  for (const heir of heirs.slice(0, number)) disk.syncFolder(heir);
+  for (const folder of before) refusalOf(() => recycle(folder));
+  for (const folder of before) {
+    const refusal = refusalOf(() => disk.removeTree(folder));
+    if (refusal !== null)
+      notes.push({
+        kind: 'left-behind',
+        text: `${folder} is not needed any more and cannot be removed (${refusal.message}); the next start tries again`,
+      });
+  }
+  for (const heir of renamedInto) disk.syncFolder(heir);
+  return notes;
 }
 
-/** A full disk may have no room for the name: then the file goes with its folder. */
-function inherit(disk: Disk, from: string, to: string): boolean {
+/** Why the disk refused, or null. */
+function refusalOf(run: () => void): DiskError | null {
   try {
-    disk.rename(from, to);
-    return true;
+    run();
+    return null;
   } catch (error) {
-    if (isSpaceError(error)) return false;
+    if (error instanceof DiskError) return error;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** Reads a shard's journal files for recovery: which groups follow a checkpoint, and where the sequence breaks. */
-import { readFileIfPresent, type Disk } from './disk.ts';
+import { readFile, type Disk } from './disk.ts';
 import { alignGroup, GROUP_ALIGNMENT, readGroup, type JournalEntry } from './journal-layout.ts';
 import { journalNumber } from './layout.ts';
 
@@ -28,7 +28,7 @@ export interface JournalContents {
 
 /**
  * Reads all journal files in `folder`; groups up to `checkpointSequence` are contained in the checkpoint and skipped. `durableSequence`: every group up to
- * this one is known to have been durable, whatever the journal says.
+ * this one is known to have been durable, whatever the journal says. Throws DiskError for a file that cannot be read: nobody could say what is missing.
  */
 export function readJournal(
   disk: Disk,
@@ -42,7 +42,8 @@ export function readJournal(
   for (const name of disk.list(folder)) {
     if (journalNumber(name) < 0) continue;
     const path = `${folder}/${name}`;
-    const file = readFileIfPresent(disk, path) ?? Buffer.alloc(0);
+    // One that is named and not there is no empty one: what it held may have been acknowledged.
+    const file = readFile(disk, path);
     for (let at = 0; at < file.length;) {
       const group = readGroup(file, at, generation);
       if (group === null) {

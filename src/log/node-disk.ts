@@ -129,7 +129,14 @@ export class NodeDisk implements Disk {
   }
 
   exists(file: string): boolean {
-    return fs.existsSync(file);
+    try {
+      fs.statSync(file);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+      throw asDiskError(error, 'stat', file);
+    }
   }
 
   syncFolder(folder: string): void {

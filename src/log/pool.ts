@@ -40,7 +40,7 @@ export class SegmentPool {
 
   /**
    * Moves a pool file of at least `bytesMin` to `path` and returns its length, or 0 when there is none that fits. The pool's side of the rename is durable
-   * on return; the caller syncs the folder of `path` before it writes.
+   * on return; the caller syncs the folder of `path` before it writes. When it throws there is nothing at `path`.
    */
   take(path: string, segmentBytes: number, bytesMin: number): number {
     this.lookedAtMs = -Infinity;
@@ -51,7 +51,13 @@ export class SegmentPool {
         if (error instanceof DiskError && error.code === 'ENOENT') continue; // Another shard was quicker.
         throw error;
       }
-      this.disk.syncFolder(this.folder);
+      try {
+        this.disk.syncFolder(this.folder);
+      } catch (error) {
+        // The old name may come back, so nobody may find the file under the new one and write to it.
+        this.disk.unlink(path);
+        throw error;
+      }
       return lengthOf(name);
     }
     return 0;

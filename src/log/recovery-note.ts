@@ -2,7 +2,7 @@
 
 /** Something recovery found that an operator should know. */
 export interface RecoveryNote {
-  readonly kind: 'torn-tail' | 'corruption' | 'quarantine' | 'missing-file';
+  readonly kind: 'torn-tail' | 'corruption' | 'quarantine' | 'missing-file' | 'left-behind';
   readonly text: string;
 }
 

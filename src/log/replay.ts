@@ -79,8 +79,9 @@ export class Replay {
     }
     const replayed = this.byHandle.get(handle);
     if (replayed === undefined) return;
-    // Where the log ended is not told by where it starts: a group that is missing before may have held records all the same.
-    if (body.type !== EntryType.logStart) replayed.lastSequence = sequence;
+    // Where the log ended is not told by where it starts, nor by what compaction made of its older segments: a group that is missing before may have held
+    // records all the same.
+    if (body.type !== EntryType.logStart && body.type !== EntryType.replace) replayed.lastSequence = sequence;
     const { state } = replayed;
     switch (body.type) {
       case EntryType.close:

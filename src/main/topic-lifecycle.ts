@@ -403,6 +403,9 @@ export class TopicLifecycle {
    */
   private async move(view: PartitionView, shardClass: ShardClass): Promise<string | null> {
     const moveNumber = view.moveNumber + 1;
+    // It may have to be started, and that may fail: then the partition has not left yet.
+    const link = this.parts.getLink(shardClass, view.topic.id, view.partition);
+    assert(link.class === shardClass, 'a link of the class asked for');
     const unopened = this.opening.unopened(view);
     // A partition that no shard took is only sent elsewhere; the number counts all the same: the old shard's checkpoint may name it.
     let state = unopened === undefined ? null : { ...unopened.state, moveNumber };
@@ -417,8 +420,7 @@ export class TopicLifecycle {
       state = left.state;
     }
     view.loadState(state);
-    view.link = this.parts.getLink(shardClass, view.topic.id, view.partition);
-    assert(view.link.class === shardClass, 'a link of the class asked for');
+    view.link = link;
     return this.opening.open(view, state, false);
   }
 

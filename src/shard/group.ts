@@ -89,6 +89,11 @@ export class Group {
     this.payloadBytes += bytes;
   }
 
+  /** Whether there is more than `bytesMax` and it is of this partition: of its last batch, with which the group passed its limit. Without that one there is less. */
+  isPassedWith(handle: number, bytesMax: number): boolean {
+    return this.bytes > bytesMax && this.handle[this.count - 1] === handle;
+  }
+
   /** Adds a batch as it was submitted; the caller stages or refuses it. */
   add(request: number, tag: number, slabAt: number, length: number, handle: number, flags: number): number {
     const i = this.count++;

@@ -50,10 +50,10 @@ export class SegmentWriter {
     this.pool = pool;
   }
 
-  /** Bytes that the active segment can still take. */
+  /** Bytes that the active segment can still take. One that compaction wrote takes none: only files without a revision are appended to. */
   roomIn(partition: ShardPartition, stagedPosition: number): number {
     const segment = partition.activeSegment();
-    if (segment === undefined) return 0;
+    if (segment === undefined || segment.revision !== undefined) return 0;
     const limit = segment.capacity > 0 ? segment.capacity : Math.min(partition.config.segmentBytes, SEGMENT_POSITION_MAX);
     return limit - stagedPosition;
   }
@@ -138,6 +138,7 @@ export class SegmentWriter {
     partition.state.segments.push(segment);
     partition.active = opened;
     partition.stagedPosition = 0;
+    partition.stagedMaxTimestamp = -1;
     this.partitions.add(partition);
     return segment;
   }

@@ -113,6 +113,8 @@ export class Shard implements ShardHost {
   private answeredEarly = false;
   private readonly groupOverhead: number;
   private groupBytesLimit = 0;
+  /** Bytes of record batches that the journal has room for in this cycle. */
+  private inlineBytesMax = 0;
   private readonly controlBytesMax: number;
 
   constructor(settings: ShardSettings, folder: string, generation: bigint, ports: ShardPorts) {
@@ -141,7 +143,10 @@ export class Shard implements ShardHost {
     else this.checkpointer.pollAfterFailure();
     let outcome: number = Worked.nothing;
     // A group is as large as the journal has room for: near the end of a file a smaller one beats a wasted rest.
-    this.groupBytesLimit = Math.min(this.settings.groupBytesMax, this.ports.journal.roomFor(this.groupOverhead * 2) - this.groupOverhead);
+    const room = this.ports.journal.roomFor(this.groupOverhead * 2) - this.groupOverhead;
+    this.groupBytesLimit = Math.min(this.settings.groupBytesMax, room);
+    // A batch may pass the limit; overhead has room for the largest that goes inline in a group that is not crowded.
+    this.inlineBytesMax = room + this.settings.referenceBytesMin;
     if (this.failure !== null) this.groupBytesLimit = this.settings.groupBytesMax;
     if (this.groupBytesLimit <= 0) {
       // Journal full: only a finished checkpoint or a prepared file helps; the ring keeps what waits and pushes back on main. Where the disk
@@ -405,7 +410,7 @@ export class Shard implements ShardHost {
     const { group } = this;
     const buffered = this.settings.class === 'buffered';
     partition.bulk = partition.stagedBytes >= this.referenceBytesMin(partition);
-    partition.byReference = buffered || partition.bulk;
+    partition.byReference = buffered || partition.bulk || group.isPassedWith(partition.handle, this.inlineBytesMax);
     try {
       const segment = this.segments.active(partition);
       if (partition.byReference && !buffered) this.segments.secureName(partition);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Disk } from '../../src/log/disk.ts';
 import type { KeptSegments } from '../../src/log/retire.ts';
 import { RetiredSegments } from '../../src/main/retired-segments.ts';
-import { runCompaction, type CompactionBugs } from './compaction.ts';
+import { runCompaction, runRottenCompaction, type CompactionBugs } from './compaction.ts';
 import type { FakeDisk } from './fake-disk.ts';
 
 const FIRST = Number(process.env['SIM_SEED'] ?? 1);
@@ -19,6 +19,18 @@ test('whatever dies when, every key has the value of its last record, and nobody
     }
   }
   expect(replacements).toBeGreaterThan(SEEDS * 2);
+});
+
+test('whichever journal group rots, no offset is given out again, and what can be read of a key stays', () => {
+  let rotten = 0;
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    try {
+      if (runRottenCompaction(seed)) rotten++;
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  expect(rotten).toBeGreaterThan(SEEDS / 2);
 });
 
 /** A disk on which some operations do nothing. */

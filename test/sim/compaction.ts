@@ -8,9 +8,12 @@ import { openRecords } from '../../src/jobs/clean-batch.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { isIntactBatch, readBatchHead } from '../../src/log/batch-reader.ts';
 import { beginGeneration } from '../../src/log/begin.ts';
+import { loadCheckpoint } from '../../src/log/checkpoint.ts';
 import type { Disk } from '../../src/log/disk.ts';
+import { currentGeneration } from '../../src/log/generation.ts';
+import { readJournal } from '../../src/log/journal-reader.ts';
 import { runKeeperWork } from '../../src/log/keeper.ts';
-import { partitionFolder, segmentPath } from '../../src/log/layout.ts';
+import { generationFolder, partitionFolder, segmentPath } from '../../src/log/layout.ts';
 import type { CleaningPlan, FromShard, RetiredSegment, ToShard } from '../../src/log/messages.ts';
 import { emptyPartition, type PartitionConfig, type PartitionState, type SegmentState } from '../../src/log/partition-state.ts';
 import { retireLeftovers, retireSegments, tidyPool, type KeptSegments } from '../../src/log/retire.ts';
@@ -61,6 +64,8 @@ export class CompactionSim {
   /** Every record by its offset, as far as it was sent. */
   private written: Keyed[] = [];
   private ackedEnd = 0;
+  /** What could be read, and where the log ended, when a journal group was rotten; null: nobody has looked yet. What comes to the log later is in `written`. */
+  private readable: { readonly endOffset: number; readonly records: readonly Keyed[] } | null = { endOffset: 0, records: [] };
   private plans: CleaningPlan[] = [];
   private retired: (RetiredSegment & { path: string; isReleased: boolean })[] = [];
   private readers: Reader[] = [];
@@ -75,14 +80,14 @@ export class CompactionSim {
     this.shardName = this.durability === 'fsync' ? 'sync-0' : 'buffered-0';
   }
 
-  /** Recovers, checks what is there, and goes on with it. `lost`: the power had ended, not only the process. */
-  start(lost: boolean): void {
+  /** Recovers, checks what is there, and goes on with it. `lost`: the power had ended, not only the process. `rotten`: so had a journal group. */
+  start(lost: boolean, rotten = false): void {
     const { disk } = this;
     for (const changed of disk.mkdir(DATA)) disk.syncFolder(changed);
     const name = (++this.generations).toString(16).padStart(16, '0');
     const begun = beginGeneration(disk, DATA, () => 'known', [{ topicId: TOPIC, partition: 0, shard: this.shardName }], [], 1 << 20, name);
     check(
-      begun.recovered.notes.every(({ kind }) => kind === 'torn-tail'),
+      begun.recovered.notes.every(({ kind }) => kind === (rotten ? 'corruption' : 'torn-tail')),
       `recovery found ${JSON.stringify(begun.recovered.notes)}`,
     );
     // Whatever is served from now on is on disk.
@@ -91,6 +96,7 @@ export class CompactionSim {
     const mustHave = lost && this.durability !== 'fsync' ? 0 : this.ackedEnd;
     check(state.endOffset >= mustHave, `the log ends at ${state.endOffset}, and ${mustHave} were acknowledged`);
     this.written.length = this.ackedEnd = state.endOffset;
+    if (rotten) this.readable = null;
     this.verify(state);
     tidyPool(disk, DATA);
     const leftovers = this.bugs.leftoversOf?.(state) ?? RetiredSegments.leftoversOf(state, true);
@@ -154,11 +160,38 @@ export class CompactionSim {
     };
   }
 
+  /**
+   * Lets a pass come to its end behind a last append and flips a bit in a journal group that something behind it vouches for: that append's, or any. False where this life
+   * left none. To be called before the process ends.
+   */
+  rot(): boolean {
+    for (let i = 0; i < 100 && this.plans.length === 0; i++) this.step();
+    if (this.prng.chance(0.5) && this.plans.length > 0) {
+      for (let i = 0; i < 3; i++) this.work();
+      this.produce();
+      this.work();
+      this.clean();
+    }
+    for (let i = 0; i < 3; i++) this.work();
+    const folder = `${generationFolder(DATA, currentGeneration(this.disk, DATA) as string)}/${this.shardName}`;
+    const { checkpoint } = loadCheckpoint(this.disk, folder);
+    if (checkpoint === null) return false;
+    const { groups, syncedThrough } = readJournal(this.disk, folder, checkpoint.generation, checkpoint.sequence);
+    const vouched = groups.filter(({ sequence }) => sequence <= syncedThrough);
+    const lastAppend = vouched.findLast(({ entries }) => entries.some(({ type }) => type !== 'control'));
+    const hit = this.prng.chance(0.5) ? lastAppend : vouched[this.prng.below(Math.max(1, vouched.length))];
+    if (hit === undefined) return false;
+    this.disk.corrupt(hit.path, hit.payloadAt - 1, 1 << this.prng.below(8));
+    return true;
+  }
+
   private verify(state: PartitionState): void {
     const found: Keyed[] = [];
     let next = state.segments[0]?.baseOffset ?? state.endOffset;
     check(next === 0 || state.segments.length === 0, `the log begins at ${next}`);
     for (const segment of state.segments) {
+      // Offsets that a rotten group took with it may lie in no segment.
+      while (isRefused(state, next) && next < segment.baseOffset) next++;
       check(segment.baseOffset === next, `a segment begins at ${segment.baseOffset}, not at ${next}`);
       const fd = this.disk.peek(pathOf(segment));
       for (let position = 0; position < segment.endPosition;) {
@@ -172,7 +205,7 @@ export class CompactionSim {
           const record = { key: String(key), value: value === null ? null : String(value) };
           const sent = this.written[Number(offset)];
           check(record.key === sent?.key && record.value === sent.value, `offset ${offset} has somebody else's record`);
-          found.push(record);
+          if (!isRefused(state, Number(offset))) found.push(record);
         }
         next = (head?.lastOffset ?? 0) + 1;
         position += batch.length;
@@ -180,9 +213,11 @@ export class CompactionSim {
       this.disk.close(fd);
       check(segment.endOffset === next, `a segment ends at ${next}, not at ${segment.endOffset}`);
     }
+    while (isRefused(state, next) && next < state.endOffset) next++;
     check(state.endOffset === next, `the log ends at ${next}, not at ${state.endOffset}`);
+    this.readable ??= { endOffset: next, records: found };
     const now = latestOf(found);
-    const then = latestOf(this.written.slice(0, state.endOffset));
+    const then = latestOf([...this.readable.records, ...this.written.slice(this.readable.endOffset, state.endOffset)]);
     for (const key of new Set([...now.keys(), ...then.keys()]))
       check(now.get(key) === then.get(key), `key ${key} is ${now.get(key)}, its last record said ${then.get(key)}`);
   }
@@ -306,6 +341,10 @@ export class CompactionSim {
   }
 }
 
+function isRefused({ damaged }: PartitionState, offset: number): boolean {
+  return damaged.some(({ from, to }) => from <= offset && offset < to);
+}
+
 function pathOf({ baseOffset, revision }: SegmentState): string {
   return segmentPath(DATA, TOPIC, 0, baseOffset, revision);
 }
@@ -340,4 +379,25 @@ export function runCompaction(seed: number, bugs: CompactionBugs = {}): number {
     }
   }
   return sim.replacements;
+}
+
+/** A life, a rotten journal group, and another life behind it. Returns whether there was a group to rot. */
+export function runRottenCompaction(seed: number): boolean {
+  // Even ones sync their journal: only then is it known what was durable.
+  const sim = new CompactionSim(seed * 2);
+  sim.start(false);
+  for (let i = 50 + sim.prng.below(200); i > 0; i--) sim.step();
+  const rotten = sim.rot();
+  sim.end(false);
+  if (!rotten) return false;
+  sim.start(false, true);
+  let { replacements } = sim;
+  for (let i = 100 + sim.prng.below(200); i > 0; i--) {
+    sim.step();
+    // Later records of its key would hide what went.
+    if (sim.replacements > replacements) sim.verifyNow();
+    ({ replacements } = sim);
+  }
+  sim.verifyNow();
+  return true;
 }

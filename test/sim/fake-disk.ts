@@ -57,6 +57,8 @@ export class FakeDisk implements Disk {
   failSync: ((path: string) => boolean) | null = null;
   /** Decides whether a file or folder cannot be opened now (no descriptor is left); nothing else is wrong with it. */
   failOpen: ((path: string) => boolean) | null = null;
+  /** Decides whether a file or folder is named and nothing can be done with it: its inode cannot be read. */
+  unreadable: ((path: string) => boolean) | null = null;
   /** Lies about syncs: reports success and stores nothing (to prove that the checker notices). */
   lieAboutSync: ((path: string) => boolean) | null = null;
   bytesWritten = 0;
@@ -76,6 +78,7 @@ export class FakeDisk implements Disk {
 
   open(path: string, mode: OpenMode): number {
     this.checkOpen(path);
+    this.checkReadable('open', path);
     let inode = this.files.get(path);
     if (inode === undefined) {
       if (mode === 'read') throw new DiskError('ENOENT', 'open', path);
@@ -161,6 +164,7 @@ export class FakeDisk implements Disk {
   }
 
   modifiedMs(path: string): number {
+    this.checkReadable('stat', path);
     const inode = this.files.get(path);
     if (inode === undefined) throw new DiskError('ENOENT', 'stat', path);
     return inode.modifiedMs;
@@ -179,6 +183,7 @@ export class FakeDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
+    this.checkReadable('rename', from);
     this.step('rename', from);
     const inode = this.files.get(from);
     if (inode !== undefined) {
@@ -197,6 +202,7 @@ export class FakeDisk implements Disk {
 
   unlink(path: string): void {
     if (!this.files.has(path)) return;
+    this.checkReadable('unlink', path);
     this.step('unlink', path);
     this.files.delete(path);
     this.pending.push({ kind: 'unlink', path });
@@ -225,6 +231,7 @@ export class FakeDisk implements Disk {
 
   list(path: string): string[] {
     this.checkOpen(path);
+    this.checkReadable('list', path);
     const names = new Set<string>();
     for (const entry of [...this.files.keys(), ...this.folders])
       if (entry !== path && parentOf(entry) === path) names.add(entry.slice(path.length + 1));
@@ -232,11 +239,13 @@ export class FakeDisk implements Disk {
   }
 
   exists(path: string): boolean {
+    this.checkReadable('stat', path);
     return this.files.has(path) || this.folders.has(path);
   }
 
   syncFolder(path: string): void {
     this.checkOpen(path);
+    this.checkReadable('open', path);
     this.step('sync folder', path);
     if (!this.folders.has(path)) throw new DiskError('ENOENT', 'sync folder', path);
     if (this.failSync?.(path) === true) throw new DiskError('EIO', 'sync folder', path);
@@ -371,6 +380,10 @@ export class FakeDisk implements Disk {
 
   private checkOpen(path: string): void {
     if (this.failOpen?.(path) === true) throw new DiskError('EMFILE', 'open', path);
+  }
+
+  private checkReadable(operation: string, path: string): void {
+    if (this.unreadable?.(path) === true && (this.files.has(path) || this.folders.has(path))) throw new DiskError('EIO', operation, path);
   }
 
   private step(operation: string, path: string): void {

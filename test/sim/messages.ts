@@ -134,16 +134,21 @@ export class SimMessages {
     this.sim.files.onRetired(topic, retired);
   }
 
-  /** Holds a deletion that nobody asked for against the settings: it took nothing that was too young and not too much. */
+  /** Holds a deletion that nobody asked for against the settings: of each segment it took either the records are too old, or what is behind them is enough. */
   private expectDue(topic: SimTopic, logStart: number): void {
     const records = [...topic.records.values()];
     const gone = records.filter(({ lastOffset }) => lastOffset >= topic.logStart && lastOffset < logStart);
-    if (gone.length === 0) return;
-    const kept = records.reduce((bytes, record) => bytes + (record.lastOffset < logStart ? 0 : record.batch.length), 0);
-    const youngest = Math.max(...gone.map(({ timestamp }) => timestamp));
+    const taken = [...new Set(gone.map(({ segmentBase }) => segmentBase))].map((base) => {
+      const own = gone.filter(({ segmentBase }) => segmentBase === base);
+      const end = Math.max(...own.map(({ lastOffset }) => lastOffset));
+      const behind = records.reduce((bytes, record) => bytes + (record.lastOffset > end ? record.batch.length : 0), 0);
+      return { base, behind, ageMs: this.sim.nowMs - Math.max(...own.map(({ timestamp }) => timestamp)) };
+    });
     check(
-      topic.retentions.some(({ retentionMs, retentionBytes }) => kept >= retentionBytes || this.sim.nowMs - youngest > retentionMs),
-      `${topic.id}: records below ${logStart} were deleted, ${kept} bytes are left, the youngest was ${this.sim.nowMs - youngest} ms old`,
+      topic.retentions.some(({ retentionMs, retentionBytes }) =>
+        taken.every(({ behind, ageMs }) => behind >= retentionBytes || ageMs > retentionMs),
+      ),
+      `${topic.id}: records below ${logStart} were deleted: ${taken.map((each) => `without segment ${each.base} ${each.behind} bytes are left, its youngest was ${each.ageMs} ms old`).join('; ')}`,
     );
   }
 }

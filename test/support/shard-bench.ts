@@ -66,7 +66,7 @@ export class ShardBench {
     const { disk } = this;
     for (const changed of disk.mkdir(`${DATA}/topics`)) disk.syncFolder(changed);
     const folder = beginShard(disk, DATA, GENERATION, { shard: `${kind}-0`, partitions: [] });
-    switchGeneration(disk, DATA, GENERATION, [], 0);
+    switchGeneration(disk, DATA, GENERATION);
     const submissions = createRing(256, SUBMISSION_WORDS);
     const completions = createRing(1024, COMPLETION_WORDS);
     const results = createJobResults();

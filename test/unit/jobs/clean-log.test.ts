@@ -178,6 +178,32 @@ describe('damage', () => {
     log.state.damaged = [{ from: 1, to: 2 }];
     expect(log.clean().segments).toEqual([]);
   });
+
+  it('that is known replaces nothing, however whole its bytes are: the readable value of a key stays, and what is around is compacted', () => {
+    const log = new KeyedLog();
+    log.addSegment([[put('a', '1'), put('b', '1')]]);
+    log.addSegment([[put('a', '2')]]);
+    log.addSegment([[put('b', '2')]]);
+    log.state.damaged = [{ from: 2, to: 3 }];
+    expect(log.clean().cleanedEnd).toBe(4);
+    expect(shown(log)).toEqual(['0 a=1', '2 a=2', '3 b=2']);
+    // Nor in any later pass.
+    log.addSegment([[put('c', '1')]]);
+    log.clean();
+    expect(shown(log)).toEqual(['0 a=1', '2 a=2', '3 b=2', '4 c=1']);
+  });
+
+  it('may be a missing file: what is around is compacted', () => {
+    const log = new KeyedLog();
+    log.addSegment([[put('a', '1'), put('b', '1')]]);
+    log.addSegment([[put('a', '2')]]);
+    log.addSegment([[put('b', '2')]]);
+    log.disk.unlink(log.pathOf(log.state.segments[1] as SegmentState));
+    log.state.damaged = [{ from: 2, to: 3 }];
+    expect(log.clean().cleanedEnd).toBe(4);
+    expect(log.state.segments.map(({ baseOffset }) => baseOffset)).toEqual([0, 2, 3]);
+    expect(log.recordsOf(log.state.segments[0] as SegmentState)).toMatchObject([put('a', '1')]);
+  });
 });
 
 test('a disk that is full ends the pass without a trace', () => {

@@ -78,6 +78,12 @@ describe.each([
     expect(disk.exists(`${root}/new`)).toBe(false);
   });
 
+  test('under a file there is nothing', () => {
+    const { disk, root } = make();
+    disk.close(disk.open(`${root}/file`, 'write'));
+    expect(disk.exists(`${root}/file/below`)).toBe(false);
+  });
+
   test('opening to write never empties a file', () => {
     const { disk, root } = make();
     const fd = disk.open(`${root}/a`, 'write');
@@ -140,6 +146,14 @@ describe.each([
     expect(readFileIfPresent(disk, `${root}/state`)?.toString()).toBe('two');
     expect(disk.list(root)).toEqual(['state']);
   });
+});
+
+test('what cannot be looked at does not count as missing', () => {
+  const { disk, root } = realDisk();
+  fs.symlinkSync('loop', `${root}/loop`);
+  expect(disk.list(root)).toEqual(['loop']);
+  expect(code(() => disk.exists(`${root}/loop`))).toBe('ELOOP');
+  expect(code(() => readFileIfPresent(disk, `${root}/loop`))).toBe('ELOOP');
 });
 
 test('folders are told from files when several are synced at once, and each is closed again', () => {

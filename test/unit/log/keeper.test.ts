@@ -1,6 +1,6 @@
 /** What the keeper does in the background leaves the disk to the shard between two pieces. */
 import { expect, test } from 'vitest';
-import { runKeeperWork } from '../../../src/log/keeper.ts';
+import { runKeeperWork, syncAtOnce } from '../../../src/log/keeper.ts';
 import { JobStatus, type KeeperWork } from '../../../src/log/messages.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { FakeDisk } from '../../sim/fake-disk.ts';
@@ -48,4 +48,15 @@ test('no more than a MiB of a journal file is synced at once, and a pause follow
   }
   expect(events.filter((event) => event === 'sync')).toHaveLength(3);
   expect(unsynced).toBe(0);
+});
+
+test('a folder that cannot be looked at is not one that is gone: nothing is claimed of its names', () => {
+  const disk = new FakeDisk(new Prng(1));
+  disk.mkdir('/data');
+  const work: KeeperWork = { kind: 'sync', paths: [], folders: ['/data', '/gone'], pauseMs: 0 };
+  expect(runKeeperWork(disk, work)).toBe(JobStatus.ok);
+  syncAtOnce(disk, [], work.folders);
+  disk.unreadable = (path) => path === '/data';
+  expect(runKeeperWork(disk, work)).toBe(JobStatus.notDone);
+  expect(() => syncAtOnce(disk, [], work.folders)).toThrow('EIO');
 });

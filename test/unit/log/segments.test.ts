@@ -260,6 +260,17 @@ describe('the pool', () => {
     expect(pool.has(1024, 1, 10)).toBe(true);
   });
 
+  test('a file whose leaving cannot be settled is left to nobody', () => {
+    const disk = pooled('4000-a.pool');
+    vi.spyOn(disk, 'syncFolder').mockImplementationOnce((path) => {
+      throw new DiskError('EMFILE', 'open', path);
+    });
+    const pool = new SegmentPool(disk, DATA);
+    expect(() => pool.take(`${DATA}/x/1`, 4096, 1)).toThrow('EMFILE');
+    expect(disk.exists(`${DATA}/x/1`)).toBe(false);
+    expect(pool.take(`${DATA}/x/1`, 4096, 1)).toBe(0);
+  });
+
   test('a file that another thread took is not missed', () => {
     const disk = pooled('4000-a.pool', '3900-b.pool');
     const [one, other] = [new SegmentPool(disk, DATA), new SegmentPool(disk, DATA)];

@@ -1,14 +1,19 @@
 /** When a log is compacted, and what becomes of the outcome. */
 import { describe, expect, it, test } from 'vitest';
 import { cleanLog } from '../../../src/jobs/clean-log.ts';
+import { generationNumber } from '../../../src/log/generation.ts';
+import { EntryType } from '../../../src/log/journal-layout.ts';
+import { readJournal, type FoundGroup } from '../../../src/log/journal-reader.ts';
 import { segmentPath } from '../../../src/log/layout.ts';
 import type { CleaningOutcome, CleaningPlan } from '../../../src/log/messages.ts';
-import type { CompactionConfig, PartitionConfig } from '../../../src/log/partition-state.ts';
+import { emptyPartition, partitionKey, type CompactionConfig, type PartitionConfig } from '../../../src/log/partition-state.ts';
+import { recover, type Recovered } from '../../../src/log/recovery.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
 import { DATA, ShardBench } from '../../support/shard-bench.ts';
 
 const BACKOFF_MS = 15_000;
+const GENERATION = '00000000000000aa';
 
 function begin(compaction: Partial<CompactionConfig> = {}, config: Partial<PartitionConfig> = {}): ShardBench {
   const bench = new ShardBench('sync', { cleanerBackoffMs: BACKOFF_MS });
@@ -202,6 +207,60 @@ test('no name of a new file was there before', () => {
   const [second] = plans(bench) as [CleaningPlan];
   expect(second.revision).toBeGreaterThan(first.revision);
   expect(bench.disk.exists(segmentPath(DATA, 'topic-1', 0, 0, second.revision))).toBe(false);
+});
+
+describe('a damaged journal group before that of a replacement', () => {
+  const groupsOf = ({ disk }: ShardBench): readonly FoundGroup[] =>
+    readJournal(disk, `${DATA}/generations/${GENERATION}/sync-0`, generationNumber(GENERATION), 0).groups;
+
+  /** The process ends, the header or the entries of a group rot, and what is found at the next start. */
+  function recoverWithout(bench: ShardBench, sequence: number): Recovered {
+    const groups = groupsOf(bench);
+    expect(groups.at(-1)?.entries).toMatchObject([{ body: { type: EntryType.replace } }]);
+    const { path, payloadAt } = groups.find((group) => group.sequence === sequence) as FoundGroup;
+    bench.disk.corrupt(path, payloadAt - 1);
+    bench.disk.killProcess();
+    return recover(bench.disk, DATA, () => 'known');
+  }
+
+  it('may have had the end of the log: what it acknowledged is refused, not given out again', () => {
+    const bench = begin();
+    append(bench, 9);
+    const [plan] = plans(bench) as [CleaningPlan];
+    const outcome = run(bench, plan);
+    append(bench, 1);
+    const { sequence } = bench.shard.journalWriter;
+    finish(bench, plan, outcome);
+    expect(bench.offsets.at(-1)).toBe(9);
+    const { partitions, notes } = recoverWithout(bench, sequence);
+    expect(partitions.get(partitionKey('topic-1', 0))).toMatchObject({ endOffset: 10, damaged: [{ from: 9, to: 10 }] });
+    expect(notes.map(({ kind }) => kind)).toContain('corruption');
+  });
+
+  it('may have had the segment that was appended to as well', () => {
+    const bench = begin();
+    append(bench, 4);
+    bench.checkpoint();
+    append(bench, 1);
+    const { sequence } = bench.shard.journalWriter;
+    bench.pass(BACKOFF_MS);
+    const [plan] = bench.take('clean').map((message) => message.plan) as [CleaningPlan];
+    finish(bench, plan, run(bench, plan));
+    expect(bases(bench)).toEqual([0, 4]);
+    const state = recoverWithout(bench, sequence).partitions.get(partitionKey('topic-1', 0));
+    expect(state).toMatchObject({ endOffset: 5, damaged: [{ from: 4, to: 5 }] });
+    expect(state?.segments).toMatchObject([{ baseOffset: 0, revision: plan.revision }, { baseOffset: 4 }]);
+  });
+});
+
+test('nothing is appended to a file that compaction wrote, also where it is the last one of a log', () => {
+  const bench = begin();
+  const segment = { baseOffset: 0, endOffset: 4, endPosition: 1000, maxTimestamp: 5, capacity: 0, revision: 7 };
+  bench.open(2, configWith({}), { ...emptyPartition('topic-2', 0), endOffset: 4, segments: [segment], cleanedEnd: 4 });
+  bench.sendBatch(2, buildBatch({ records: [{ key: 'k', value: 'v' }] }));
+  bench.work();
+  expect(bench.offsets).toEqual([4]);
+  expect(bench.shard.partitions[2]?.state.segments).toMatchObject([segment, { baseOffset: 4, endOffset: 5 }]);
 });
 
 test('a record without key is refused, and named', () => {

@@ -4,6 +4,8 @@ import { readFileIfPresent } from '../../../src/log/disk.ts';
 import { generationNumber } from '../../../src/log/generation.ts';
 import { EntryType } from '../../../src/log/journal-layout.ts';
 import { readJournal } from '../../../src/log/journal-reader.ts';
+import { segmentPath } from '../../../src/log/layout.ts';
+import { recover } from '../../../src/log/recovery.ts';
 import { isBatchCrcValid } from '../../../src/protocol/crc32c.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { baseOffset, batchBytes } from '../../../src/protocol/record-batch.ts';
@@ -72,4 +74,41 @@ test('the journal has every inline batch where its entry says, whoever else is i
     [0, 2],
     [2, 2],
   ]);
+});
+
+test.each([
+  ['that came last', 80],
+  ['that was among the first', 0],
+])('a crowded group stays within the room of the journal, also with a large batch at its end, of a partition %s', (_, last) => {
+  const bench = new ShardBench('sync', {
+    groupBytesMax: 1 << 20,
+    groupBatchesMax: 100,
+    // In a group of 80 partitions ten times as much goes inline.
+    referenceBytesMin: 8000,
+    journalBytesMax: 160 << 10,
+    checkpointIntervalBytes: 1 << 30,
+    checkpointIntervalMs: 1e9,
+  });
+  for (let handle = 0; handle <= 80; handle++) bench.open(handle, { segmentBytes: 1 << 20, maxMessageBytes: 100_000 });
+  const room = bench.shard['ports'].journal.roomFor(0) - bench.shard['groupOverhead'];
+  const bytes = Math.floor(room / 80) - 100;
+  for (let handle = 0; handle < 80; handle++) bench.send(handle, bytes);
+  bench.send(last, 60_000);
+  const before = bench.shard.journalWriter.sequence;
+  bench.cycle();
+  expect(bench.shard.journalWriter.sequence).toBe(before + 1);
+  expect(bench.codes).toEqual(Array(81).fill(ErrorCode.NONE));
+  // One partition more than would have been is written by reference, and no other.
+  expect(bench.shard.partitions.filter((partition) => partition?.byReference === true)).toMatchObject([{ handle: last }]);
+  bench.disk.losePower(0);
+  const { partitions, notes } = recover(bench.disk, DATA, () => 'known');
+  expect(notes).toEqual([]);
+  for (let handle = 0; handle <= 80; handle++) {
+    const state = partitions.get(`topic-${handle}/0`)!;
+    expect(state).toMatchObject({ endOffset: handle === last ? (last === 0 ? 2 : 1) : handle === 80 ? 0 : 1, damaged: [] });
+    const [segment] = state.segments;
+    if (segment === undefined) continue;
+    const file = readFileIfPresent(bench.disk, segmentPath(DATA, state.topicId, 0, segment.baseOffset))!;
+    for (let at = 0; at < segment.endPosition; at += batchBytes(file, at)) expect(isBatchCrcValid(file, at)).toBe(true);
+  }
 });

@@ -130,6 +130,27 @@ describe.each(KINDS)('a %s shard', (kind) => {
     expect(bench.take('logStartMoved')).toMatchObject([{ logStartOffset: 2 }]);
   });
 
+  test('a record from the future keeps its own segment, and none behind it', () => {
+    const bench = new ShardBench(kind);
+    const partition = bench.open(1, { retentionMs: 5000 });
+    bench.append(1, 900, START_MS * 2);
+    for (let n = 0; n < 8; n++) bench.append(1);
+    expect(partition.state.segments.map(({ maxTimestamp }) => maxTimestamp)).toEqual([START_MS * 2, START_MS, START_MS]);
+    bench.disk.killProcess();
+    const found = recover(bench.disk, DATA, () => 'known').partitions.get(partitionKey('topic-1', 0));
+    expect(found?.segments.map(({ maxTimestamp }) => maxTimestamp)).toEqual([START_MS * 2, START_MS, START_MS]);
+  });
+
+  test('what is behind a record from the future goes by its own age, once that is deleted', () => {
+    const bench = new ShardBench(kind);
+    bench.open(1, { retentionMs: 5000 });
+    bench.append(1, 900, START_MS * 2);
+    for (let n = 0; n < 8; n++) bench.append(1);
+    bench.tell({ kind: 'setLogStart', handle: 1, offset: 4 });
+    bench.pass(7000);
+    expect(bench.take('logStartMoved')).toMatchObject([{ logStartOffset: 9, retired: [4, 8] }]);
+  });
+
   test('takes the age of a file where records have no time', () => {
     const bench = new ShardBench(kind);
     bench.open(1, { retentionMs: 5000 });
