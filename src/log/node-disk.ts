@@ -130,8 +130,7 @@ export class NodeDisk implements Disk {
 
   exists(file: string): boolean {
     try {
-      fs.statSync(file);
-      return true;
+      return fs.statSync(file, { throwIfNoEntry: false }) !== undefined;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return false;
