@@ -41,6 +41,7 @@ export class HeaderScanner {
   private readonly buffers: Buffer[] = [];
   private readonly queue: Scan[] = [];
   private running = 0;
+  private isBeginning = false;
 
   constructor(reader: SegmentReader) {
     this.reader = reader;
@@ -71,9 +72,19 @@ export class HeaderScanner {
     scan.outcome = outcome;
     this.buffers.push(buffer);
     this.running--;
-    const next = this.queue.shift();
-    if (next !== undefined) this.begin(next);
+    this.beginQueued();
     scan.done(scan);
+  }
+
+  /** Not again from within itself: of thousands of scans of a segment that is gone each ends within the call that began it, and leaves the next one to the loop. */
+  private beginQueued(): void {
+    if (this.isBeginning) return;
+    this.isBeginning = true;
+    try {
+      while (this.running < SCANS_MAX && this.queue.length > 0) this.begin(this.queue.shift() as Scan);
+    } finally {
+      this.isBeginning = false;
+    }
   }
 
   /** Goes on with `buffer` holding `length` bytes of the segment from `chunkPosition` on. */

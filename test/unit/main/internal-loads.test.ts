@@ -64,6 +64,13 @@ function load(loads: InternalLoads, writer: LogWriter, onRecord: (key: string) =
   });
 }
 
+test('as many loads of empty partitions as there may be end one after the other, not one within the other', async () => {
+  const { writer, loads } = begin();
+  const codes = await Promise.all(Array.from({ length: 20_000 }, () => load(loads, writer).then(({ errorCode }) => errorCode)));
+  expect(codes.every((code) => code === ErrorCode.NONE)).toBe(true);
+  expect(codes).toHaveLength(20_000);
+});
+
 describe('a load', () => {
   test('of an empty partition tells nothing, and not before it returns', async () => {
     const { writer, loads } = begin();
