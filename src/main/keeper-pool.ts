@@ -95,7 +95,7 @@ export function startCleanerPiscina(workerData: KeeperWorkerData, threads: numbe
 
 async function startPool(
   workerData: KeeperWorkerData,
-  maxThreads: number,
+  threads: number,
   close: (pool: Piscina) => Promise<void>,
   onLost: (error: unknown) => void,
   entry = new URL('../jobs/keeper.thread.js', import.meta.url),
@@ -104,9 +104,9 @@ async function startPool(
   const pool = new Piscina({
     filename: entry.href,
     workerData,
-    minThreads: 1,
-    maxThreads,
-    idleTimeout: 30_000,
+    // All from the beginning: one that could not be started later, for want of threads, would be an exception in nobody's call.
+    minThreads: threads,
+    maxThreads: threads,
     concurrentTasksPerWorker: 1,
   });
   // Nobody would hear of the jobs that wait for a thread that could not be started; and an error without a listener ends the process.

@@ -12,20 +12,22 @@ const HANDLES_MIN = 64;
 export class StartCrew {
   private readonly crew = createSyncCrew();
   private readonly boss = new SyncCrewBoss(this.crew, trySync);
-  private readonly helpers = new SyncHelpers(HELPERS);
-  private readonly onDeath: (reason: string) => void;
+  private readonly helpers: SyncHelpers;
+  private readonly onProblem: (reason: string) => void;
   private isStarted = false;
 
-  /** `onDeath`: a thread ended though nobody stopped it. The others and main do its share. */
-  constructor(onDeath: (reason: string) => void) {
-    this.onDeath = onDeath;
+  /** `onProblem`: a thread ended though nobody stopped it, or could not be started. The others and main do its share. */
+  constructor(onProblem: (reason: string) => void, helpers = new SyncHelpers(HELPERS)) {
+    this.helpers = helpers;
+    this.onProblem = onProblem;
   }
 
   /** Syncs all of `handles` (see {@link trySync}); returns 0 or the error number of a failure. All were tried when it returns. */
   readonly sync = (handles: readonly number[]): number => {
     if (!this.isStarted && handles.length >= HANDLES_MIN) {
       this.isStarted = true;
-      this.helpers.start(this.crew, 'start', this.onDeath);
+      const missing = this.helpers.start(this.crew, 'start', this.onProblem);
+      if (missing !== null) this.onProblem(`it could not be started: ${missing.message}`);
     }
     return this.boss.run(handles);
   };
