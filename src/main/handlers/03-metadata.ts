@@ -1,6 +1,6 @@
 /** Metadata: brokers, topics, partitions; creates topics that are asked for and missing, where that is allowed. */
 import { ZERO_TOPIC_ID } from '../../cluster/topic-id.ts';
-import { isInternalTopic } from '../../cluster/internal-topics.ts';
+import { isReservedName } from '../../cluster/internal-topics.ts';
 import { topicNameProblem } from '../../cluster/topic-rules.ts';
 import type { BrokerConfig } from '../../config/broker-config.ts';
 import { metadata } from '../../protocol/apis/03-metadata.ts';
@@ -94,7 +94,7 @@ async function createMissing(
 
 /** Internal topics have partitions and settings of their own: a client that merely asks for one must not make it. */
 function mayCreate(router: Router, name: string): boolean {
-  return router.topicByName(name) === undefined && topicNameProblem(name) === undefined && !isInternalTopic(name);
+  return router.topicByName(name) === undefined && topicNameProblem(name) === undefined && !isReservedName(name);
 }
 
 /** @param refusals errors of topics that were to be created, by name */
