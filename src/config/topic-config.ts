@@ -107,7 +107,11 @@ export function resolveTopicConfig(overrides: TopicConfigOverrides, broker: Brok
 
 /** Whether two settings of topics mean the same. */
 export function isSameConfig(a: TopicConfig, b: TopicConfig): boolean {
-  return (Object.keys(a) as (keyof TopicConfig)[]).every((name) => a[name] === b[name]);
+  return isSame(a, b, (name) => name === 'compaction') && isSame(a.compaction, b.compaction);
+}
+
+function isSame<T extends object>(a: T, b: T, isLeftOut: (name: keyof T) => boolean = () => false): boolean {
+  return (Object.keys(a) as (keyof T)[]).every((name) => a[name] === b[name] || isLeftOut(name));
 }
 
 /** The durability a topic really has: its own `ringlog.durability`, else fsync where it asks for flushes, else the broker's. */

@@ -16,7 +16,7 @@ const NULL_PROTOCOL_VERSION = 7;
 /** and a leader can be told not to assign. */
 const SKIP_ASSIGNMENT_VERSION = 9;
 
-/** What of a client's name becomes part of a member id. */
+/** What of a client's name becomes part of a member id. Half of a sign at its end would come back as another. */
 const CLIENT_ID_LENGTH_MAX = 255;
 
 /** See the file header. */
@@ -42,7 +42,7 @@ function joinOf(request: Request): JoinRequest {
     groupId: body.groupId,
     memberId: body.memberId,
     groupInstanceId: body.groupInstanceId,
-    clientId: (request.clientId ?? '').slice(0, CLIENT_ID_LENGTH_MAX),
+    clientId: (request.clientId ?? '').slice(0, CLIENT_ID_LENGTH_MAX).toWellFormed(),
     // As Kafka writes an address, so that tools show the same.
     clientHost: `/${connection.remoteAddress}`,
     sessionTimeoutMs: body.sessionTimeoutMs,

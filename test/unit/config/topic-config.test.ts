@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveBrokerConfig } from '../../../src/config/broker-config.ts';
 import { CONFIG_SOURCE, describeBrokerConfigs, describeTopicConfigs } from '../../../src/config/describe.ts';
 import { TOPIC_CONFIGS } from '../../../src/config/topic-table.ts';
-import { resolveTopicConfig, validateTopicConfig, validateTopicConfigs } from '../../../src/config/topic-config.ts';
+import { isSameConfig, resolveTopicConfig, validateTopicConfig, validateTopicConfigs } from '../../../src/config/topic-config.ts';
 
 const broker = resolveBrokerConfig();
 
@@ -18,6 +18,14 @@ describe('topic settings', () => {
     });
     expect(resolveTopicConfig({}, configured)).toMatchObject({ segmentBytes: 2097152, maxMessageBytes: 5000 });
     expect(resolveTopicConfig({ 'segment.bytes': '1048576' }, configured)).toMatchObject({ segmentBytes: 1048576, maxMessageBytes: 5000 });
+  });
+
+  it('are the same when all of them mean the same, those of compaction too', () => {
+    const of = (overrides: Record<string, string>) => resolveTopicConfig(overrides, broker);
+    expect(isSameConfig(of({}), of({}))).toBe(true);
+    expect(isSameConfig(of({ 'retention.ms': '604800000' }), of({}))).toBe(true);
+    expect(isSameConfig(of({ 'retention.ms': '5' }), of({}))).toBe(false);
+    expect(isSameConfig(of({ 'min.compaction.lag.ms': '5' }), of({}))).toBe(false);
   });
 
   it('stand for no limit as Infinity', () => {
