@@ -312,6 +312,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
         );
       },
       onDeath: (shard, reason) => this.fail(new Error(`shard ${shard} died: ${reason}`)),
+      onFewHelpers: (shard, error) =>
+        logger.warn({ shard, err: error }, 'the system allows no more threads: a shard does without some that would help with its syncs'),
     });
     this.lifecycle = new TopicLifecycle({
       catalog,
@@ -323,6 +325,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       jobs: this.jobs,
       cleaners: this.cleaners,
       getLink: (shardClass, topicId, partition) => this.supervisor.linkOf(shardClass, topicId, partition),
+      startShards: (shardClass) => this.supervisor.startClass(shardClass),
       onProblem: (text, error) => logger.error({ err: error }, text),
       onDeleted: (name) => this.groups.onTopicDeleted(name),
       later: (delayMs, run) => void timers.schedule(performance.now(), delayMs, run),
@@ -556,7 +559,7 @@ async function begin(config: BrokerConfig, catalog: TopicCatalog, crashPoint: Cr
       partitions.push({ topicId: topic.topicId, partition, shard: ShardSupervisor.nameOf(config, shardClass, topic.topicId, partition) });
   }
   const always = Array.from({ length: config.shardsSync }, (_, index) => `sync-${index}`);
-  const crew = new StartCrew((reason) => logger.warn({ reason }, 'a thread that helped to sync what recovery has rewritten ended'));
+  const crew = new StartCrew((reason) => logger.warn({ reason }, 'a thread that helps to sync what recovery has rewritten is missing'));
   let disk: Disk = new NodeDisk(crew.sync);
   if (crashPoint !== null) {
     const counter = new OperationCounter(crashPoint.counter);

@@ -52,6 +52,8 @@ export interface ShardSupervisorParts {
   readonly onStarted?: (shard: string, link: ShardLink, metrics: SharedArrayBuffer) => void;
   /** A worker ended though nobody stopped it. */
   readonly onDeath: (shard: string, reason: string) => void;
+  /** Not all threads that help a shard with its syncs could be started. */
+  readonly onFewHelpers?: (shard: string, error: Error) => void;
   /** Threads that wait for their data. */
   readonly early?: EarlyShards;
   /** Another worker entry, for tests. */
@@ -107,6 +109,16 @@ export class ShardSupervisor {
     const shards = [...this.shards.values()];
     for (const { link } of shards) link.control({ kind: 'begin' });
     await Promise.all(shards.map((shard) => shard.began.promise));
+  }
+
+  /** Starts every shard of a class that does not run yet. Throws if one cannot be started. */
+  startClass(shardClass: ShardClass): void {
+    const { shardsSync, shardsBuffered } = this.parts.config;
+    const count = shardClass === 'sync' ? shardsSync : shardsBuffered;
+    for (let index = 0; index < count; index++) {
+      const name = `${shardClass}-${index}`;
+      if (!this.shards.has(name)) this.start(name);
+    }
   }
 
   /** The shard that owns a partition, started if it is the first of its class. */
@@ -228,7 +240,7 @@ export class ShardSupervisor {
       case 'stopped':
         return shard.stopped.resolve(message.error);
       case 'syncHelpWanted':
-        return shard.helpers.start(shard.crew, shard.name, (reason) => this.onDeath(shard.name, reason));
+        return this.startHelpers(shard);
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
       case 'unsecured':
@@ -239,6 +251,11 @@ export class ShardSupervisor {
       default:
         throw new Error(`unexpected control message ${message.kind} of shard ${shard.name}`);
     }
+  }
+
+  private startHelpers({ helpers, crew, name }: Supervised): void {
+    const missing = helpers.start(crew, name, (reason) => this.onDeath(name, reason));
+    if (missing !== null) this.parts.onFewHelpers?.(name, missing);
   }
 
   private async runJob(shard: Supervised, job: number, work: KeeperWork): Promise<void> {

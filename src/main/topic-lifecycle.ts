@@ -10,12 +10,12 @@
  *
  * Operations on one topic run one after the other. A missing metadata entry never deletes data: only a tombstone does.
  */
-import { internalTopicRefusal, isInternalTopic } from '../cluster/internal-topics.ts';
+import { internalTopicRefusal, isInternalTopic, newTopicRefusal } from '../cluster/internal-topics.ts';
 import type { TopicCatalog } from '../cluster/topic-catalog.ts';
 import type { Tombstone, TopicMetadata } from '../cluster/metadata-image.ts';
 import { refuse, type CatalogResult, type ConfigChange, type NewTopic } from '../cluster/topic-rules.ts';
 import type { BrokerConfig } from '../config/broker-config.ts';
-import { isSameConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
+import { effectiveDurability, isSameConfig, resolveTopicConfig, type TopicConfig } from '../config/topic-config.ts';
 import { assert } from '../lib/assert.ts';
 import type { FromShard, LogStartChange, Replacement } from '../log/messages.ts';
 import { segmentPath } from '../log/layout.ts';
@@ -46,6 +46,8 @@ export interface TopicLifecycleParts {
   readonly cleaners: KeeperPool;
   /** The shard of the class that owns a partition; starts the class at its first use. */
   readonly getLink: (shardClass: ShardClass, topicId: string, partition: number) => ShardLink;
+  /** Starts all shards of a class that do not run yet. Throws if one cannot be started. */
+  readonly startShards: (shardClass: ShardClass) => void;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
   /** A topic is gone for good. Resolves once nothing is left of it elsewhere; false: something is, and the next start has to say it again. */
@@ -159,7 +161,7 @@ export class TopicLifecycle {
 
   /** Creates a topic for a client; answered once it is durable and open. Rejects with MetadataStoreError. */
   async createTopic(topic: NewTopic, options: { validateOnly?: boolean } = {}): Promise<CatalogResult<TopicMetadata>> {
-    const refusal = internalTopicRefusal(topic.name, 'created');
+    const refusal = newTopicRefusal(topic.name);
     if (refusal !== undefined) return refusal;
     if (options.validateOnly === true) return this.parts.catalog.createTopic(topic, options);
     return this.create(topic);
@@ -173,6 +175,8 @@ export class TopicLifecycle {
 
   private create(topic: NewTopic): Promise<CatalogResult<TopicMetadata>> {
     return this.inTurn(topic.name, async () => {
+      // A thread that cannot be started is no reason for a topic that is there and belongs to nobody.
+      this.parts.startShards(classOfNew(topic, this.parts.broker));
       const result = await this.parts.catalog.createTopic(topic);
       if (result.ok) await this.openNew(result.value);
       return result;
@@ -215,8 +219,9 @@ export class TopicLifecycle {
     if (refusal !== undefined) return refusal;
     if (options.validateOnly === true) return this.parts.catalog.createPartitions(name, count, options);
     return this.inTurn(name, async () => {
-      const result = await this.parts.catalog.createPartitions(name, count);
       const topic = this.parts.router.topicByName(name) as MutableTopic | undefined;
+      if (topic !== undefined) this.parts.startShards(shardClassOf(topic.config));
+      const result = await this.parts.catalog.createPartitions(name, count);
       if (!result.ok || topic === undefined) return result;
       // Nobody sees them before all are open: a client that writes by key must not find a count that changes step by step.
       const views: PartitionView[] = [];
@@ -462,4 +467,10 @@ export class TopicLifecycle {
     for (const segment of retired) this.parts.indexes.forget(segment);
     this.retired.onRetired(view, retired);
   }
+}
+
+/** The class of the shards that a topic will have, if it is created: what is wrong with its settings is found then. */
+function classOfNew({ configs }: NewTopic, broker: BrokerConfig): ShardClass {
+  const given = Object.entries(configs).filter((entry): entry is [string, string] => entry[1] !== null);
+  return shardClassOf({ durability: effectiveDurability(Object.fromEntries(given), broker) });
 }

@@ -111,6 +111,8 @@ export class LifecycleBench {
   forgotten = Promise.resolve(true);
   /** What was put off, in order. */
   readonly due: (() => void)[] = [];
+  /** Starts the shards of a class. */
+  onStartShards: (shardClass: ShardClass) => void = (shardClass) => void this.shards[shardClass];
   /** Set to make jobs fail. */
   jobFailure: Error | null = null;
   catalog!: TopicCatalog;
@@ -162,6 +164,7 @@ export class LifecycleBench {
       jobs,
       cleaners: jobs,
       getLink: (shardClass) => bench.shards[shardClass] as unknown as ShardLink,
+      startShards: (shardClass) => bench.onStartShards(shardClass),
       onProblem: (text) => bench.problems.push(text),
       onDeleted: (name) => {
         bench.deleted.push(name);

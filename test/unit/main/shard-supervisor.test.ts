@@ -58,13 +58,17 @@ afterEach(() => {
 const noJobs = (): Promise<JobRunner> => Promise.reject(new Error('no jobs here'));
 
 /** A supervisor of one shard with this source, started. `heard`: what it reports, in order. */
-async function supervise(source: string, startJobs = noJobs): Promise<{ supervisor: ShardSupervisor; heard: string[] }> {
+async function supervise(
+  source: string,
+  startJobs = noJobs,
+  set: readonly string[] = [],
+): Promise<{ supervisor: ShardSupervisor; heard: string[] }> {
   folder = mkdtempSync(join(tmpdir(), 'ringlog-supervisor-'));
   writeFileSync(join(folder, 'shard.mjs'), source);
   bench = await IngressBench.start();
   const heard: string[] = [];
   const supervisor = new ShardSupervisor({
-    config: resolveBrokerConfig({ dataDir: folder }),
+    config: resolveBrokerConfig({ dataDir: folder, set }),
     generation: {
       name: '00000000000000aa',
       number: 0xaan,
@@ -78,6 +82,7 @@ async function supervise(source: string, startJobs = noJobs): Promise<{ supervis
     onPartitionControl: () => false,
     onFailed: (shard, reason) => heard.push(`failed ${shard}: ${reason}`),
     onUnsecured: (shard, ranges) => heard.push(`unsecured ${shard}: ${ranges.length}`),
+    ...(set.length === 0 ? {} : { onStarted: (shard: string) => void heard.push(`started ${shard}`) }),
     onDeath: (shard, reason) => heard.push(`died ${shard}: ${reason}`),
     entry: pathToFileURL(join(folder, 'shard.mjs')),
   });
@@ -103,6 +108,16 @@ describe('a stop', () => {
   it('is not clean when a shard never answers', async () => {
     const { supervisor } = await supervise('setInterval(() => {}, 1000)');
     expect(await supervisor.stop(10)).toEqual(['sync-0: not done within 10 ms']);
+  });
+});
+
+describe('a class of shards', () => {
+  it('is started whole when it is asked for, each shard once', async () => {
+    const { supervisor, heard } = await supervise('setInterval(() => {}, 1000)', noJobs, ['ringlog.shards.sync=3']);
+    supervisor.startClass('sync');
+    supervisor.startClass('sync');
+    expect(heard).toEqual(['started sync-0', 'started sync-1', 'started sync-2']);
+    await supervisor.stop(10);
   });
 });
 
