@@ -42,7 +42,7 @@ export function fillDisk(path: string, leave = 0): void {
 /** Runs kcat, a client on librdkafka, and gives what it printed. Skips where it is not installed. */
 export function kcat(context: TestContext, args: readonly string[], input = ''): string {
   const { status, stdout, stderr, error } = spawnSync('kcat', args, { encoding: 'utf8', input });
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT')
     skipLoudly(context, 'kcat is not installed (Debian: apt-get install kcat)');
   if (status !== 0) throw error ?? new Error(`kcat ${args.join(' ')} ended with ${status}: ${stderr}`);
   return stdout;
