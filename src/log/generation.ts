@@ -19,9 +19,10 @@ export class RecoveryError extends Error {
 export function currentGeneration(disk: Disk, dataFolder: string): string | null {
   const bytes = readFileIfPresent(disk, `${dataFolder}/${CURRENT}`);
   if (bytes === null) {
-    if (disk.list(`${dataFolder}/generations`).length > 0 && disk.list(`${dataFolder}/topics`).length > 0)
+    // Topics are made behind the first switch only: a folder that has some has lost its truth, and to begin anew would give out their offsets again.
+    if (disk.list(`${dataFolder}/topics`).length > 0)
       throw new RecoveryError(
-        `${dataFolder}/${CURRENT} is missing although there is data beside it; restore it from a backup: it names one of the folders in generations/`,
+        `${dataFolder}/${CURRENT} is missing although there is data beside it; restore it and generations/ from a backup: it names one of the folders there`,
       );
     return null;
   }
