@@ -32,16 +32,15 @@ export function endQuietlyOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly);
 }
 
-/** For what has more to do than to print: who no longer reads its output is no reason to end, least of all without having stopped in order. */
-export function goOnWithBrokenPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.off('error', endQuietly).on('error', goOn);
+/**
+ * For what has more to do than to print: that nobody reads its output any more, or that the file it goes to is on a full disk, is no reason to end, least of all
+ * without having stopped in order.
+ */
+export function goOnWithoutOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.off('error', endQuietly).on('error', () => undefined);
 }
 
 function endQuietly(error: Error): void {
-  goOn(error);
-  process.exit(EXIT_OK);
-}
-
-function goOn(error: Error): void {
   if (!isBrokenPipe(error)) throw error;
+  process.exit(EXIT_OK);
 }

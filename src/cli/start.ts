@@ -12,7 +12,7 @@ import { VERSION } from '../config/version.ts';
 import { UserError } from '../lib/user-error.ts';
 import type { EarlyShards } from '../main/early-shards.ts';
 import { watchParent, watchParents } from './parent.ts';
-import { goOnWithBrokenPipe } from './process-terminal.ts';
+import { goOnWithoutOutput } from './process-terminal.ts';
 import { settingsOf, type StartFlags } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -55,7 +55,7 @@ const DURABILITY_MEANS: Readonly<Record<Durability, string>> = {
 
 /** Runs until the broker is down; returns the exit code. */
 export async function start(flags: StartFlags, { stopsWith, early, environment = {} }: StartSurroundings): Promise<number> {
-  goOnWithBrokenPipe();
+  goOnWithoutOutput();
   const wish = stopWish(stopsWith);
   let broker: RunningBroker;
   try {

@@ -4,6 +4,7 @@
  * The library is loaded by the first line that is written, or once the broker is up, whichever comes first: a start that has nothing to say does not wait for it.
  * Where it cannot be loaded, because no more files can be opened, say, lines are written without it.
  */
+import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Logger as PinoLogger, pino } from 'pino';
 import { plainLines } from './plain-lines.ts';
@@ -32,9 +33,15 @@ export interface LoggerOptions {
   readonly level: string;
   /** Where lines go; standard error unless somebody says otherwise. */
   readonly destination?: { write(line: string): void };
+  /** The descriptor they go to without that, for tests. */
+  readonly descriptor?: number;
   /** Another way to the library, for tests. */
-  readonly loadLibrary?: (destination: LoggerOptions['destination']) => PinoLogger;
+  readonly loadLibrary?: (destination: LoggerOptions['destination'], descriptor: number) => PinoLogger;
 }
+
+const STANDARD_ERROR = 2;
+/** What could not be written is tried again with the next line, up to so many bytes; beyond them lines are lost. */
+const UNWRITTEN_BYTES_MAX = 1 << 20;
 
 /** The least urgent first; `silent` is above all that can be written. */
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -44,20 +51,25 @@ const WARN = LEVELS.indexOf('warn');
 const ERROR = LEVELS.indexOf('error');
 const FATAL = LEVELS.indexOf('fatal');
 
-/** Lines are written synchronously: the last line before a crash is the one that matters. */
+/**
+ * Lines are written synchronously: the last line before a crash is the one that matters. One that cannot be written (standard error is a file on a full disk, say)
+ * is the loss of that line and of nothing else.
+ */
 export function createLogger(options: LoggerOptions): RootLogger {
   return new LateLogger(options);
 }
 
 class LateLogger implements RootLogger {
   private readonly destination: LoggerOptions['destination'];
-  private readonly loadLibrary: (destination: LoggerOptions['destination']) => PinoLogger;
+  private readonly descriptor: number;
+  private readonly loadLibrary: NonNullable<LoggerOptions['loadLibrary']>;
   private library: PinoLogger | null = null;
   private name: string;
   private least: number;
 
-  constructor({ level, destination, loadLibrary = libraryLogger }: LoggerOptions) {
+  constructor({ level, destination, descriptor = STANDARD_ERROR, loadLibrary = libraryLogger }: LoggerOptions) {
     this.destination = destination;
+    this.descriptor = descriptor;
     this.loadLibrary = loadLibrary;
     this.name = level;
     this.least = LEVELS.indexOf(level);
@@ -73,43 +85,51 @@ class LateLogger implements RootLogger {
   }
 
   debug(fields: LogFields, message: string): void {
-    if (this.least <= DEBUG) this.lines().debug(fields, message);
+    if (this.least <= DEBUG) this.write('debug', fields, message);
   }
 
   info(fields: LogFields, message: string): void {
-    if (this.least <= INFO) this.lines().info(fields, message);
+    if (this.least <= INFO) this.write('info', fields, message);
   }
 
   warn(fields: LogFields, message: string): void {
-    if (this.least <= WARN) this.lines().warn(fields, message);
+    if (this.least <= WARN) this.write('warn', fields, message);
   }
 
   error(fields: LogFields, message: string): void {
-    if (this.least <= ERROR) this.lines().error(fields, message);
+    if (this.least <= ERROR) this.write('error', fields, message);
   }
 
   fatal(fields: LogFields, message: string): void {
-    if (this.least <= FATAL) this.lines().fatal(fields, message);
+    if (this.least <= FATAL) this.write('fatal', fields, message);
   }
 
   load(): void {
     this.lines();
   }
 
+  private write(level: keyof Logger, fields: LogFields, message: string): void {
+    try {
+      this.lines()[level](fields, message);
+    } catch {
+      // Whoever has something to say is in the middle of something else, which goes on.
+    }
+  }
+
   /** What writes the next line. */
   private lines(): Logger {
+    const { destination, descriptor } = this;
     try {
-      return (this.library ??= this.loadLibrary(this.destination));
+      return (this.library ??= this.loadLibrary(destination, descriptor));
     } catch {
       // No file can be opened, say. The line is still written, and the next one tries again.
-      const { destination } = this;
-      return destination === undefined ? plainLines() : plainLines((line) => destination.write(line));
+      return plainLines((line) => void (destination === undefined ? writeSync(descriptor, line) : destination.write(line)));
     }
   }
 }
 
 /** Writes every line it is given: which are worth it is decided before. */
-function libraryLogger(destination: LoggerOptions['destination']): PinoLogger {
+function libraryLogger(destination: LoggerOptions['destination'], fd: number): PinoLogger {
   const library = createRequire(import.meta.url)('pino') as typeof pino;
   const options = {
     level: 'trace',
@@ -117,5 +137,9 @@ function libraryLogger(destination: LoggerOptions['destination']): PinoLogger {
     timestamp: library.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return library(options, destination ?? library.destination({ fd: 2, sync: true }));
+  if (destination !== undefined) return library(options, destination);
+  const lines = library.destination({ fd, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
+  // Without anybody who listens it would be thrown at whoever writes.
+  lines.on('error', () => undefined);
+  return library(options, lines);
 }

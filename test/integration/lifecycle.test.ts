@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { spawnBroker, startBroker, startRefused, type LogLine } from '../support/broker-process.ts';
 import { batchOf } from '../support/kafka-client.ts';
+import { WireClient } from '../support/wire-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const recovered = (line: LogLine): boolean => line.msg === 'recovered after an unclean stop';
@@ -26,6 +27,22 @@ describe('a start', () => {
     await client.createTopic('t');
     expect(await client.produce('t', 0, batchOf(['hello']))).toMatchObject({ errorCode: 0, baseOffset: 0 });
     expect(await client.readAll('t', 0)).toMatchObject([{ offset: 0, value: 'hello' }]);
+  });
+
+  it.runIf(existsSync('/dev/full'))('goes on, and stops in order, when what it says cannot be written', async () => {
+    const dataDir = join(temporaryFolder(), 'data');
+    const broker = await startBroker({ dataDir, wrapper: ['sh', '-c', 'exec "$0" "$@" 2> /dev/full'] });
+    for (let n = 0; n < 5; n++) {
+      // Worth a line of the log each.
+      const stranger = await WireClient.connect(broker.port);
+      stranger.write(Buffer.from('GET / HTTP/1.1\r\n\r\n'));
+      await stranger.waitClosed();
+    }
+    const client = await broker.connect();
+    await client.createTopic('t');
+    expect((await client.produce('t', 0, batchOf(['still here']))).errorCode).toBe(0);
+    expect((await broker.stop()).code).toBe(0);
+    expect((await startBroker({ dataDir })).log).toEqual([]);
   });
 
   it('is refused on a folder that another broker uses, and names it', async () => {

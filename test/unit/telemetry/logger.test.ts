@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createLogger, type RootLogger } from '../../../src/telemetry/logger.ts';
 
@@ -14,6 +15,23 @@ function writeEach(each: RootLogger): void {
 const levelsOf = (lines: readonly string[]): unknown[] => lines.map((line) => (JSON.parse(line) as { level: unknown }).level);
 
 describe('the logger', () => {
+  it.runIf(existsSync('/dev/full'))('whose lines find a full disk, or no file at all, says nothing of it to whoever logs', () => {
+    const full = openSync('/dev/full', 'w');
+    const log = createLogger({ level: 'trace', descriptor: full });
+    for (let n = 0; n < 3; n++) writeEach(log);
+    const closed = createLogger({ level: 'trace', descriptor: 2 ** 30 });
+    for (let n = 0; n < 3; n++) writeEach(closed);
+    const plain = createLogger({
+      level: 'trace',
+      descriptor: full,
+      loadLibrary: () => {
+        throw new Error('no descriptor left');
+      },
+    });
+    writeEach(plain);
+    closeSync(full);
+  });
+
   it('writes one line of JSON for each event, with its fields, the process and the time', () => {
     const { logger: log, lines } = logger('info');
     log.warn({ err: new Error('broken'), topic: 't' }, 'something happened');
