@@ -168,13 +168,18 @@ export function readIdentity(path: string): Identity | undefined {
   return { formatVersion: formatVersion as number, clusterId, nodeId: nodeId as number };
 }
 
-function checkIdentity(path: string, identity: Identity, nodeId: number): void {
+/** Refuses a folder that a newer version has written. */
+export function checkFormat(path: string, identity: Identity): void {
   if (identity.formatVersion > DATA_FORMAT_VERSION) {
     throw new DataFolderError(
       `The data folder ${path} has format version ${identity.formatVersion}, and this ringlog knows versions up to ${DATA_FORMAT_VERSION}. ` +
         'A newer ringlog wrote it; use that one. Nothing was changed.',
     );
   }
+}
+
+function checkIdentity(path: string, identity: Identity, nodeId: number): void {
+  checkFormat(path, identity);
   if (identity.nodeId !== nodeId) {
     throw new DataFolderError(
       `The data folder ${path} belongs to broker ${identity.nodeId}, and this is broker ${nodeId} (node.id). Nothing was changed.`,

@@ -130,6 +130,14 @@ describe('ringlog log verify', () => {
     expect((await cli(['consume', 'clicks', '-b', `127.0.0.1:${broker.port}`])).stdout).toBe(numbers(0, 1000));
   });
 
+  it('refuses a folder of a newer format, by name', async () => {
+    const dataDir = filled('stop');
+    const path = join(dataDir, 'ringlog.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/"formatVersion": \d+/, '"formatVersion": 99'));
+    const { code, stderr } = await cli(['log', 'verify', '-d', dataDir]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('has format version 99')]);
+  });
+
   it('finds a flipped bit, says where it is, and ends with 1', async () => {
     const dataDir = filled('stop');
     const path = largestSegment(dataDir);

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -18,6 +19,7 @@ import { ErrorCode } from '../../src/protocol/errors.ts';
 import { generationNumber } from '../../src/log/generation.ts';
 import { alignGroup, GROUP_ALIGNMENT, readGroup } from '../../src/log/journal-layout.ts';
 import { eventually, startBroker, startRefused, type BrokerProcess } from '../support/broker-process.ts';
+import { cli } from '../support/command-line.ts';
 import { batchesOf, batchOf, recordsOf, type KafkaClient } from '../support/kafka-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -239,6 +241,25 @@ describe('the journal', () => {
     await expectGoesOn(broker, await broker.connect(), 't', 40);
   });
 
+  it('with damage that an earlier start has found: verify and dump tell of it all the same', async () => {
+    const dataDir = await killed();
+    const group = groupsOf(dataDir).find(({ offsets }) => offsets[0] === 20) as Found;
+    flip(group.path, group.at + 100);
+    const verified = async (...options: string[]): Promise<unknown> => {
+      const { code, stdout } = await cli(['log', 'verify', '-d', dataDir, '--json', ...options]);
+      return [code, (JSON.parse(stdout) as { problems: string[] }).problems.filter((text) => text.includes('offsets'))];
+    };
+    // The first time recovery itself speaks of it.
+    expect(await verified()).toEqual([1, [expect.stringMatching(/offsets 20 to 20 were in a journal group that is damaged$/)]]);
+    const broker = await startBroker({ dataDir });
+    expect((await broker.stop()).code).toBe(0);
+    const problem = 't/0: offsets 20 to 20 cannot be read: an earlier start found them damaged or lost';
+    expect(await verified()).toEqual([1, [problem]]);
+    expect(await verified('--topic', 't')).toEqual([1, [problem]]);
+    const { stdout } = await cli(['log', 'dump', '-t', 't', '-d', dataDir]);
+    expect(stdout).toMatch(/^FLAW offsets 20 to 20 cannot be read/);
+  });
+
   it('with a damaged last group that was vouched for by nothing: a torn tail, cut', async () => {
     const dataDir = await killed();
     const groups = groupsOf(dataDir);
@@ -347,6 +368,11 @@ describe('what says where everything is', () => {
     await expectRefused(dataDir, /deadbeefdeadbeef/);
     rmSync(path);
     await expectRefused(dataDir, /CURRENT is missing/);
+    const generations = join(dataDir, 'generations');
+    renameSync(generations, `${dataDir}-generations`);
+    await expectRefused(dataDir, /CURRENT is missing/);
+    expect((await cli(['log', 'verify', '-d', dataDir])).code).toBe(1);
+    renameSync(`${dataDir}-generations`, generations);
     writeFileSync(path, good);
     const broker = await startBroker({ dataDir });
     expect(await eachOffset(await broker.connect(), 't', 5)).toEqual(values(5));

@@ -1,5 +1,7 @@
 /** `ringlog log verify`. */
 import type { Command } from 'commander';
+import { partitionKey, type PartitionState } from '../../log/partition-state.ts';
+import type { RecoveryNote } from '../../log/recovery-note.ts';
 import { EXIT_FAILED, EXIT_OK } from '../exit.ts';
 import { withDataDir, type FolderOptions } from '../offline/option.ts';
 import type { OfflineFolder } from '../offline/folder.ts';
@@ -46,8 +48,9 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
   const total = chosen
     .flatMap(({ partitions }) => partitions.flatMap(({ segments }) => segments))
     .reduce((sum, { endPosition }) => sum + endPosition, 0);
-  // What was never acknowledged is no problem, and what recovery says of other topics no answer.
-  const ours = notes.filter(({ text }) => only === undefined || chosen.some(({ topicId }) => text.includes(topicId)));
+  // What was never acknowledged is no problem, and what recovery says of other topics no answer; of a journal's group nobody knows which topics it was of.
+  const others = topics.filter((topic) => !chosen.includes(topic));
+  const ours = notes.filter(({ text }) => !others.some(({ topicId }) => text.includes(topicId)));
   const problems = ours.filter(({ kind }) => kind === 'corruption' || kind === 'missing-file').map(({ text }) => text);
   const remarks = ours.filter(({ kind }) => kind === 'torn-tail' || kind === 'quarantine').map(({ text }) => text);
   for (const name of strangers) remarks.push(`topics/${name} belongs to no topic in the metadata; a start moves it to quarantine/`);
@@ -82,6 +85,11 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
               'left the log, or never came to be part of it; the next start removes what is left of them',
           );
         const refused = state.damaged.map(({ from, to }) => ({ from, to: to - 1 }));
+        for (const range of refused)
+          if (!isTold(ours, state, range))
+            problems.push(
+              `${name}/${state.partition}: offsets ${range.from} to ${range.to} cannot be read: an earlier start found them damaged or lost`,
+            );
         rows.push({
           topic: name,
           partition: state.partition,
@@ -97,6 +105,12 @@ async function check({ path, disk, clean, topics, notes, strangers }: OfflineFol
     progress.stop();
   }
   return { folder: path, stoppedInOrder: clean, partitions: rows, problems, remarks };
+}
+
+/** Whether this recovery speaks of the range: it does of what it found itself, and not of what earlier ones have. */
+function isTold(notes: readonly RecoveryNote[], { topicId, partition }: PartitionState, range: { from: number; to: number }): boolean {
+  const own = notes.filter(({ text }) => text.startsWith(`${partitionKey(topicId, partition)}:`));
+  return own.some(({ kind, text }) => kind === 'missing-file' || text.includes(`offsets ${range.from} to ${range.to} `));
 }
 
 function printReport({ folder, stoppedInOrder, partitions, problems, remarks }: Report, terminal: Terminal): void {

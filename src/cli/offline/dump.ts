@@ -33,6 +33,11 @@ export interface DumpOptions {
 export async function dumpPartition({ path, disk, topics }: OfflineFolder, options: DumpOptions, terminal: Terminal): Promise<void> {
   const state = chosenPartition(topics, options.topic, options.partition);
   const put = (value: object, text: string): Promise<void> => writeOut(terminal, `${options.json ? JSON.stringify(value) : text}\n`);
+  for (const { from, to } of state.damaged) {
+    if (to <= (options.from ?? 0)) continue;
+    const flaw = `offsets ${from} to ${to - 1} cannot be read: a start of the broker found them damaged or lost, and refuses them`;
+    await put({ flaw }, `FLAW ${flaw}`);
+  }
   let left = options.count;
   for (const found of walkPartition(disk, path, state, options.from)) {
     if (found.kind === 'flaw') {

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EmbeddedMetadataStore } from '../../cluster/embedded-metadata-store.ts';
 import { TopicCatalog } from '../../cluster/topic-catalog.ts';
-import { IDENTITY_NAME, readIdentity } from '../../config/data-folder.ts';
+import { checkFormat, IDENTITY_NAME, readIdentity } from '../../config/data-folder.ts';
 import { lockFolder } from '../../config/lock.ts';
 import { UserError } from '../../lib/user-error.ts';
 import { DiskError } from '../../log/disk.ts';
@@ -57,7 +57,9 @@ export async function withFolder<T>(path: string, work: (folder: OfflineFolder) 
 }
 
 async function open(path: string): Promise<OfflineFolder> {
-  const nodeId = readIdentity(path)?.nodeId ?? -1;
+  const identity = readIdentity(path);
+  if (identity !== undefined) checkFormat(path, identity);
+  const nodeId = identity?.nodeId ?? -1;
   const store = await EmbeddedMetadataStore.open(join(path, 'meta'));
   const catalog = await TopicCatalog.load(store, { nodeId });
   try {

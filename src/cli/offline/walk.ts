@@ -88,7 +88,7 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
   }
 }
 
-/** Known to be damaged, and refused to readers: told of by recovery already. */
+/** Known to be damaged, and refused to readers: the state says so itself, and whoever reports has it from there. */
 function isRefused({ damaged }: PartitionState, from: number, to: number): boolean {
   return damaged.some((range) => range.from <= from && to <= range.to);
 }
