@@ -90,6 +90,7 @@ export class GroupLags {
 
   stop(): void {
     this.stopped = true;
+    this.parts.ages.allow(0);
   }
 
   private step(): void {

@@ -21,6 +21,7 @@ export class SegmentReader {
   private newest: Descriptor | null = null;
   private oldest: Descriptor | null = null;
   private openCount = 0;
+  private closed = false;
 
   /** @param dataDir the broker's data folder @param descriptorsMax most descriptors kept open */
   constructor(dataDir: string, descriptorsMax = 512) {
@@ -122,8 +123,9 @@ export class SegmentReader {
     done();
   }
 
-  /** Closes everything that is not being read; the broker stops. */
+  /** Closes everything that is not being read, and opens nothing any more: the broker stops. */
   closeAll(): void {
+    this.closed = true;
     for (let descriptor = this.oldest; descriptor !== null;) {
       const next: Descriptor | null = descriptor.newer;
       descriptor.closing ??= [];
@@ -142,6 +144,7 @@ export class SegmentReader {
       }
       return descriptor;
     }
+    if (this.closed) throw new Error('the broker stops');
     segment.path ??= this.pathOf(view, segment, 'log');
     const fd = openSync(segment.path, 'r');
     descriptor = { fd, segment, inFlight: 0, closing: null, newer: null, older: null };
