@@ -41,6 +41,11 @@ function perByte(bytes, accepted) {
   return accepted && bytes !== null ? bytes / accepted : null;
 }
 
+/** All that the server acknowledged: what is paced and looked at, and what goes on beside it. */
+function acceptedBytes({ acknowledged_bytes_total: own, flood, stream }) {
+  return own + (flood?.acknowledged_bytes_total ?? 0) + (stream?.acknowledged_bytes_total ?? 0);
+}
+
 /** One turn of a side that runs: prepare, measure, account for what went to the disk. */
 async function measureOnce(context, side, turn, server, dir) {
   await side.prepare?.(server);
@@ -57,7 +62,7 @@ async function measureOnce(context, side, turn, server, dir) {
   syncFileSystem(dir); // what was accepted but not flushed yet belongs to the bill
   const device = growthOf(before.device, deviceBytesWritten(dir));
   const written = processBytesWritten(server.pid) - before.process;
-  const accepted = report.mode === 'produce' ? report.acknowledged_bytes_total + (report.flood?.acknowledged_bytes_total ?? 0) : 0;
+  const accepted = report.mode === 'produce' ? acceptedBytes(report) : 0;
   return {
     side: side.name,
     turn,
