@@ -109,10 +109,20 @@ async function startPool(
     maxThreads: threads,
     concurrentTasksPerWorker: 1,
   });
+  // Why its threads are gone: what is told to their jobs is only that they are.
+  let lost: unknown;
   // Nobody would hear of the jobs that wait for a thread that could not be started; and an error without a listener ends the process.
   pool.on('error', (error) => {
+    lost ??= error;
     void pool.destroy();
     onLost(error);
   });
-  return { run: (job) => pool.run(job), close: () => closePool(pool, close) };
+  const run = async (job: Job): Promise<unknown> => {
+    try {
+      return await pool.run(job);
+    } catch (error) {
+      throw lost ?? error;
+    }
+  };
+  return { run, close: () => closePool(pool, close) };
 }
