@@ -2,8 +2,10 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { produceBatches, steadyRecords, type Load } from '../../../src/cli/bench/phases.ts';
 import { measure } from '../../../src/cli/commands/bench.ts';
+import { EXIT_USAGE } from '../../../src/cli/exit.ts';
 import { BrokerRefusedError } from '../../../src/cli/kafka/errors.ts';
 import type { IncomingRecord, NewTopic, OutgoingRecord, Topic } from '../../../src/cli/kafka/types.ts';
+import { run } from '../../../src/cli/run.ts';
 import type { Terminal } from '../../../src/cli/terminal.ts';
 
 const LOAD: Load = { topic: 'bench', recordBytes: 100, acks: -1, compression: 'none', signal: new AbortController().signal };
@@ -61,10 +63,11 @@ class FakeBroker {
   }
 }
 
-function terminalOf(): Terminal {
+function terminalOf() {
   const interruption = new AbortController();
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  return { stdin, stdout, stderr, environment: {}, exitCode: 0, interruption: () => interruption.signal };
+  const terminal = { stdin, stdout, stderr, environment: {}, exitCode: 0, interruption: () => interruption.signal };
+  return terminal satisfies Terminal;
 }
 
 describe('a bench', () => {
@@ -78,11 +81,11 @@ describe('a bench', () => {
     acks: 'all',
     compression: 'none',
   } as const;
-  const run = (broker: FakeBroker): Promise<void> => measure(broker, broker, options, LOAD.signal, terminalOf());
+  const runWith = (broker: FakeBroker): Promise<void> => measure(broker, broker, options, LOAD.signal, terminalOf());
 
   it('removes its topic', async () => {
     const broker = new FakeBroker();
-    await run(broker);
+    await runWith(broker);
     expect([broker.singles, broker.onTheirWayAtDeletion]).toEqual([20, [0]]);
   });
 
@@ -91,7 +94,7 @@ describe('a bench', () => {
     const onUnhandled = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', onUnhandled);
     const broker = new FakeBroker((singles) => (singles >= 3 ? refusal : 'kept'));
-    await expect(run(broker)).rejects.toBe(refusal);
+    await expect(runWith(broker)).rejects.toBe(refusal);
     await new Promise((resolve) => setImmediate(resolve));
     process.off('unhandledRejection', onUnhandled);
     expect(unhandled).toEqual([]);
@@ -101,8 +104,16 @@ describe('a bench', () => {
 
   it('removes its topic after all batches that are on their way when one fails', async () => {
     const broker = new FakeBroker(() => refusal);
-    await expect(run(broker)).rejects.toBe(refusal);
+    await expect(runWith(broker)).rejects.toBe(refusal);
     expect(broker.onTheirWayAtDeletion).toEqual([0]);
+  });
+});
+
+describe('options of a bench', () => {
+  it('are refused before anything is done when a record could not hold the time of its sending', async () => {
+    const terminal = terminalOf();
+    expect(await run(['bench', '--size', '0', '-b', '127.0.0.1:1'], terminal)).toBe(EXIT_USAGE);
+    expect(String(terminal.stderr.read())).toMatch(/'-s, --size <bytes>' argument '0' is invalid\. It must be at least 8 bytes\.\n/);
   });
 });
 
