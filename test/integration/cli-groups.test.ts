@@ -69,6 +69,22 @@ describe('ringlog consume --group', () => {
     expect(inGroup).toBe(alone);
   });
 
+  it('says what to do when the records after its place were deleted', async () => {
+    const { bootstrap, ok, run } = commands;
+    const client = await KafkaClient.connect(Number(bootstrap.split(':')[1]), bootstrap.split(':')[0]);
+    onTestFinished(() => client.close());
+    const { topic, group } = fresh();
+    await ok(['topic', 'create', topic]);
+    await ok(['produce', topic], numbers(0, 10));
+    await ok(['consume', topic, '--group', group, '-n', '2']);
+    expect((await client.deleteRecords(topic, 0, 6)).errorCode).toBe(0);
+    const { code, stderr } = await run(['consume', topic, '--group', group]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ringlog: OFFSET_OUT_OF_RANGE: .*"ringlog group reset <group> --topic <topic> --to-beginning --execute".*\n$/);
+    await ok(['group', 'reset', group, '--topic', topic, '--shift-by', '0', '--execute']);
+    expect(await ok(['consume', topic, '--group', group])).toBe(numbers(6, 10));
+  });
+
   it('follows as a member that others can see, and leaves the group at Ctrl-C', async () => {
     const { ok, start } = commands;
     const { topic, group } = fresh();
