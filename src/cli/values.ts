@@ -34,6 +34,15 @@ export function byteSize(text: string): number {
   return Number(match[1]) * (UNIT_BYTES[(match[2] as string).toLowerCase()] as number);
 }
 
+/** A size of at least so many bytes. */
+export function byteSizeFrom(min: number): (text: string) => number {
+  return (text) => {
+    const bytes = byteSize(text);
+    if (bytes < min) throw new InvalidArgumentError(`It must be at least ${min} bytes.`);
+    return bytes;
+  };
+}
+
 /** A point in time, ms since the epoch: a date with or without a time, milliseconds, or how long ago (`10m`). */
 export function moment(text: string): number {
   if (/^[0-9]{10,16}$/.test(text)) return Number(text);

@@ -2,8 +2,9 @@
  * `ringlog group …` and `ringlog consume --group` as a person calls them. Against a broker of ours, or against another one whose address is in
  * TEST_BOOTSTRAP: they have to work with any.
  */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { brokerWithCli, cli, commandsFor } from '../support/command-line.ts';
+import { batchOf, KafkaClient } from '../support/kafka-client.ts';
 
 /** A new group waits for more members, 3 s by default. */
 const SETTINGS = { 'group.initial.rebalance.delay.ms': 0 };
@@ -50,6 +51,38 @@ describe('ringlog consume --group', () => {
       offsets: [{ topic, partition: 0, offset: 10, end: 12, lag: 2, member: null }],
     });
     expect(await ok(['consume', topic, '--group', group])).toBe(numbers(10, 12));
+  });
+
+  it('shows the times of the broker where the topic has those, and else those of the producer', async () => {
+    const { bootstrap, ok } = commands;
+    const client = await KafkaClient.connect(Number(bootstrap.split(':')[1]), bootstrap.split(':')[0]);
+    onTestFinished(() => client.close());
+    const read = async (type: string): Promise<string[]> => {
+      const { topic, group } = fresh();
+      await ok(['topic', 'create', topic, '--set', `message.timestamp.type=${type}`]);
+      await client.produce(topic, 0, batchOf(['a', 'b'], 1_700_000_000_000));
+      return Promise.all([['--group', group], []].map((words) => ok(['consume', topic, ...words, '--format', '%T %s;'])));
+    };
+    expect(await read('CreateTime')).toEqual(['1700000000000 a;1700000000000 b;', '1700000000000 a;1700000000000 b;']);
+    const [inGroup, alone] = await read('LogAppendTime');
+    expect(inGroup).toMatch(/^(?!1700000000000)([0-9]{13}) a;\1 b;$/);
+    expect(inGroup).toBe(alone);
+  });
+
+  it('says what to do when the records after its place were deleted', async () => {
+    const { bootstrap, ok, run } = commands;
+    const client = await KafkaClient.connect(Number(bootstrap.split(':')[1]), bootstrap.split(':')[0]);
+    onTestFinished(() => client.close());
+    const { topic, group } = fresh();
+    await ok(['topic', 'create', topic]);
+    await ok(['produce', topic], numbers(0, 10));
+    await ok(['consume', topic, '--group', group, '-n', '2']);
+    expect((await client.deleteRecords(topic, 0, 6)).errorCode).toBe(0);
+    const { code, stderr } = await run(['consume', topic, '--group', group]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ringlog: OFFSET_OUT_OF_RANGE: .*"ringlog group reset <group> --topic <topic> --to-beginning --execute".*\n$/);
+    await ok(['group', 'reset', group, '--topic', topic, '--shift-by', '0', '--execute']);
+    expect(await ok(['consume', topic, '--group', group])).toBe(numbers(6, 10));
   });
 
   it('follows as a member that others can see, and leaves the group at Ctrl-C', async () => {

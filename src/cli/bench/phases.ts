@@ -1,14 +1,19 @@
 /** The parts of a bench: as many records as go, single records at a steady rate, and reading them all. Latencies are in histograms, in µs. */
 import { build, type Histogram } from 'hdr-histogram-js';
+import { UserError } from '../../lib/user-error.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import type { Acks, Compression, OutgoingRecord } from '../kafka/types.ts';
-import { readRecords } from '../records/reader.ts';
+import { readRecords, type Source } from '../records/reader.ts';
+import { countText, plural } from '../terminal.ts';
 
 const LATENCY_US_MAX = 60_000_000;
 /** Bytes of a value in which the time of its sending stands. */
 const STAMP_BYTES = 8;
 /** How long a last record may take from its acknowledgement to a reader, ms. */
 const ARRIVAL_MS = 5000;
+
+/** What takes the records. */
+export type Sink = Pick<KafkaClient, 'send'>;
 
 export interface Load {
   readonly topic: string;
@@ -36,7 +41,7 @@ export type OnProgress = (part: number) => void;
 
 /** Sends batches, some of them on their way at any time, for so long. */
 export async function produceBatches(
-  client: KafkaClient,
+  client: Sink,
   load: Load,
   { batchBytes, inFlight, ms, onProgress }: { batchBytes: number; inFlight: number; ms: number; onProgress: OnProgress },
 ): Promise<Flow & { readonly ackMs: Percentiles }> {
@@ -44,8 +49,10 @@ export async function produceBatches(
   const histogram = newHistogram();
   const beganMs = performance.now();
   let records = 0;
+  const failing = new AbortController();
+  const over = AbortSignal.any([failing.signal, load.signal]);
   const lane = async (): Promise<void> => {
-    for (let nowMs = performance.now(); nowMs < beganMs + ms && !load.signal.aborted;) {
+    for (let nowMs = performance.now(); nowMs < beganMs + ms && !over.aborted;) {
       await client.send(load.topic, batchOf(count, load.recordBytes), load);
       const doneMs = performance.now();
       histogram.recordValue(micros(doneMs - nowMs));
@@ -54,7 +61,7 @@ export async function produceBatches(
       onProgress((doneMs - beganMs) / ms);
     }
   };
-  await Promise.all(Array.from({ length: inFlight }, lane));
+  await allEnded(Array.from({ length: inFlight }, lane), failing);
   return { ...flow(records, load.recordBytes, beganMs), ackMs: percentiles(histogram) };
 }
 
@@ -63,14 +70,16 @@ export async function produceBatches(
  * does what a user would wait.
  */
 export async function steadyRecords(
-  client: KafkaClient,
-  reader: KafkaClient,
+  client: Sink,
+  reader: Source,
   load: Load,
   { rate, ms, onProgress }: { rate: number; ms: number; onProgress: OnProgress },
 ): Promise<Flow & { readonly ackMs: Percentiles; readonly endToEndMs: Percentiles }> {
   const acked = newHistogram();
   const arrived = newHistogram();
-  const reading = new AbortController();
+  /** Aborted when something has failed, and when the last record had its time to arrive. */
+  const ending = new AbortController();
+  const over = AbortSignal.any([ending.signal, load.signal]);
   const topic = await reader.topic(load.topic);
   const from = await reader.offsets(
     load.topic,
@@ -80,36 +89,45 @@ export async function steadyRecords(
   const total = Math.max(1, Math.floor((rate * ms) / 1000));
   let seen = 0;
   const read = (async (): Promise<void> => {
-    for await (const records of readRecords(reader, { topic, from, to: undefined, signal: reading.signal, onNotice: () => undefined })) {
+    for await (const records of readRecords(reader, { topic, from, to: undefined, signal: over, onNotice: () => undefined })) {
       const nowMs = performance.now();
       for (const { value } of records) if (value !== null) arrived.recordValue(micros(nowMs - value.readDoubleLE(0)));
       seen += records.length;
       if (seen >= total) return;
     }
   })();
+  read.catch(() => ending.abort()); // thrown below
   const beganMs = performance.now();
   const sends: Promise<void>[] = [];
   let sent = 0;
-  for (; sent < total && !load.signal.aborted; sent++) {
+  for (; sent < total && !over.aborted; sent++) {
     const dueMs = beganMs + (sent / rate) * 1000;
     const waitMs = dueMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     const [record] = batchOf(1, load.recordBytes) as [OutgoingRecord];
     record.value?.writeDoubleLE(dueMs, 0);
-    sends.push(client.send(load.topic, [record], load).then(() => acked.recordValue(micros(performance.now() - dueMs))));
+    const send = client.send(load.topic, [record], load).then(() => acked.recordValue(micros(performance.now() - dueMs)));
+    send.catch(() => ending.abort()); // thrown below
+    sends.push(send);
     onProgress(sent / total);
   }
-  await Promise.all(sends);
+  await Promise.allSettled(sends);
   const result = flow(sent, load.recordBytes, beganMs);
-  const late = setTimeout(() => reading.abort(), ARRIVAL_MS);
-  if (load.signal.aborted) reading.abort();
-  await read;
-  clearTimeout(late);
+  const late = setTimeout(() => ending.abort(), ARRIVAL_MS);
+  try {
+    await allEnded([...sends, read], ending);
+  } finally {
+    clearTimeout(late);
+  }
+  if (seen < total && !load.signal.aborted)
+    throw new UserError(
+      `${plural(total - seen, 'record')} of ${countText(total)} never came to the reader, ${ARRIVAL_MS / 1000} s after the last was acknowledged.`,
+    );
   return { ...result, ackMs: percentiles(acked), endToEndMs: percentiles(arrived) };
 }
 
 /** Reads all records of the topic. */
-export async function readAll(client: KafkaClient, { topic: name, recordBytes, signal }: Load, onProgress: OnProgress): Promise<Flow> {
+export async function readAll(client: Source, { topic: name, recordBytes, signal }: Load, onProgress: OnProgress): Promise<Flow> {
   const topic = await client.topic(name);
   const all = topic.partitions.map(({ partition }) => partition);
   const from = await client.offsets(name, all, 'earliest');
@@ -122,6 +140,16 @@ export async function readAll(client: KafkaClient, { topic: name, recordBytes, s
     onProgress(records / total);
   }
   return flow(records, recordBytes, beganMs);
+}
+
+/**
+ * Resolves when all of it has ended; throws the first failure, but not before: what is on its way to a topic could make it again after it was deleted.
+ * @param failing aborted at the first failure, so that the others end
+ */
+async function allEnded(work: readonly Promise<void>[], failing: AbortController): Promise<void> {
+  for (const each of work) each.catch(() => failing.abort());
+  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 function newHistogram(): Histogram {

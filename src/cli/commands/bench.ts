@@ -5,9 +5,11 @@ import { Option, type Command } from 'commander';
 import type { Flow, Load, Percentiles } from '../bench/phases.ts';
 import { connected, withConnection, type ConnectionOptions } from '../connection.ts';
 import { EXIT_INTERRUPTED, EXIT_OK } from '../exit.ts';
+import type { KafkaClient } from '../kafka/client.ts';
 import type { Acks, Compression } from '../kafka/types.ts';
+import type { Source } from '../records/reader.ts';
 import { bar, bytesText, countText, printJson, printLine, printNotice, Progress, table, type Terminal } from '../terminal.ts';
-import { byteSize, duration, integer } from '../values.ts';
+import { byteSize, byteSizeFrom, duration, integer } from '../values.ts';
 
 const EXAMPLES = `
 Examples:
@@ -22,6 +24,8 @@ process, on the same machine when the broker is its own: a quick look and a comp
 
 const ACKS: Readonly<Record<string, Acks>> = { '1': 1, all: -1 };
 const MS = 1000;
+/** The time of its sending stands in a record: STAMP_BYTES of phases.ts, which is loaded late. */
+const RECORD_BYTES_MIN = 8;
 
 interface Options extends Omit<ConnectionOptions, 'bootstrap'> {
   readonly bootstrap?: string;
@@ -44,7 +48,7 @@ export function addBench(ringlog: Command, terminal: Terminal): void {
     .option('-d, --data-dir <folder>', "where the own broker's temporary folder is made (default: the system's)")
     .addOption(new Option('--durability <mode>', 'ringlog.durability of the topic').choices(['memory', 'page-cache', 'fsync']))
     .addOption(new Option('-t, --duration <time>', 'length of each of the first two parts').argParser(duration).default(5 * MS, '5s'))
-    .addOption(new Option('-s, --size <bytes>', 'size of a record').argParser(byteSize).default(1024, '1k'))
+    .addOption(new Option('-s, --size <bytes>', 'size of a record').argParser(byteSizeFrom(RECORD_BYTES_MIN)).default(1024, '1k'))
     .addOption(new Option('--batch <bytes>', 'size of a batch').argParser(byteSize).default(64 * 1024, '64k'))
     .option('--in-flight <count>', 'batches on their way at any time', integer(1, 100), 4)
     .option('-r, --rate <count>', 'records a second of the steady part', integer(1, 10_000), 200)
@@ -60,7 +64,7 @@ export function addBench(ringlog: Command, terminal: Terminal): void {
 
 async function run(options: Options, terminal: Terminal): Promise<void> {
   const signal = terminal.interruption();
-  if (options.bootstrap !== undefined) await measure({ ...options, bootstrap: options.bootstrap }, signal, terminal);
+  if (options.bootstrap !== undefined) await connectAndMeasure({ ...options, bootstrap: options.bootstrap }, signal, terminal);
   else {
     const [{ startOwnBroker }, disk] = await Promise.all([import('../bench/own-broker.ts'), import('../doctor/disk.ts')]);
     const parent = options.dataDir ?? tmpdir();
@@ -69,7 +73,7 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
       printNotice(terminal, `${parent} is memory, not a disk: a sync costs nothing there. Choose a folder on a disk (--data-dir).`);
     const broker = await startOwnBroker(parent, terminal.environment);
     try {
-      await measure({ ...options, bootstrap: broker.bootstrap }, signal, terminal);
+      await connectAndMeasure({ ...options, bootstrap: broker.bootstrap }, signal, terminal);
     } finally {
       await broker.stop();
     }
@@ -77,31 +81,38 @@ async function run(options: Options, terminal: Terminal): Promise<void> {
   terminal.exitCode = signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-async function measure(options: Options & { bootstrap: string }, signal: AbortSignal, terminal: Terminal): Promise<void> {
+async function connectAndMeasure(options: Options & { bootstrap: string }, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  await connected(options, (client) => connected(options, (reader) => measure(client, reader, options, signal, terminal)));
+}
+
+/** Measures with a topic of its own, which is gone afterwards whatever comes of it. */
+export async function measure(
+  client: Pick<KafkaClient, 'createTopic' | 'deleteTopic' | 'send'>,
+  reader: Source,
+  options: Omit<Options, 'bootstrap' | 'timeout'>,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<void> {
   const { produceBatches, readAll, steadyRecords } = await import('../bench/phases.ts');
   const topic = `ringlog-bench-${randomBytes(4).toString('hex')}`;
   const settings = new Map(options.durability === undefined ? [] : [['ringlog.durability', options.durability]]);
   const load: Load = { topic, recordBytes: options.size, acks: ACKS[options.acks] ?? -1, compression: options.compression, signal };
-  await connected(options, (client) =>
-    connected(options, async (reader) => {
-      await client.createTopic({ name: topic, partitions: options.partitions, replicationFactor: -1, settings });
-      try {
-        const { batch: batchBytes, inFlight, duration: ms, rate } = options;
-        // Code that has not run yet is slow, on both sides: what comes first is not measured.
-        await produceBatches(client, load, { batchBytes, inFlight, ms: Math.min(MS, ms / 4), onProgress: () => undefined });
-        const produce = await watched(terminal, 'batches', (onProgress) =>
-          produceBatches(client, load, { batchBytes, inFlight, ms, onProgress }),
-        );
-        const steady = await watched(terminal, 'steady', (onProgress) => steadyRecords(client, reader, load, { rate, ms, onProgress }));
-        const consume = await watched(terminal, 'reading', (onProgress) => readAll(reader, load, onProgress));
-        if (signal.aborted) return;
-        if (options.json) printJson(terminal, { recordBytes: options.size, produce, steady, consume });
-        else report(terminal, options, produce, steady, consume);
-      } finally {
-        await client.deleteTopic(topic);
-      }
-    }),
-  );
+  await client.createTopic({ name: topic, partitions: options.partitions, replicationFactor: -1, settings });
+  try {
+    const { batch: batchBytes, inFlight, duration: ms, rate } = options;
+    // Code that has not run yet is slow, on both sides: what comes first is not measured.
+    await produceBatches(client, load, { batchBytes, inFlight, ms: Math.min(MS, ms / 4), onProgress: () => undefined });
+    const produce = await watched(terminal, 'batches', (onProgress) =>
+      produceBatches(client, load, { batchBytes, inFlight, ms, onProgress }),
+    );
+    const steady = await watched(terminal, 'steady', (onProgress) => steadyRecords(client, reader, load, { rate, ms, onProgress }));
+    const consume = await watched(terminal, 'reading', (onProgress) => readAll(reader, load, onProgress));
+    if (signal.aborted) return;
+    if (options.json) printJson(terminal, { recordBytes: options.size, produce, steady, consume });
+    else report(terminal, options, produce, steady, consume);
+  } finally {
+    await client.deleteTopic(topic);
+  }
 }
 
 async function watched<T>(terminal: Terminal, name: string, work: (onProgress: (part: number) => void) => Promise<T>): Promise<T> {
@@ -116,7 +127,7 @@ async function watched<T>(terminal: Terminal, name: string, work: (onProgress: (
 
 function report(
   terminal: Terminal,
-  { size, batch, inFlight, rate, acks, durability }: Options,
+  { size, batch, inFlight, rate, acks, durability }: Pick<Options, 'size' | 'batch' | 'inFlight' | 'rate' | 'acks' | 'durability'>,
   produce: Flow & { ackMs: Percentiles },
   steady: Flow & { ackMs: Percentiles; endToEndMs: Percentiles },
   consume: Flow,

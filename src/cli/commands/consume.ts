@@ -124,7 +124,7 @@ class Output {
 }
 
 async function readAll(client: KafkaClient, topic: Topic, options: Options, output: Output, signal: AbortSignal): Promise<void> {
-  const { readRecords } = await import('../records/reader.ts');
+  const [{ readRecords }, { NewestRecords }] = await Promise.all([import('../records/reader.ts'), import('../records/newest.ts')]);
   const partitions = chosenPartitions(topic, options.partition);
   const ends = await client.offsets(topic.name, partitions, 'latest');
   const starts = await client.offsets(topic.name, partitions, 'earliest');
@@ -133,12 +133,9 @@ async function readAll(client: KafkaClient, topic: Topic, options: Options, outp
   // From the end there is nothing to read but what is to come.
   const follow = options.follow ?? options.from === 'end';
   if (options.last !== undefined) {
-    const newest: IncomingRecord[] = [];
-    for await (const records of readRecords(client, { topic, from, to: ends, signal, onNotice })) newest.push(...records);
-    const chosen = newest
-      .toSorted((a, b) => a.timestampMs - b.timestampMs || a.partition - b.partition || a.offset - b.offset)
-      .slice(-options.last);
-    if (!(await output.take(chosen)) || !follow) return;
+    const newest = new NewestRecords(options.last);
+    for await (const records of readRecords(client, { topic, from, to: ends, signal, onNotice })) newest.take(records);
+    if (!(await output.take(newest.sorted())) || !follow) return;
     for await (const records of readRecords(client, { topic, from: ends, to: undefined, signal, onNotice }))
       if (!(await output.take(records))) return;
     return;

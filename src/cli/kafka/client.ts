@@ -38,8 +38,7 @@ const RETRIES = 5;
 const RETRY_DELAY_MS = 200;
 const EARLIEST = -2n;
 const LATEST = -1n;
-/** Bits of a batch's attributes: the broker's time; written by the broker itself, not by a producer. */
-const LOG_APPEND_TIME = 8;
+/** Bit of a batch's attributes: written by the broker itself, not by a producer. */
 const CONTROL_BATCH = 32;
 /** Where a setting comes from: the topic itself. */
 const SOURCE_TOPIC = 1;
@@ -281,8 +280,7 @@ export class KafkaClient {
           if ((batch.attributes & CONTROL_BATCH) !== 0) continue;
           for (const { offsetDelta, timestampDelta, key, value, headers } of batch.records) {
             if (base + offsetDelta < start) continue;
-            const appended = (batch.attributes & LOG_APPEND_TIME) !== 0;
-            const timestampMs = Number(appended ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta);
+            const timestampMs = Number(batch.firstTimestamp + timestampDelta);
             const named = headers.map(([name, each]): [string, Buffer | null] => [String(name ?? ''), each]);
             records.push({ topic: topic.name, partition, offset: base + offsetDelta, timestampMs, key, value, headers: named });
           }

@@ -41,6 +41,9 @@ const CONNECTION_ADVICE: Readonly<Record<string, string>> = {
 const REFUSAL_ADVICE: Readonly<Record<string, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: 'There is no such topic or partition. "ringlog topic list" shows what there is.',
   TOPIC_ALREADY_EXISTS: 'A topic of that name is there already.',
+  OFFSET_OUT_OF_RANGE:
+    'The partition has no such offset: retention may have deleted it. For a group: "ringlog group reset <group> --topic <topic> --to-beginning --execute"; ' +
+    '--shift-by 0 instead of --to-beginning moves only partitions that need it.',
   GROUP_ID_NOT_FOUND: 'There is no such group. "ringlog group list" shows what there is.',
   NON_EMPTY_GROUP: 'The group has members. Stop its consumers first.',
   UNKNOWN_MEMBER_ID: 'The group has members. Stop its consumers first.',

@@ -2,7 +2,7 @@
 import { UserError } from '../../lib/user-error.ts';
 import type { KafkaClient } from '../kafka/client.ts';
 import { BrokerRefusedError, UnreachableError } from '../kafka/errors.ts';
-import type { IncomingRecord, Topic } from '../kafka/types.ts';
+import type { Fetched, IncomingRecord, Topic } from '../kafka/types.ts';
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 const FETCH_WAIT_MS = 500;
@@ -20,6 +20,9 @@ const LEADERSHIP_CODES = new Set([
   'REPLICA_NOT_AVAILABLE',
 ]);
 
+/** What gives the records. */
+export type Source = Pick<KafkaClient, 'fetch' | 'topic' | 'offsets'>;
+
 export interface ReadOptions {
   readonly topic: Topic;
   /** Offset of the first record, by partition. */
@@ -32,7 +35,7 @@ export interface ReadOptions {
 }
 
 /** Records in the groups in which they come; of one partition always in order. */
-export async function* readRecords(client: KafkaClient, options: ReadOptions): AsyncGenerator<readonly IncomingRecord[]> {
+export async function* readRecords(client: Source, options: ReadOptions): AsyncGenerator<readonly IncomingRecord[]> {
   const reading = new Reading(client, options);
   let next = reading.step();
   for (;;) {
@@ -45,15 +48,25 @@ export async function* readRecords(client: KafkaClient, options: ReadOptions): A
   }
 }
 
+/** A leader that did not answer, and the partitions that it was asked for. */
+interface Failure {
+  readonly error: unknown;
+  readonly partitions: readonly number[];
+}
+
 class Reading {
-  readonly #client: KafkaClient;
+  readonly #client: Source;
   readonly #options: ReadOptions;
+  /** Offset of the next record to give, by partition: moves only together with the records that are given. */
   readonly #position: Map<number, number>;
   #topic: Topic;
+  /** Of the last step; put right by the next one, so that what other leaders answered is given first. */
+  #failed: readonly Failure[] = [];
   #empty = 0;
+  /** Steps in a row with a failure. */
   #failures = 0;
 
-  constructor(client: KafkaClient, options: ReadOptions) {
+  constructor(client: Source, options: ReadOptions) {
     this.#client = client;
     this.#options = options;
     this.#position = new Map(options.from);
@@ -63,47 +76,54 @@ class Reading {
   /** The next records, or null at the end. */
   async step(): Promise<IncomingRecord[] | null> {
     const { to, signal } = this.#options;
+    if (signal.aborted) return null;
+    if (this.#failed.length > 0) await this.#recover(this.#failed);
     const left = [...this.#position].filter(([partition, offset]) => to === undefined || offset < (to.get(partition) ?? 0));
     if (left.length === 0 || signal.aborted) return null;
     const leaderOf = (partition: number): number => this.#topic.partitions[partition]?.leader ?? -1;
     const leaders = [...new Set(left.map(([partition]) => leaderOf(partition)))];
-    try {
-      const answers = await Promise.all(
-        leaders.map((leader) => this.#fetch(leader, new Map(left.filter(([partition]) => leaderOf(partition) === leader)))),
-      );
-      this.#failures = 0;
-      const records = answers.flat();
-      this.#empty = records.length > 0 ? 0 : this.#empty + 1;
-      if (to !== undefined && this.#empty > EMPTY_MAX) throw nothingComes(left, to);
-      return records;
-    } catch (error) {
-      if (signal.aborted) return null;
-      await this.#recover(
-        error,
-        left.map(([partition]) => partition),
-      );
-      return [];
-    }
+    const asked = leaders.map((leader) => new Map(left.filter(([partition]) => leaderOf(partition) === leader)));
+    const limits = { waitMs: FETCH_WAIT_MS, bytesMax: FETCH_BYTES_MAX };
+    const answers = await Promise.allSettled(
+      leaders.map((leader, index) => this.#client.fetch(this.#topic, leader, asked[index] as Map<number, number>, limits)),
+    );
+    const records = answers.flatMap((answer) => (answer.status === 'fulfilled' ? this.#take(answer.value) : []));
+    this.#failed = answers.flatMap((answer, index) =>
+      answer.status === 'rejected' ? [{ error: answer.reason, partitions: [...(asked[index]?.keys() ?? [])] }] : [],
+    );
+    if (records.length > 0) this.#empty = 0;
+    if (this.#failed.length > 0) return records;
+    this.#failures = 0;
+    if (records.length === 0) this.#empty++;
+    if (to !== undefined && this.#empty > EMPTY_MAX) throw nothingComes(left, to);
+    return records;
   }
 
-  async #fetch(leader: number, from: ReadonlyMap<number, number>): Promise<IncomingRecord[]> {
-    const limits = { waitMs: FETCH_WAIT_MS, bytesMax: FETCH_BYTES_MAX };
-    const { records, next } = await this.#client.fetch(this.#topic, leader, from, limits);
+  /** What is wanted of an answer. */
+  #take({ records, next }: Fetched): IncomingRecord[] {
     for (const [partition, offset] of next) this.#position.set(partition, offset);
     const { to } = this.#options;
     return to === undefined ? [...records] : records.filter(({ partition, offset }) => offset < (to.get(partition) ?? 0));
   }
 
   /** Puts right what went wrong, or throws it. */
-  async #recover(error: unknown, partitions: readonly number[]): Promise<void> {
-    const code = error instanceof BrokerRefusedError ? error.code : '';
-    const isGone = code === 'OFFSET_OUT_OF_RANGE';
-    const passes = LEADERSHIP_CODES.has(code) || (error instanceof UnreachableError && this.#options.to === undefined);
-    if ((!isGone && !passes) || ++this.#failures > RETRIES_MAX) throw error;
-    if (isGone) return this.#skipDeleted(partitions, error);
-    if (this.#failures === 1) this.#options.onNotice(`${(error as Error).message} Trying again …`);
+  async #recover(failed: readonly Failure[]): Promise<void> {
+    const gone = failed.filter(({ error }) => codeOf(error) === 'OFFSET_OUT_OF_RANGE');
+    const passing = failed.filter(({ error }) => this.#passes(error));
+    const lasting = failed.find((each) => !gone.includes(each) && !passing.includes(each));
+    if (lasting !== undefined) throw lasting.error;
+    if (++this.#failures > RETRIES_MAX) throw failed[0]?.error;
+    for (const { error, partitions } of gone) await this.#skipDeleted(partitions, error);
+    const [first] = passing;
+    if (first === undefined) return;
+    if (this.#failures === 1) this.#options.onNotice(`${(first.error as Error).message} Trying again …`);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     this.#topic = await this.#client.topic(this.#topic.name).catch(() => this.#topic);
+  }
+
+  /** Whether something goes away by itself. */
+  #passes(error: unknown): boolean {
+    return LEADERSHIP_CODES.has(codeOf(error)) || (error instanceof UnreachableError && this.#options.to === undefined);
   }
 
   /** Records were deleted before they were read. */
@@ -127,6 +147,10 @@ class Reading {
     }
     if (!moved && ++this.#empty > EMPTY_MAX) throw error;
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof BrokerRefusedError ? error.code : '';
 }
 
 function nothingComes(left: readonly (readonly [number, number])[], to: ReadonlyMap<number, number>): UserError {

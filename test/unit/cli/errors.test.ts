@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { asUserError, BrokerRefusedError, UnreachableError } from '../../../src/cli/kafka/errors.ts';
+import { processTerminal } from '../../../src/cli/process-terminal.ts';
+import { program } from '../../../src/cli/program.ts';
 
 const BOOTSTRAP = '127.0.0.1:9092';
 /** An error in the form of the client library's. */
@@ -40,6 +42,19 @@ describe('errors of the client library', () => {
     expect(asUserError(refused('NON_EMPTY_GROUP', null), BOOTSTRAP).message).toBe(
       'NON_EMPTY_GROUP: The group has members. Stop its consumers first.',
     );
+  });
+
+  it('say how a group goes on whose place was deleted, with options that there are', () => {
+    const gone = libraryError('PLT_KFK_PROTOCOL', 'long', { apiId: 'OFFSET_OUT_OF_RANGE', serverErrorMessage: null });
+    const { message } = asUserError(gone, BOOTSTRAP);
+    expect(message).toBe(
+      'OFFSET_OUT_OF_RANGE: The partition has no such offset: retention may have deleted it. For a group: "ringlog group reset <group> --topic <topic> --to-beginning --execute"; --shift-by 0 instead of --to-beginning moves only partitions that need it.',
+    );
+    const reset = program(processTerminal({}))
+      .commands.find((each) => each.name() === 'group')
+      ?.commands.find((each) => each.name() === 'reset');
+    const known = reset?.options.map(({ long }) => long);
+    expect(known).toEqual(expect.arrayContaining(message.match(/--[a-z-]+/g) ?? []));
   });
 
   it('name what a broker does not serve, and a topic that is not there', () => {

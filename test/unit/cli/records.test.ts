@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { IncomingRecord } from '../../../src/cli/kafka/types.ts';
 import { formatter } from '../../../src/cli/records/format.ts';
 import { linesOf } from '../../../src/cli/records/lines.ts';
+import { NewestRecords } from '../../../src/cli/records/newest.ts';
 
 const RECORD: IncomingRecord = {
   topic: 'orders',
@@ -86,5 +87,38 @@ describe('lines of a stream', () => {
 
   it('are refused when they grow without end', async () => {
     await expect(split([Buffer.alloc(10), Buffer.alloc(10)], 15)).rejects.toThrow('20 bytes');
+  });
+});
+
+describe('the newest records', () => {
+  const recordOf = (partition: number, offset: number, timestampMs: number): IncomingRecord => ({
+    ...RECORD,
+    partition,
+    offset,
+    timestampMs,
+  });
+
+  it('are found in an answer of very many', () => {
+    const newest = new NewestRecords(100_000);
+    newest.take(Array.from({ length: 200_000 }, (_, n) => recordOf(n % 2, n >> 1, n)));
+    const found = newest.sorted();
+    expect([found.length, found[0]?.timestampMs, found.at(-1)?.timestampMs]).toEqual([100_000, 100_000, 199_999]);
+  });
+
+  it('are those with the latest times, in order, whatever comes first', () => {
+    const arbitrary = fc.array(fc.array(fc.record({ partition: fc.nat(3), timestampMs: fc.nat(5) }), { maxLength: 30 }));
+    fc.assert(
+      fc.property(arbitrary, fc.integer({ min: 1, max: 10 }), (answers, count) => {
+        let offset = 0;
+        const records = answers.map((answer) => answer.map(({ partition, timestampMs }) => recordOf(partition, offset++, timestampMs)));
+        const newest = new NewestRecords(count);
+        for (const each of records) {
+          newest.take(each);
+          expect(newest.kept).toBeLessThan(2 * count);
+        }
+        const all = records.flat().toSorted((a, b) => a.timestampMs - b.timestampMs || a.partition - b.partition || a.offset - b.offset);
+        expect(newest.sorted()).toEqual(all.slice(-count));
+      }),
+    );
   });
 });

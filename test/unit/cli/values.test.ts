@@ -1,6 +1,17 @@
 import { InvalidArgumentError } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { assignments, byteSize, duration, integer, integers, moment, pairs, separator, unescaped } from '../../../src/cli/values.ts';
+import {
+  assignments,
+  byteSize,
+  byteSizeFrom,
+  duration,
+  integer,
+  integers,
+  moment,
+  pairs,
+  separator,
+  unescaped,
+} from '../../../src/cli/values.ts';
 
 const refuses = (parse: () => unknown, words: RegExp): void => {
   expect(parse).toThrow(InvalidArgumentError);
@@ -34,6 +45,13 @@ describe('values of the command line', () => {
   it('takes sizes', () => {
     expect([byteSize('1000'), byteSize('64k'), byteSize('10M'), byteSize('2g')]).toEqual([1000, 65_536, 10_485_760, 2_147_483_648]);
     for (const text of ['', 'k', '1.5k', '1kb', '-1']) refuses(() => byteSize(text), /a number of bytes/);
+  });
+
+  it('takes sizes from a smallest one on, where there is one', () => {
+    const parse = byteSizeFrom(8);
+    expect([parse('8'), parse('1k')]).toEqual([8, 1024]);
+    for (const text of ['0', '7', '0k']) refuses(() => parse(text), /^It must be at least 8 bytes\.$/);
+    refuses(() => parse('-1'), /a number of bytes/);
   });
 
   it('takes points in time as a date, as milliseconds, and as how long ago', () => {
