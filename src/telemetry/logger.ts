@@ -4,7 +4,6 @@
  * The library is loaded by the first line that is written, or once the broker is up, whichever comes first: a start that has nothing to say does not wait for it.
  * Where it cannot be loaded, because no more files can be opened, say, lines are written without it.
  */
-import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Logger as PinoLogger, pino } from 'pino';
 import { plainLines } from './plain-lines.ts';
@@ -123,7 +122,7 @@ class LateLogger implements RootLogger {
       return (this.library ??= this.loadLibrary(destination, descriptor));
     } catch {
       // No file can be opened, say. The line is still written, and the next one tries again.
-      return plainLines((line) => void (destination === undefined ? writeSync(descriptor, line) : destination.write(line)));
+      return plainLines(destination === undefined ? undefined : (line) => destination.write(line));
     }
   }
 }
@@ -141,5 +140,6 @@ function libraryLogger(destination: LoggerOptions['destination'], fd: number): P
   const lines = library.destination({ fd, sync: true, maxLength: UNWRITTEN_BYTES_MAX });
   // Without anybody who listens it would be thrown at whoever writes.
   lines.on('error', () => undefined);
-  return library(options, lines);
+  // Not itself: behind a fatal line it would be told to flush, and goes round without end where there is no room.
+  return library(options, { write: (line) => void lines.write(line) });
 }

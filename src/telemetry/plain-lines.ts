@@ -1,8 +1,8 @@
 /** Log lines without a library, for the moment in which none can be loaded: the same shape, nothing but what such a line needs. */
 import type { Logger, LogFields } from './logger.ts';
 
-/** @param write one line, its end included */
-export function plainLines(write: (line: string) => void): Logger {
+/** @param write one line, its end included; standard error unless somebody says otherwise */
+export function plainLines(write: (line: string) => void = (line) => void process.stderr.write(line)): Logger {
   const at =
     (level: string) =>
     (fields: LogFields, msg: string): void =>

@@ -15,22 +15,26 @@ function writeEach(each: RootLogger): void {
 const levelsOf = (lines: readonly string[]): unknown[] => lines.map((line) => (JSON.parse(line) as { level: unknown }).level);
 
 describe('the logger', () => {
-  it.runIf(existsSync('/dev/full'))('whose lines find a full disk, or no file at all, says nothing of it to whoever logs', () => {
-    const full = openSync('/dev/full', 'w');
-    const log = createLogger({ level: 'trace', descriptor: full });
-    for (let n = 0; n < 3; n++) writeEach(log);
-    const closed = createLogger({ level: 'trace', descriptor: 2 ** 30 });
-    for (let n = 0; n < 3; n++) writeEach(closed);
-    const plain = createLogger({
-      level: 'trace',
-      descriptor: full,
-      loadLibrary: () => {
-        throw new Error('no descriptor left');
-      },
-    });
-    writeEach(plain);
-    closeSync(full);
-  });
+  it.runIf(existsSync('/dev/full'))(
+    'whose lines find a full disk, no file at all, or somebody who throws, says nothing of it to whoever logs',
+    () => {
+      const full = openSync('/dev/full', 'w');
+      const log = createLogger({ level: 'trace', descriptor: full });
+      for (let n = 0; n < 3; n++) writeEach(log);
+      const closed = createLogger({ level: 'trace', descriptor: 2 ** 30 });
+      for (let n = 0; n < 3; n++) writeEach(closed);
+      const broken = createLogger({
+        level: 'trace',
+        destination: {
+          write: () => {
+            throw new Error('no room');
+          },
+        },
+      });
+      writeEach(broken);
+      closeSync(full);
+    },
+  );
 
   it('writes one line of JSON for each event, with its fields, the process and the time', () => {
     const { logger: log, lines } = logger('info');
