@@ -1,7 +1,7 @@
 /**
  * Builds the index of a segment from its batch headers. A header that does not fit breaks the chain; it is taken up again at the next place where an intact
- * batch with a later offset stands that is followed by another one or by the end. That search looks only at bytes that belong to this log, and every batch is
- * checked again when it is read, so a wrong guess costs time and never serves anything.
+ * batch with a later offset stands that is followed by another one or by the end. Every batch is checked again when it is read. That is not enough where bytes
+ * of a recycled segment were lost: what stands there is of the log before it, intact as well, and can be taken for this log's.
  */
 import { isIntactBatch } from '../log/batch-reader.ts';
 import type { Disk } from '../log/disk.ts';

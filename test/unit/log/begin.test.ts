@@ -6,9 +6,9 @@ import { generationFolder, reservePath } from '../../../src/log/layout.ts';
 import { Survives } from '../../sim/history.ts';
 import { DATA, Simulation } from '../../sim/simulation.ts';
 
-/** A topic whose records only the journal has on disk: the start has to write them, and the disk is full. */
-function fullDisk(leftBy: (generation: string) => string): { readonly sim: Simulation; readonly left: string } {
-  const sim = new Simulation({ seed: 0, referenceBytesMin: 100_000 });
+/** A topic with five acknowledged records. */
+function withRecords(settings: { readonly referenceBytesMin?: number } = {}): Simulation {
+  const sim = new Simulation({ seed: 0, ...settings });
   sim.start();
   const topic = sim.createTopic('fsync');
   sim.workAll();
@@ -17,6 +17,12 @@ function fullDisk(leftBy: (generation: string) => string): { readonly sim: Simul
     sim.work(sim.slotOf(topic));
   }
   expect(sim.acks).toBe(5);
+  return sim;
+}
+
+/** Records that only the journal has on disk: the start has to write them, and the disk is full. */
+function fullDisk(leftBy: (generation: string) => string): { readonly sim: Simulation; readonly left: string } {
+  const sim = withRecords({ referenceBytesMin: 100_000 });
   const { disk } = sim;
   disk.losePower(0);
   sim.afterCrash();
@@ -45,15 +51,7 @@ test.for(LEFT)('on a full disk the room of %s is there for recovery', ([, leftBy
 
 /** A topic of which some records were acknowledged, and the newest journal file. */
 function written(): { readonly sim: Simulation; readonly journal: string } {
-  const sim = new Simulation({ seed: 0 });
-  sim.start();
-  const topic = sim.createTopic('fsync');
-  sim.workAll();
-  for (let i = 0; i < 5; i++) {
-    sim.produce(topic, 1000);
-    sim.work(sim.slotOf(topic));
-  }
-  expect(sim.acks).toBe(5);
+  const sim = withRecords();
   const journal = sim.disk.paths().findLast((path) => path.includes('/sync-0/') && path.endsWith('.jrn')) as string;
   return { sim, journal };
 }
