@@ -34,11 +34,11 @@ export function byteSize(text: string): number {
   return Number(match[1]) * (UNIT_BYTES[(match[2] as string).toLowerCase()] as number);
 }
 
-/** A size of at least so many bytes. */
-export function byteSizeFrom(min: number): (text: string) => number {
+/** A size of at least, and at most, so many bytes. */
+export function byteSizeWithin(min: number, max: number): (text: string) => number {
   return (text) => {
     const bytes = byteSize(text);
-    if (bytes < min) throw new InvalidArgumentError(`It must be at least ${min} bytes.`);
+    if (bytes < min || bytes > max) throw new InvalidArgumentError(`It must be from ${min} to ${max} bytes.`);
     return bytes;
   };
 }

@@ -9,7 +9,7 @@ import type { KafkaClient } from '../kafka/client.ts';
 import type { Acks, Compression } from '../kafka/types.ts';
 import type { Source } from '../records/reader.ts';
 import { bar, bytesText, countText, printJson, printLine, printNotice, Progress, table, type Terminal } from '../terminal.ts';
-import { byteSize, byteSizeFrom, duration, integer } from '../values.ts';
+import { byteSizeWithin, duration, integer } from '../values.ts';
 
 const EXAMPLES = `
 Examples:
@@ -26,6 +26,8 @@ const ACKS: Readonly<Record<string, Acks>> = { '1': 1, all: -1 };
 const MS = 1000;
 /** The time of its sending stands in a record: STAMP_BYTES of phases.ts, which is loaded late. */
 const RECORD_BYTES_MIN = 8;
+/** The largest request that a broker takes by default (socket.request.max.bytes); beyond it only the memory of this process would be measured. */
+const REQUEST_BYTES_MAX = 100 << 20;
 
 interface Options extends Omit<ConnectionOptions, 'bootstrap'> {
   readonly bootstrap?: string;
@@ -48,8 +50,12 @@ export function addBench(ringlog: Command, terminal: Terminal): void {
     .option('-d, --data-dir <folder>', "where the own broker's temporary folder is made (default: the system's)")
     .addOption(new Option('--durability <mode>', 'ringlog.durability of the topic').choices(['memory', 'page-cache', 'fsync']))
     .addOption(new Option('-t, --duration <time>', 'length of each of the first two parts').argParser(duration).default(5 * MS, '5s'))
-    .addOption(new Option('-s, --size <bytes>', 'size of a record').argParser(byteSizeFrom(RECORD_BYTES_MIN)).default(1024, '1k'))
-    .addOption(new Option('--batch <bytes>', 'size of a batch').argParser(byteSize).default(64 * 1024, '64k'))
+    .addOption(
+      new Option('-s, --size <bytes>', 'size of a record')
+        .argParser(byteSizeWithin(RECORD_BYTES_MIN, REQUEST_BYTES_MAX))
+        .default(1024, '1k'),
+    )
+    .addOption(new Option('--batch <bytes>', 'size of a batch').argParser(byteSizeWithin(1, REQUEST_BYTES_MAX)).default(64 * 1024, '64k'))
     .option('--in-flight <count>', 'batches on their way at any time', integer(1, 100), 4)
     .option('-r, --rate <count>', 'records a second of the steady part', integer(1, 10_000), 200)
     .option('-p, --partitions <count>', 'partitions of the topic', integer(1, 1000), 4)

@@ -113,7 +113,17 @@ describe('options of a bench', () => {
   it('are refused before anything is done when a record could not hold the time of its sending', async () => {
     const terminal = terminalOf();
     expect(await run(['bench', '--size', '0', '-b', '127.0.0.1:1'], terminal)).toBe(EXIT_USAGE);
-    expect(String(terminal.stderr.read())).toMatch(/'-s, --size <bytes>' argument '0' is invalid\. It must be at least 8 bytes\.\n/);
+    expect(String(terminal.stderr.read())).toMatch(
+      /'-s, --size <bytes>' argument '0' is invalid\. It must be from 8 to 104857600 bytes\.\n/,
+    );
+  });
+
+  it('are refused when a batch would fill the memory of the process instead of a request', async () => {
+    const terminal = terminalOf();
+    expect(await run(['bench', '--batch', '10g', '-b', '127.0.0.1:1'], terminal)).toBe(EXIT_USAGE);
+    expect(String(terminal.stderr.read())).toMatch(
+      /'--batch <bytes>' argument '10g' is invalid\. It must be from 1 to 104857600 bytes\.\n/,
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   assignments,
   byteSize,
-  byteSizeFrom,
+  byteSizeWithin,
   duration,
   integer,
   integers,
@@ -47,10 +47,10 @@ describe('values of the command line', () => {
     for (const text of ['', 'k', '1.5k', '1kb', '-1']) refuses(() => byteSize(text), /a number of bytes/);
   });
 
-  it('takes sizes from a smallest one on, where there is one', () => {
-    const parse = byteSizeFrom(8);
+  it('takes sizes from a smallest one to a largest one, where there are such', () => {
+    const parse = byteSizeWithin(8, 1024);
     expect([parse('8'), parse('1k')]).toEqual([8, 1024]);
-    for (const text of ['0', '7', '0k']) refuses(() => parse(text), /^It must be at least 8 bytes\.$/);
+    for (const text of ['0', '7', '0k', '1025', '10g']) refuses(() => parse(text), /^It must be from 8 to 1024 bytes\.$/);
     refuses(() => parse('-1'), /a number of bytes/);
   });
 
