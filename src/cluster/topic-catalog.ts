@@ -7,6 +7,7 @@
  * found again at the next start.
  */
 
+import { isInternalTopic } from './internal-topics.ts';
 import { MetadataStoreError, type MetadataStore, type MetadataWatch } from './metadata-store.ts';
 import {
   collisionForm,
@@ -147,7 +148,9 @@ export class TopicCatalog {
     const form = collisionForm(topic.name);
     while (this.#creating.has(form)) await this.#creating.get(form);
     const partitions = topic.partitions === -1 ? this.#options.defaultPartitions : topic.partitions;
-    const refusal = checkNewTopic(topic, partitions, this.#image, this.#image.partitionTotal + this.#partitionsCreating);
+    // As many partitions as clients like must not keep the groups from having their topic.
+    const total = isInternalTopic(topic.name) ? 0 : this.#image.partitionTotal + this.#partitionsCreating;
+    const refusal = checkNewTopic(topic, partitions, this.#image, total);
     if (refusal !== undefined) return refusal;
     const stored: StoredTopic = {
       topicId: this.#options.newTopicId(),

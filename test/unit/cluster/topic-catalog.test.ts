@@ -114,6 +114,13 @@ describe('creating a topic', () => {
     expect(catalog.partitionTotal).toBe(99_000);
   });
 
+  it('has room for the topic of the groups when clients have made as many partitions as they may', async () => {
+    const catalog = await load();
+    for (let index = 0; index < 10; index++) await catalog.createTopic(newTopic(`t${index}`, 10_000));
+    expect(await catalog.createTopic(newTopic('one-more'))).toEqual(refusal('INVALID_PARTITIONS', /limit of 100000/));
+    expect(await catalog.createTopic(newTopic('__consumer_offsets', 50))).toMatchObject({ ok: true });
+  });
+
   it('changes nothing when it is only validated', async () => {
     const catalog = await load();
     expect(await catalog.createTopic(newTopic('t', 2), { validateOnly: true })).toMatchObject({ ok: true, value: { partitionCount: 2 } });
