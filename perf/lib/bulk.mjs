@@ -11,21 +11,22 @@ export const PHASES = ['fresh', 'steady', 'sustained'];
 const KAFKA_RETENTION = ['log.retention.check.interval.ms=1000'];
 
 function loadOf(context, phase) {
-  if (phase === 'sustained') return { ...LOAD, seconds: secondsOf(context, 60, 10), warmup: 5 };
-  return { ...LOAD, bytes: context.bytes ?? (context.quick ? GIB : 2 * GIB) };
+  if (phase === 'sustained') return { ...LOAD, seconds: secondsOf(context, 60), warmup: context.quick ? 1 : 5 };
+  return { ...LOAD, bytes: context.bytes ?? (context.quick ? GIB / 4 : 2 * GIB) };
 }
 
 /** Bytes per file of the floor that are there beforehand. Connections do not take equal shares, so they have room to spare; sustained runs go round and round. */
-function prewrittenBytes(load, phase) {
+function prewrittenBytes(context, load, phase) {
   if (phase === 'fresh') return 0;
-  return phase === 'sustained' ? 2 * GIB : load.bytes / 2;
+  if (phase === 'steady') return load.bytes / 2;
+  return context.quick ? GIB / 4 : 2 * GIB;
 }
 
 function sidesOf(context, durability, phase) {
   const sync = durability === 'fsync';
   const isSustained = phase === 'sustained';
   const load = loadOf(context, phase);
-  const prewritten = prewrittenBytes(load, phase);
+  const prewritten = prewrittenBytes(context, load, phase);
   const topicConfig = isSustained ? [`retention.bytes=${GIB}`, `segment.bytes=${GIB / 4}`] : [];
   return [
     ringlogSide(context, { durability, load, recycle: phase === 'steady' ? load.bytes : 0, isWarm: phase === 'fresh', topicConfig }),

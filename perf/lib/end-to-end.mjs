@@ -4,6 +4,7 @@ import { isOnlySlow, loadFailure } from './load-program.mjs';
 
 /** A p99.9 of fewer samples rests on fewer than a hundred of them, and is not given. */
 export const SAMPLES_MIN = 100_000;
+const SECONDS_QUICK = 5;
 const SECONDS_MIN = 11; // 100,000 samples at 10,000 a second, and one second more for the first and last record
 
 /**
@@ -27,7 +28,7 @@ function isLateOnly({ rate, unanswered, never_received, consumers }) {
 /** Seconds of a turn: as asked for; or short, if a quick look is wanted; else until there are samples enough. */
 export function enoughSeconds(context, rate) {
   if (context.seconds) return context.seconds;
-  if (context.quick) return SECONDS_MIN;
+  if (context.quick) return SECONDS_QUICK;
   return Math.max(SECONDS_MIN, Math.ceil(SAMPLES_MIN / rate) + 1);
 }
 

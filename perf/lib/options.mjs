@@ -12,7 +12,7 @@ const DURABILITIES = ['memory', 'page-cache', 'fsync'];
 const PROFILES = ['latency', 'balanced', 'throughput'];
 const PAIRS = 5;
 const WARMUP_SECONDS = 30;
-const QUICK_WARMUP_SECONDS = 8;
+const QUICK_WARMUP_SECONDS = 4;
 
 const OPTIONS = {
   peer: { type: 'string', multiple: true, default: [] },
@@ -74,7 +74,7 @@ options
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options on the same machine,
                       with no peer missing
   --phase LIST        bulk scenarios: fresh,steady,sustained (default: all)
-  --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all)
+  --points LIST       end-to-end, fan-out, partitions, connections: some of their points, e.g. 10000 (default: all; with --quick the first and the last)
   --only LIST         only sides whose names begin so, e.g. --only ringlog,floor
   --axis LIST         model: only load, partitions, connections, groups, stored
   --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick); less than ${WARMUP_SECONDS} shows figures, no verdict

@@ -1,1 +1,1 @@
-export function pointsOf(context: { readonly points?: readonly number[] }, all: readonly number[]): number[];
+export function pointsOf(context: { readonly points?: readonly number[]; readonly quick?: boolean }, all: readonly number[]): number[];

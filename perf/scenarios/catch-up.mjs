@@ -40,7 +40,7 @@ async function warmByReading(context, server, load, topicConfig) {
 
 function sidesOf(context) {
   const durability = context.durability ?? 'page-cache';
-  const bytes = context.bytes ?? (context.quick ? GIB / 2 : GIB);
+  const bytes = context.bytes ?? (context.quick ? GIB / 4 : GIB);
   const load = { partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65536, bytes };
   const warm = (server, topicConfig) => warmByReading(context, server, load, topicConfig);
   const sides = [

@@ -54,7 +54,7 @@ function sidesOf(context, consumers, mbPerSecond) {
   const rate = Math.floor((mbPerSecond * 1e6 * context.scale) / RECORD_BYTES);
   const load = { connections: 4, partitions: 4, inFlight: 64, recordBytes: RECORD_BYTES, batchBytes: 65536, rate };
   const durability = context.durability ?? 'page-cache';
-  const seconds = secondsOf(context, 20, 8);
+  const seconds = secondsOf(context, 20);
   // A JVM has also to compile what delivers, so a peer warms up with consumers too.
   const warm = async (server, topicConfig) => {
     if (context.peerWarmup === 0) return;

@@ -28,7 +28,7 @@ function side(context, { name, promise, isPeer = false, topicConfig, start }) {
     isPeer,
     async start(dir) {
       const first = await start(dir, true);
-      const bytes = context.bytes ?? (context.quick ? GIB : 10 * GIB);
+      const bytes = context.bytes ?? (context.quick ? GIB / 2 : 10 * GIB);
       const filled = await orStopped(first, runKload(first.port, { ...LOAD, topicConfig, bytes }));
       const load = startKload(first.port, { ...LOAD, seconds: 3600 });
       await sleep(KILL_AFTER_MS);

@@ -12,7 +12,7 @@ import { median } from '../lib/stats.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 
 const SECONDS = 600;
-const QUICK_SECONDS = 40;
+const QUICK_SECONDS = 20;
 const PACED = { topic: 'perf', partitions: 4, connections: 8, inFlight: 1000, recordBytes: 1024, batchBytes: 1, rate: 3000 };
 const STREAM = { topic: 'stream', partitions: 4, connections: 4, inFlight: 64, recordBytes: 1024, batchBytes: 65_536, rate: 30_000 };
 const STREAM_CONFIG = [`retention.bytes=${GIB / 4}`, `segment.bytes=${GIB / 16}`];
