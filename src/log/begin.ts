@@ -1,4 +1,5 @@
 /** From a data folder to a running generation: recovery, then fresh checkpoints and journals for the shards that go on with what was found. */
+import { noteBegun } from './begun.ts';
 import type { Disk } from './disk.ts';
 import { beginShard, discardUnborn, generationNumber, newGenerationName, recycleGenerations, switchGeneration } from './generation.ts';
 import { generationFolder } from './layout.ts';
@@ -56,6 +57,7 @@ export function beginGeneration(
       const beginning = { shard, partitions: states.map((state) => ({ handle: -1, state, movedOut: false })) };
       begun.set(shard, beginShard(disk, dataFolder, name, beginning));
     }
+    noteBegun(disk, generationFolder(dataFolder, name), begun.keys());
     return begun;
   });
   withRoom(disk, dataFolder, () => switchGeneration(disk, dataFolder, name));

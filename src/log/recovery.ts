@@ -8,6 +8,7 @@
  *
  * A crash at any point repeats it: journals and checkpoints are only read, and CURRENT still names the old generation.
  */
+import { BEGUN, begunShards } from './begun.ts';
 import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { nothingFollows, readJournal } from './journal-reader.ts';
@@ -55,6 +56,12 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   if (generation !== null) {
     const folder = generationFolder(dataFolder, generation);
     const outcomes = replayShards(disk, folder, generationNumber(generation), notes);
+    expectEveryShard(
+      disk,
+      dataFolder,
+      generation,
+      outcomes.map(({ shard }) => shard),
+    );
     for (const { shard, outcome } of outcomes) {
       groupsLost ||= outcome.missing.length > 0;
       clean &&= outcome.clean;
@@ -66,11 +73,6 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
         if (other === undefined || supersedes(candidate, other)) candidates.set(key, candidate);
       }
     }
-    // CURRENT names a generation only after its first checkpoint is durable.
-    if (outcomes.length === 0)
-      throw new RecoveryError(
-        `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
-      );
   }
 
   const context: RedoContext = {
@@ -107,6 +109,22 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
 }
 
+/** Refuses a generation of which shards are lost. @param found those that have a checkpoint */
+function expectEveryShard(disk: Disk, dataFolder: string, generation: string, found: readonly string[]): void {
+  const folder = generationFolder(dataFolder, generation);
+  // CURRENT names a generation only after its first checkpoint is durable.
+  if (found.length === 0)
+    throw new RecoveryError(
+      `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
+    );
+  const lost = begunShards(disk, folder).filter((shard) => !found.includes(shard));
+  if (lost.length > 0)
+    throw new RecoveryError(
+      `${lost.map((shard) => `${folder}/${shard}`).join(', ')}: missing or without a checkpoint although the shard had begun; ` +
+        'its partitions would start over at offset 0; restore the data folder from a backup',
+    );
+}
+
 /** A damaged group may have been the birth of a partition: what lies on disk of known topics, and nobody knows of, must not start over at offset 0. */
 function adoptLostPartitions(
   disk: Disk,
@@ -134,6 +152,7 @@ function replayShards(disk: Disk, folder: string, generation: bigint, notes: Rec
   const replayed: { shard: string; outcome: ShardOutcome; told: RecoveryNote[] }[] = [];
   const handedOver = new Map<string, PartitionState>();
   for (const shard of disk.list(folder)) {
+    if (shard === BEGUN) continue;
     const told: RecoveryNote[] = [];
     const outcome = replayShard(disk, `${folder}/${shard}`, generation, told, new Map());
     if (outcome === null) continue;
@@ -177,7 +196,7 @@ function replayShard(
   const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
   for (const name of corrupt) notes.push({ kind: 'corruption', text: `checkpoint ${folder}/${name} is damaged` });
   if (checkpoint === null) {
-    // A shard writes its first checkpoint before anything else: without one it never began.
+    // A shard writes its first checkpoint before anything else: without one it never began, unless its name says so (see begun.ts).
     if (corrupt.length === 0 && !names.some((name) => checkpointSequence(name) >= 0 || journalNumber(name) >= 0)) return null;
     throw new RecoveryError(`${folder} has no intact checkpoint; restore the data folder from a backup or from a replica`);
   }
