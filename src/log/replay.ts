@@ -15,6 +15,8 @@ export interface ReplayedAppend {
   readonly journalPath: string;
   /** Position of the inline bytes in the journal file. */
   readonly payloadAt: number;
+  /** Largest timestamp of its segment without it and what follows. */
+  readonly maxTimestampBefore: number;
 }
 
 /** A partition after the replay of one shard's journal. */
@@ -100,7 +102,11 @@ export class Replay {
         if (body.endOffset > state.endOffset) {
           skipTo(state, body.endOffset);
         } else if (body.segmentBase === NO_SEGMENT) emptyReplayed(replayed, body.endOffset);
-        else truncateReplayed(replayed, body.endOffset, body.endPosition);
+        else {
+          truncateReplayed(replayed, body.endOffset, body.endPosition);
+          const last = state.segments[state.segments.length - 1];
+          if (body.maxTimestamp !== undefined && last?.baseOffset === body.segmentBase) last.maxTimestamp = body.maxTimestamp;
+        }
         replayed.producers.truncate(body.endOffset, body.producers);
         return;
       case EntryType.logStart:
@@ -157,11 +163,13 @@ export class Replay {
     const end = entry.baseOffset + entry.lastOffsetDelta + 1;
     state.endOffset = segment.endOffset = end;
     segment.endPosition = entry.position + entry.batchBytes;
+    const maxTimestampBefore = segment.maxTimestamp;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
     if (entry.stamped) state.lastAppendTime = Math.max(state.lastAppendTime ?? -1, entry.maxTimestamp);
     noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.producers.append(entry, group.timestampMs);
-    replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
+    const payloadAt = group.payloadAt + entry.payloadAt;
+    replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt, maxTimestampBefore });
   }
 
   /**
@@ -221,7 +229,10 @@ export function cutTornTail(replayed: ReplayedPartition, endOffset: number, endP
   else truncateReplayed(replayed, endOffset, endPosition);
 }
 
-/** Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. */
+/**
+ * Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. As with a live truncation, the latest log-append time stays: readers
+ * may have seen it, and it never goes back.
+ */
 function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
   const { state } = replayed;
   while (state.segments.length > 0 && (state.segments[state.segments.length - 1] as SegmentState).baseOffset >= endOffset) {
@@ -229,6 +240,7 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
     if (last.baseOffset === endOffset && endPosition === 0) {
       last.endOffset = endOffset;
       last.endPosition = 0;
+      last.maxTimestamp = -1;
       break;
     }
     state.segments.pop();
@@ -237,6 +249,9 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
   if (last !== undefined && last.endOffset > endOffset) {
     last.endOffset = endOffset;
     last.endPosition = endPosition;
+    // Without one the cut lies in what the checkpoint had: only the entry of a truncation tells then. What stays is too large, so nothing expires too early.
+    const cut = replayed.appends.find(({ entry }) => entry.segmentBase === last.baseOffset && entry.baseOffset >= endOffset);
+    if (cut !== undefined) last.maxTimestamp = cut.maxTimestampBefore;
   }
   state.endOffset = endOffset;
   if (state.cleanedEnd !== undefined) state.cleanedEnd = Math.min(state.cleanedEnd, endOffset);

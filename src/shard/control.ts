@@ -252,6 +252,7 @@ export class ShardControl {
       endOffset: state.endOffset,
       segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
+      maxTimestamp: active?.maxTimestamp ?? -1,
       producers: partition.producers.toBytes(),
     });
     this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });
