@@ -41,7 +41,8 @@ export function beginGeneration(
   disk.mkdir(`${dataFolder}/topics`);
   // Until the switch everything may be begun anew. A start that recovery refuses changes nothing.
   const tidy = (): boolean => [discardUnborn(disk, dataFolder), tidyPool(disk, dataFolder)].some(Boolean);
-  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus), tidy);
+  const owners = new Map(partitions.map(({ topicId, partition, shard }) => [partitionKey(topicId, partition), shard]));
+  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus, owners), tidy);
   tidy();
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {

@@ -20,7 +20,7 @@ import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
 import { quarantineUnknownFolders } from './quarantine.ts';
 import { redoPartition, type RedoContext } from './redo.ts';
-import { Replay, type ReplayedPartition } from './replay.ts';
+import { Replay, type HandedOver, type ReplayedPartition } from './replay.ts';
 import { adoptLostPartition, extendOverLostTail } from './lost-tail.ts';
 
 /** What recovery hands to the broker. */
@@ -44,8 +44,16 @@ interface Candidate {
   readonly lastMissing: number;
 }
 
-/** Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. */
-export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus): Recovered {
+/**
+ * Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. `owners`: the shard (`<class>-<n>`) to which
+ * a partition belongs by its topic's settings, as far as somebody knows, by `topicId/partition`.
+ */
+export function recover(
+  disk: Disk,
+  dataFolder: string,
+  topicStatus: TopicStatus,
+  owners: ReadonlyMap<string, string> = new Map(),
+): Recovered {
   const notes: RecoveryNote[] = [];
   const generation = currentGeneration(disk, dataFolder);
   const candidates = new Map<string, Candidate>();
@@ -66,7 +74,7 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
       groupsLost ||= outcome.missing.length > 0;
       clean &&= outcome.clean;
       replayedGroups += outcome.groups;
-      const syncClass = shard.startsWith('sync-');
+      const syncClass = isSync(shard);
       for (const [key, replayed] of outcome.replay.partitions) {
         const candidate = { replayed, syncedThrough: outcome.syncedThrough, syncClass, lastMissing: outcome.missing.at(-1) ?? -1 };
         const other = candidates.get(key);
@@ -87,8 +95,10 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   try {
     for (const [key, { replayed, syncedThrough, syncClass, lastMissing }] of candidates) {
       if (topicStatus(replayed.state.topicId) !== 'known') continue;
-      // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
-      if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing)
+      // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it. So it is where the record of
+      // moving out is lost too: the topic's settings change before its partitions move.
+      const hasLeft = replayed.movedOut || (!syncClass && isSync(owners.get(key)));
+      if ((hasLeft && groupsLost) || (!replayed.movedOut && replayed.lastSequence <= lastMissing))
         extendOverLostTail(disk, dataFolder, replayed.state, notes);
       redoPartition(context, replayed, syncedThrough, syncClass);
       replayed.state.producers = replayed.producers.fold();
@@ -107,6 +117,10 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     if (!isSpaceError(error)) throw error;
   }
   return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
+}
+
+function isSync(shard: string | undefined): boolean {
+  return shard?.startsWith('sync-') === true;
 }
 
 /** Refuses a generation of which shards are lost. @param found those that have a checkpoint */
@@ -144,31 +158,44 @@ function adoptLostPartitions(
   }
 }
 
-/**
- * Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others recorded
- * as they let go.
- */
+/** Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others know of it. */
 function replayShards(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): { shard: string; outcome: ShardOutcome }[] {
   const replayed: { shard: string; outcome: ShardOutcome; told: RecoveryNote[] }[] = [];
-  const handedOver = new Map<string, PartitionState>();
   for (const shard of disk.list(folder)) {
     if (shard === BEGUN) continue;
     const told: RecoveryNote[] = [];
     const outcome = replayShard(disk, `${folder}/${shard}`, generation, told, new Map());
     if (outcome === null) continue;
     replayed.push({ shard, outcome, told });
-    for (const [key, { movedOut, state }] of outcome.replay.partitions) {
-      if (movedOut && state.moveNumber >= (handedOver.get(key)?.moveNumber ?? 0)) handedOver.set(key, state);
-    }
   }
-  for (const each of replayed) {
-    if (each.outcome.replay.needsHandedOver) {
+  const first = replayed.map(({ outcome }) => outcome.replay);
+  for (const [i, each] of replayed.entries()) {
+    const { guessed } = each.outcome.replay;
+    if (guessed.size > 0) {
       each.told = [];
+      const handedOver = knownOf(
+        guessed,
+        first.filter((_, n) => n !== i),
+      );
       each.outcome = replayShard(disk, `${folder}/${each.shard}`, generation, each.told, handedOver) ?? each.outcome;
     }
     notes.push(...each.told);
   }
   return replayed;
+}
+
+/** What other shards know of partitions, by key. */
+function knownOf(keys: ReadonlySet<string>, others: readonly Replay[]): Map<string, HandedOver[]> {
+  const known = new Map<string, HandedOver[]>();
+  for (const key of keys)
+    for (const { partitions, guessed } of others) {
+      const other = partitions.get(key);
+      if (other === undefined || guessed.has(key)) continue;
+      // The move synced everything that they speak of. To redo it could overwrite what the next shard has written since.
+      const state = { ...other.state, producers: other.producers.fold() };
+      known.set(key, [...(known.get(key) ?? []), { state, movedOut: other.movedOut }]);
+    }
+  return known;
 }
 
 /** The higher move number wins; of the two records of one move, the one that took over. */
@@ -190,7 +217,7 @@ function replayShard(
   folder: string,
   generation: bigint,
   notes: RecoveryNote[],
-  handedOver: ReadonlyMap<string, PartitionState>,
+  handedOver: ReadonlyMap<string, readonly HandedOver[]>,
 ): ShardOutcome | null {
   const names = disk.list(folder);
   const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
