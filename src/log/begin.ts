@@ -1,4 +1,5 @@
 /** From a data folder to a running generation: recovery, then fresh checkpoints and journals for the shards that go on with what was found. */
+import { noteBegun } from './begun.ts';
 import type { Disk } from './disk.ts';
 import { beginShard, discardUnborn, generationNumber, newGenerationName, recycleGenerations, switchGeneration } from './generation.ts';
 import { generationFolder } from './layout.ts';
@@ -40,7 +41,8 @@ export function beginGeneration(
   disk.mkdir(`${dataFolder}/topics`);
   // Until the switch everything may be begun anew. A start that recovery refuses changes nothing.
   const tidy = (): boolean => [discardUnborn(disk, dataFolder), tidyPool(disk, dataFolder)].some(Boolean);
-  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus), tidy);
+  const owners = new Map(partitions.map(({ topicId, partition, shard }) => [partitionKey(topicId, partition), shard]));
+  const recovered = withRoom(disk, dataFolder, () => recover(disk, dataFolder, topicStatus, owners), tidy);
   tidy();
   const byShard = new Map<string, PartitionState[]>(shards.map((shard) => [shard, []]));
   for (const { topicId, partition, shard } of partitions) {
@@ -56,6 +58,7 @@ export function beginGeneration(
       const beginning = { shard, partitions: states.map((state) => ({ handle: -1, state, movedOut: false })) };
       begun.set(shard, beginShard(disk, dataFolder, name, beginning));
     }
+    noteBegun(disk, generationFolder(dataFolder, name), begun.keys());
     return begun;
   });
   withRoom(disk, dataFolder, () => switchGeneration(disk, dataFolder, name));

@@ -3,6 +3,7 @@
  * truth and is replaced atomically, after the new checkpoints are durable, so a crash during recovery simply repeats it.
  */
 import { randomBytes } from 'node:crypto';
+import { noteBegun } from './begun.ts';
 import { encodeCheckpoint, type CheckpointPartition } from './checkpoint.ts';
 import { DiskError, readFileIfPresent, replaceFileDurably, type Disk } from './disk.ts';
 import { checkpointName, generationFolder, isHalfMade, journalName, journalNumber } from './layout.ts';
@@ -60,6 +61,12 @@ export function beginShard(disk: Disk, dataFolder: string, generation: string, b
   const bytes = encodeCheckpoint({ generation: generationNumber(generation), sequence: 0, clean: false, partitions: beginning.partitions });
   replaceFileDurably(disk, folder, checkpointName(0), bytes);
   return folder;
+}
+
+/** The same in the middle of a generation, for a shard that has no partition yet. Nothing of it may be recorded before this returns; it may be repeated until then. */
+export function beginLateShard(disk: Disk, dataFolder: string, generation: string, shard: string): void {
+  beginShard(disk, dataFolder, generation, { shard, partitions: [] });
+  noteBegun(disk, generationFolder(dataFolder, generation), [shard]);
 }
 
 /**

@@ -68,6 +68,8 @@ export type ControlEntry =
       readonly endOffset: number;
       readonly segmentBase: number;
       readonly endPosition: number;
+      /** Of what is left in that segment; absent in entries of older versions. */
+      readonly maxTimestamp?: number;
       readonly producers: Uint8Array;
     }
   /** `firstSegment`: base offset of the first segment that stays, or NO_SEGMENT. */

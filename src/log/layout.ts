@@ -6,6 +6,7 @@
  *     generations/<generation>/<class>-<n>/       one folder per shard of that generation
  *       journal-<number>.jrn                      preallocated journal files
  *       <sequence>.ckpt                           checkpoints, the newest two
+ *     generations/<generation>/begun/<class>-<n>  empty: that shard has begun, and its folder has to be there (see begun.ts)
  *     topics/<topicId>/<partition>/
  *       <baseOffset>.log  <baseOffset>.index
  *       <baseOffset>.<revision>.log …             what compaction made of one segment or several; the state of the partition says which file is which

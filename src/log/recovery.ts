@@ -8,6 +8,7 @@
  *
  * A crash at any point repeats it: journals and checkpoints are only read, and CURRENT still names the old generation.
  */
+import { BEGUN, begunShards } from './begun.ts';
 import { currentGeneration, generationNumber, RecoveryError } from './generation.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { nothingFollows, readJournal } from './journal-reader.ts';
@@ -19,7 +20,7 @@ import { partitionKey, type PartitionState } from './partition-state.ts';
 import type { RecoveryNote, TopicStatus } from './recovery-note.ts';
 import { quarantineUnknownFolders } from './quarantine.ts';
 import { redoPartition, type RedoContext } from './redo.ts';
-import { Replay, type ReplayedPartition } from './replay.ts';
+import { Replay, type HandedOver, type ReplayedPartition } from './replay.ts';
 import { adoptLostPartition, extendOverLostTail } from './lost-tail.ts';
 
 /** What recovery hands to the broker. */
@@ -43,8 +44,16 @@ interface Candidate {
   readonly lastMissing: number;
 }
 
-/** Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. */
-export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus): Recovered {
+/**
+ * Recovers a data folder. Throws RecoveryError where going on would lose data silently, DiskError where the disk refuses. `owners`: the shard (`<class>-<n>`) to which
+ * a partition belongs by its topic's settings, as far as somebody knows, by `topicId/partition`.
+ */
+export function recover(
+  disk: Disk,
+  dataFolder: string,
+  topicStatus: TopicStatus,
+  owners: ReadonlyMap<string, string> = new Map(),
+): Recovered {
   const notes: RecoveryNote[] = [];
   const generation = currentGeneration(disk, dataFolder);
   const candidates = new Map<string, Candidate>();
@@ -55,22 +64,23 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   if (generation !== null) {
     const folder = generationFolder(dataFolder, generation);
     const outcomes = replayShards(disk, folder, generationNumber(generation), notes);
+    expectEveryShard(
+      disk,
+      dataFolder,
+      generation,
+      outcomes.map(({ shard }) => shard),
+    );
     for (const { shard, outcome } of outcomes) {
       groupsLost ||= outcome.missing.length > 0;
       clean &&= outcome.clean;
       replayedGroups += outcome.groups;
-      const syncClass = shard.startsWith('sync-');
+      const syncClass = isSync(shard);
       for (const [key, replayed] of outcome.replay.partitions) {
         const candidate = { replayed, syncedThrough: outcome.syncedThrough, syncClass, lastMissing: outcome.missing.at(-1) ?? -1 };
         const other = candidates.get(key);
         if (other === undefined || supersedes(candidate, other)) candidates.set(key, candidate);
       }
     }
-    // CURRENT names a generation only after its first checkpoint is durable.
-    if (outcomes.length === 0)
-      throw new RecoveryError(
-        `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
-      );
   }
 
   const context: RedoContext = {
@@ -85,8 +95,10 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
   try {
     for (const [key, { replayed, syncedThrough, syncClass, lastMissing }] of candidates) {
       if (topicStatus(replayed.state.topicId) !== 'known') continue;
-      // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it.
-      if (replayed.movedOut ? groupsLost : replayed.lastSequence <= lastMissing)
+      // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it. So it is where the record of
+      // moving out is lost too: the topic's settings change before its partitions move.
+      const hasLeft = replayed.movedOut || (!syncClass && isSync(owners.get(key)));
+      if ((hasLeft && groupsLost) || (!replayed.movedOut && replayed.lastSequence <= lastMissing))
         extendOverLostTail(disk, dataFolder, replayed.state, notes);
       redoPartition(context, replayed, syncedThrough, syncClass);
       replayed.state.producers = replayed.producers.fold();
@@ -105,6 +117,26 @@ export function recover(disk: Disk, dataFolder: string, topicStatus: TopicStatus
     if (!isSpaceError(error)) throw error;
   }
   return { clean, partitions, notes, rewrittenBytes: context.rewrittenBytes, replayedGroups };
+}
+
+function isSync(shard: string | undefined): boolean {
+  return shard?.startsWith('sync-') === true;
+}
+
+/** Refuses a generation of which shards are lost. @param found those that have a checkpoint */
+function expectEveryShard(disk: Disk, dataFolder: string, generation: string, found: readonly string[]): void {
+  const folder = generationFolder(dataFolder, generation);
+  // CURRENT names a generation only after its first checkpoint is durable.
+  if (found.length === 0)
+    throw new RecoveryError(
+      `${dataFolder}/CURRENT names generation ${generation}, and ${folder} holds no shard of it; restore the data folder from a backup`,
+    );
+  const lost = begunShards(disk, folder).filter((shard) => !found.includes(shard));
+  if (lost.length > 0)
+    throw new RecoveryError(
+      `${lost.map((shard) => `${folder}/${shard}`).join(', ')}: missing or without a checkpoint although the shard had begun; ` +
+        'its partitions would start over at offset 0; restore the data folder from a backup',
+    );
 }
 
 /** A damaged group may have been the birth of a partition: what lies on disk of known topics, and nobody knows of, must not start over at offset 0. */
@@ -126,30 +158,44 @@ function adoptLostPartitions(
   }
 }
 
-/**
- * Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others recorded
- * as they let go.
- */
+/** Replays every shard of a generation. A shard whose record of taking over a partition is damaged is replayed once more, with what the others know of it. */
 function replayShards(disk: Disk, folder: string, generation: bigint, notes: RecoveryNote[]): { shard: string; outcome: ShardOutcome }[] {
   const replayed: { shard: string; outcome: ShardOutcome; told: RecoveryNote[] }[] = [];
-  const handedOver = new Map<string, PartitionState>();
   for (const shard of disk.list(folder)) {
+    if (shard === BEGUN) continue;
     const told: RecoveryNote[] = [];
     const outcome = replayShard(disk, `${folder}/${shard}`, generation, told, new Map());
     if (outcome === null) continue;
     replayed.push({ shard, outcome, told });
-    for (const [key, { movedOut, state }] of outcome.replay.partitions) {
-      if (movedOut && state.moveNumber >= (handedOver.get(key)?.moveNumber ?? 0)) handedOver.set(key, state);
-    }
   }
-  for (const each of replayed) {
-    if (each.outcome.replay.needsHandedOver) {
+  const first = replayed.map(({ outcome }) => outcome.replay);
+  for (const [i, each] of replayed.entries()) {
+    const { guessed } = each.outcome.replay;
+    if (guessed.size > 0) {
       each.told = [];
+      const handedOver = knownOf(
+        guessed,
+        first.filter((_, n) => n !== i),
+      );
       each.outcome = replayShard(disk, `${folder}/${each.shard}`, generation, each.told, handedOver) ?? each.outcome;
     }
     notes.push(...each.told);
   }
   return replayed;
+}
+
+/** What other shards know of partitions, by key. */
+function knownOf(keys: ReadonlySet<string>, others: readonly Replay[]): Map<string, HandedOver[]> {
+  const known = new Map<string, HandedOver[]>();
+  for (const key of keys)
+    for (const { partitions, guessed } of others) {
+      const other = partitions.get(key);
+      if (other === undefined || guessed.has(key)) continue;
+      // The move synced everything that they speak of. To redo it could overwrite what the next shard has written since.
+      const state = { ...other.state, producers: other.producers.fold() };
+      known.set(key, [...(known.get(key) ?? []), { state, movedOut: other.movedOut }]);
+    }
+  return known;
 }
 
 /** The higher move number wins; of the two records of one move, the one that took over. */
@@ -171,13 +217,13 @@ function replayShard(
   folder: string,
   generation: bigint,
   notes: RecoveryNote[],
-  handedOver: ReadonlyMap<string, PartitionState>,
+  handedOver: ReadonlyMap<string, readonly HandedOver[]>,
 ): ShardOutcome | null {
   const names = disk.list(folder);
   const { checkpoint, corrupt } = loadCheckpoint(disk, folder);
   for (const name of corrupt) notes.push({ kind: 'corruption', text: `checkpoint ${folder}/${name} is damaged` });
   if (checkpoint === null) {
-    // A shard writes its first checkpoint before anything else: without one it never began.
+    // A shard writes its first checkpoint before anything else: without one it never began, unless its name says so (see begun.ts).
     if (corrupt.length === 0 && !names.some((name) => checkpointSequence(name) >= 0 || journalNumber(name) >= 0)) return null;
     throw new RecoveryError(`${folder} has no intact checkpoint; restore the data folder from a backup or from a replica`);
   }

@@ -15,6 +15,8 @@ export interface ReplayedAppend {
   readonly journalPath: string;
   /** Position of the inline bytes in the journal file. */
   readonly payloadAt: number;
+  /** Largest timestamp of its segment without it and what follows. */
+  readonly maxTimestampBefore: number;
 }
 
 /** A partition after the replay of one shard's journal. */
@@ -30,6 +32,13 @@ export interface ReplayedPartition {
   lastSequence: number;
 }
 
+/** What another shard knows of a partition that left it. */
+export interface HandedOver {
+  /** As it let go, under the move number of the one that took over; or, where its record of that is lost, what it knew before, under its own. */
+  readonly state: PartitionState;
+  readonly movedOut: boolean;
+}
+
 /** A range of offsets that a damaged journal group took with it. */
 export interface ReplayNote {
   readonly topicId: string;
@@ -43,12 +52,12 @@ export class Replay {
   readonly notes: ReplayNote[] = [];
   private readonly byHandle = new Map<number, ReplayedPartition>();
 
-  /** Set when a partition was brought from another shard and what it brought is not in `handedOver`. */
-  needsHandedOver = false;
-  private readonly handedOver: ReadonlyMap<string, PartitionState>;
+  /** Keys of partitions that were brought from another shard and whose beginning is not what that one recorded as it let go. */
+  readonly guessed = new Set<string>();
+  private readonly handedOver: ReadonlyMap<string, readonly HandedOver[]>;
 
-  /** `handedOver`: what other shards recorded of partitions that left them, by key. */
-  constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, PartitionState> = new Map()) {
+  /** `handedOver`: what other shards know of partitions, by key. */
+  constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, readonly HandedOver[]> = new Map()) {
     this.handedOver = handedOver;
     for (const { handle, state, movedOut } of partitions) {
       const replayed: ReplayedPartition = { ...beginning(state), movedOut };
@@ -69,12 +78,14 @@ export class Replay {
     if (body.type === EntryType.open) {
       const { state } = body;
       const replayed = beginning(state, sequence);
-      this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
+      const key = partitionKey(state.topicId, state.partition);
+      this.guessed.delete(key);
+      this.partitions.set(key, replayed);
       this.byHandle.set(handle, replayed);
       return;
     }
     if (body.type === EntryType.bind) {
-      this.bind(handle, body, sequence);
+      this.bind(handle, body);
       return;
     }
     const replayed = this.byHandle.get(handle);
@@ -90,6 +101,7 @@ export class Replay {
         return;
       case EntryType.movedOut:
         // Everything was synced before the move was recorded: nothing is left to redo.
+        this.guessed.delete(partitionKey(state.topicId, state.partition));
         replayed.state = body.state;
         replayed.producers = new ProducerHistory(body.state.producers);
         replayed.appends = [];
@@ -100,7 +112,11 @@ export class Replay {
         if (body.endOffset > state.endOffset) {
           skipTo(state, body.endOffset);
         } else if (body.segmentBase === NO_SEGMENT) emptyReplayed(replayed, body.endOffset);
-        else truncateReplayed(replayed, body.endOffset, body.endPosition);
+        else {
+          truncateReplayed(replayed, body.endOffset, body.endPosition);
+          const last = state.segments[state.segments.length - 1];
+          if (body.maxTimestamp !== undefined && last?.baseOffset === body.segmentBase) last.maxTimestamp = body.maxTimestamp;
+        }
         replayed.producers.truncate(body.endOffset, body.producers);
         return;
       case EntryType.logStart:
@@ -124,22 +140,41 @@ export class Replay {
     }
   }
 
-  private bind(handle: number, body: Extract<ControlEntry, { type: typeof EntryType.bind }>, sequence: number): void {
+  private bind(handle: number, body: Extract<ControlEntry, { type: typeof EntryType.bind }>): void {
     const key = partitionKey(body.topicId, body.partition);
     let replayed = this.partitions.get(key);
     if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
-      // The group with its opening is damaged. A new partition began empty; a moved one with what the shard before recorded as it let go.
-      const brought = this.handedOver.get(key);
-      const isMoved = body.moveNumber > 0;
-      const state =
-        isMoved && brought?.moveNumber === body.moveNumber ? structuredClone(brought) : emptyPartition(body.topicId, body.partition);
-      state.moveNumber = body.moveNumber;
-      if (isMoved && brought?.moveNumber !== body.moveNumber) this.needsHandedOver = true;
-      replayed = beginning(state, sequence);
+      // The group with its opening is damaged. A new partition began empty, a moved one with what the shard before had. Where that ended this entry does not tell.
+      replayed = beginning(body.moveNumber === 0 ? emptyPartition(body.topicId, body.partition) : this.broughtBy(key, body));
       this.partitions.set(key, replayed);
-      this.note(state, 'the journal group that opened it is damaged');
+      this.note(replayed.state, 'the journal group that opened it is damaged');
     }
     this.byHandle.set(handle, replayed);
+  }
+
+  /**
+   * What a partition began with that was moved here. If the record of letting go is lost as well, what the shard before knew is a part of it: that shard synced
+   * everything before it let go, truncations are durable when they are answered, and no file leaves its log by age or size before a checkpoint says so, here or there.
+   */
+  private broughtBy(
+    key: string,
+    { topicId, partition, moveNumber }: Extract<ControlEntry, { type: typeof EntryType.bind }>,
+  ): PartitionState {
+    const known = this.handedOver.get(key) ?? [];
+    const own = this.partitions.get(key);
+    const left = own?.movedOut === true ? [own] : [];
+    const whole = known.find(({ state, movedOut }) => movedOut && state.moveNumber === moveNumber);
+    const before = [...known, ...left].filter(({ state }) => state.moveNumber === moveNumber - 1);
+    // Of the two that speak of one move, the one that took over knows more.
+    const best = whole ?? before.find(({ movedOut }) => !movedOut) ?? before[0];
+    const state = best === undefined ? emptyPartition(topicId, partition) : structuredClone(best.state);
+    state.moveNumber = moveNumber;
+    if (whole === undefined) {
+      this.guessed.add(key);
+      const upTo = `goes on behind offset ${state.endOffset - 1} of what the shard before had recorded`;
+      this.note(state, `the record of the shard before, as it let go, is lost; ${best === undefined ? 'nothing of it is known' : upTo}`);
+    }
+    return state;
   }
 
   private append(entry: AppendEntry, group: FoundGroup): void {
@@ -157,11 +192,13 @@ export class Replay {
     const end = entry.baseOffset + entry.lastOffsetDelta + 1;
     state.endOffset = segment.endOffset = end;
     segment.endPosition = entry.position + entry.batchBytes;
+    const maxTimestampBefore = segment.maxTimestamp;
     segment.maxTimestamp = Math.max(segment.maxTimestamp, entry.maxTimestamp);
     if (entry.stamped) state.lastAppendTime = Math.max(state.lastAppendTime ?? -1, entry.maxTimestamp);
     noteEpoch(state.epochs, entry.leaderEpoch, entry.baseOffset);
     replayed.producers.append(entry, group.timestampMs);
-    replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt: group.payloadAt + entry.payloadAt });
+    const payloadAt = group.payloadAt + entry.payloadAt;
+    replayed.appends.push({ entry, sequence: group.sequence, journalPath: group.path, payloadAt, maxTimestampBefore });
   }
 
   /**
@@ -221,7 +258,10 @@ export function cutTornTail(replayed: ReplayedPartition, endOffset: number, endP
   else truncateReplayed(replayed, endOffset, endPosition);
 }
 
-/** Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. */
+/**
+ * Cuts a partition so that `endOffset` is next and its last segment ends at `endPosition`. As with a live truncation, the latest log-append time stays: readers
+ * may have seen it, and it never goes back.
+ */
 function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPosition: number): void {
   const { state } = replayed;
   while (state.segments.length > 0 && (state.segments[state.segments.length - 1] as SegmentState).baseOffset >= endOffset) {
@@ -229,6 +269,7 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
     if (last.baseOffset === endOffset && endPosition === 0) {
       last.endOffset = endOffset;
       last.endPosition = 0;
+      last.maxTimestamp = -1;
       break;
     }
     state.segments.pop();
@@ -237,6 +278,9 @@ function truncateReplayed(replayed: ReplayedPartition, endOffset: number, endPos
   if (last !== undefined && last.endOffset > endOffset) {
     last.endOffset = endOffset;
     last.endPosition = endPosition;
+    // Without one the cut lies in what the checkpoint had: only the entry of a truncation tells then. What stays is too large, so nothing expires too early.
+    const cut = replayed.appends.find(({ entry }) => entry.segmentBase === last.baseOffset && entry.baseOffset >= endOffset);
+    if (cut !== undefined) last.maxTimestamp = cut.maxTimestampBefore;
   }
   state.endOffset = endOffset;
   if (state.cleanedEnd !== undefined) state.cleanedEnd = Math.min(state.cleanedEnd, endOffset);

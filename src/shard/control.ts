@@ -40,6 +40,7 @@ export class ShardControl {
   /** Segment files that left the log with the group in work; removed once that group is secured. */
   private doomed: string[] = [];
   private cuts = false;
+  /** Who is answered may rely on what the group in work says. */
   private promises = false;
 
   constructor(shard: ShardHost, parts: ShardControlParts, disk: Disk) {
@@ -80,7 +81,7 @@ export class ShardControl {
     }
   }
 
-  /** True if the group in work must be durable in a shard of either class: it cuts a log, or a client is promised that records are gone. */
+  /** True if the group in work must be durable in a shard of either class: it cuts a log, hands a partition on, or a client is promised that records are gone. */
   get mustBeDurable(): boolean {
     return this.cuts || this.promises;
   }
@@ -181,7 +182,8 @@ export class ShardControl {
 
   /**
    * Hands a partition on: everything it has is synced first, so what is secured is always a prefix, whichever of the two journals survives. Both
-   * record the whole state under the move's number and recovery believes the highest.
+   * record the whole state under the move's number and recovery believes the highest. This one's record is durable when the move is answered, in a shard of either
+   * class: should the other's be damaged later, it is the only one that tells where the log ended.
    */
   private moveOut(handle: number, moveNumber: number, nowMs: number): void {
     const partition = this.shard.partitions[handle];
@@ -214,6 +216,7 @@ export class ShardControl {
     this.parts.producers.onReleased(partition);
     const state = partition.snapshot();
     this.shard.movedOut.set(partitionKey(state.topicId, state.partition), state);
+    this.promises = true;
     this.record(partition, { type: EntryType.movedOut, state });
     this.shard.reply({ kind: 'movedOut', handle, state, error: null });
   }
@@ -252,6 +255,7 @@ export class ShardControl {
       endOffset: state.endOffset,
       segmentBase: active?.baseOffset ?? NO_SEGMENT,
       endPosition: active?.endPosition ?? 0,
+      maxTimestamp: active?.maxTimestamp ?? -1,
       producers: partition.producers.toBytes(),
     });
     this.shard.reply({ kind: 'truncated', handle, state: structuredClone(partition.snapshot()), error: null });

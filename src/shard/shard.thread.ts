@@ -1,6 +1,6 @@
 /** Entry of a shard worker: builds a shard from its data, which may come later than its start, and runs its duty cycle until main asks it to stop. */
 import { CountingDisk } from '../log/counting-disk.ts';
-import { beginShard } from '../log/generation.ts';
+import { beginLateShard } from '../log/generation.ts';
 import { Journal } from '../log/journal.ts';
 import type { FromShard, ToShard } from '../log/messages.ts';
 import { NodeDisk, trySync } from '../log/node-disk.ts';
@@ -46,10 +46,7 @@ function run(data: ShardWorkerData): void {
     slab: Buffer.from(data.slab),
     journal,
     metrics,
-    begins:
-      begins === null
-        ? null
-        : () => void beginShard(disk, data.settings.dataFolder, begins.generation, { shard: begins.shard, partitions: [] }),
+    begins: begins === null ? null : () => beginLateShard(disk, data.settings.dataFolder, begins.generation, begins.shard),
     ring: () => doorbell.ring(),
     waitForMain: () => {
       doorbell.ring();

@@ -356,6 +356,23 @@ describe('what says where everything is', () => {
     await expectRefused(dataDir, /sync-0 has no intact checkpoint/);
   });
 
+  it('the folder of a shard gone, or its files: no start', async () => {
+    const dataDir = await stopped();
+    // With another shard beside it, so that something is found.
+    const broker = await startBroker({ dataDir });
+    await (await broker.connect()).createTopic('cached', 1, { 'ringlog.durability': 'page-cache' });
+    await broker.stop();
+    renameSync(shardFolder(dataDir), `${dataDir}-shard`);
+    await expectRefused(dataDir, /sync-0: missing or without a checkpoint .* restore the data folder from a backup/);
+    mkdirSync(shardFolder(dataDir));
+    await expectRefused(dataDir, /sync-0: missing or without a checkpoint/);
+    expect((await cli(['log', 'verify', '-d', dataDir])).code).toBe(1);
+    rmSync(shardFolder(dataDir), { recursive: true });
+    renameSync(`${dataDir}-shard`, shardFolder(dataDir));
+    const restored = await startBroker({ dataDir });
+    expect(await eachOffset(await restored.connect(), 't', 5)).toEqual(values(5));
+  });
+
   it('garbage in CURRENT, or none: no start', async () => {
     const dataDir = await stopped();
     const path = join(dataDir, 'CURRENT');

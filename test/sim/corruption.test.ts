@@ -292,6 +292,42 @@ test(
   },
 );
 
+test(`${SEEDS} seeds of a shard whose folder is gone or empty: the start is refused and changes nothing`, { timeout: 3_600_000 }, () => {
+  const lost = new Set<string>();
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    const sim = new Simulation({ seed, syncShards: () => 1 + (seed % 2) });
+    const { disk, prng } = sim;
+    sim.start();
+    live(sim);
+    sim.afterCrash();
+    disk.killProcess();
+    disk.capacity = Infinity;
+    disk.failSync = null;
+    const whole = disk.snapshot();
+    const generation = generationFolder(DATA, currentGeneration(disk, DATA) as string);
+    // A late one that the crash came before has nothing that could be lost.
+    const shard = prng.pick(disk.list(generation).filter((name) => loadCheckpoint(disk, `${generation}/${name}`).checkpoint !== null));
+    const folder = `${generation}/${shard}`;
+    lost.add(shard);
+    for (const name of disk.list(folder)) disk.unlink(`${folder}/${name}`);
+    if (prng.chance(0.5)) disk.removeTree(folder);
+    const before = disk.snapshot();
+    let refusal: unknown = null;
+    try {
+      sim.start();
+    } catch (error) {
+      refusal = error;
+    }
+    if (!(refusal instanceof RecoveryError)) throw new Error(`seed ${seed}: ${folder} is lost, and the start goes on`, { cause: refusal });
+    check(disk.isLike(before), `seed ${seed}: the start was refused (${refusal.message}) and changed something`);
+    disk.killProcess();
+    for (const changed of disk.mkdir(folder)) disk.syncFolder(changed);
+    disk.restore(whole);
+    sim.start();
+  }
+  expect([...lost].sort()).toEqual(['buffered-0', 'sync-0', 'sync-1']);
+});
+
 test.each(FOUND)('seed %i, which showed something once: nothing wrong is served, nothing good is cut', (seed) => {
   // Shards vouched for nothing then; one more operation of the disk would make it another life.
   vi.spyOn(Vouching.prototype, 'poll').mockImplementation(() => undefined);

@@ -1,6 +1,7 @@
 /** `ringlog.durability` is changed on a live topic, and the power or the process is gone at each step of it. */
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Durability } from '../../src/log/partition-state.ts';
+import { ShardControl } from '../../src/shard/control.ts';
 import { SegmentWriter } from '../../src/shard/segment-writer.ts';
 import { Shard } from '../../src/shard/shard.ts';
 import { runChange, type Change } from './durability-change.ts';
@@ -53,13 +54,32 @@ test.for(CLASS_CHANGES)('caught: from $from to $to a partition moves out before 
   expect(caught?.message).toMatch(/is gone|stands offset|damage reported|never sent/);
 });
 
-test('caught: a change is answered while what the new shard recorded of it is not on disk', () => {
+/** What the new shard, of class `sync`, records of a move is answered and not on disk. */
+function plantUnsyncedOpening(): void {
   const inside = Shard.prototype as unknown as { syncGroup: (this: unknown) => void };
   const { syncGroup } = inside;
   vi.spyOn(inside, 'syncGroup').mockImplementation(function (this: { touched: unknown[] }) {
     if (this.touched.length > 0) syncGroup.call(this);
   });
+}
+
+/** The same of what the old one, of class `buffered`, records. */
+function plantUnsyncedLeaving(): void {
+  vi.spyOn(ShardControl.prototype, 'mustBeDurable', 'get').mockReturnValue(false);
+}
+
+test('caught: a change is answered while neither shard’s record of it is on disk', () => {
+  plantUnsyncedOpening();
+  plantUnsyncedLeaving();
   const caught = firstCaught({ from: 'page-cache', to: 'fsync' });
   expect(caught).toBeInstanceOf(Violation);
   expect(caught?.message).toMatch(/is gone/);
+});
+
+test.for([
+  ['new', plantUnsyncedOpening],
+  ['old', plantUnsyncedLeaving],
+] as const)('what one shard recorded of a change makes good that the record of the %s one is not on disk', ([, plant]) => {
+  plant();
+  expect(firstCaught({ from: 'page-cache', to: 'fsync' })).toBeNull();
 });

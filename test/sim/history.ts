@@ -145,6 +145,7 @@ function walk(disk: FakeDisk, topic: SimTopic, state: PartitionState, survivors:
     const path = segmentPath(DATA, topic.id, 0, segment.baseOffset);
     check(disk.exists(path), `${topic.id}: the file of segment ${segment.baseOffset} is gone`);
     const fd = disk.peek(path);
+    let maxTimestamp = -1;
     for (let position = 0; position < segment.endPosition;) {
       const header = Buffer.alloc(61);
       disk.read(fd, header, 0, 61, position);
@@ -202,9 +203,14 @@ function walk(disk: FakeDisk, topic: SimTopic, state: PartitionState, survivors:
           survives: Survives.power,
           timestamp: Number(header.readBigInt64BE(35)),
         });
+      maxTimestamp = Math.max(maxTimestamp, Number(header.readBigInt64BE(35)));
       expected = lastOffset + 1;
       position += bytes;
     }
+    check(
+      segment.maxTimestamp === maxTimestamp || topic.damagedAllowed,
+      `${topic.id}: segment ${segment.baseOffset} has records up to ${maxTimestamp} ms, its state says ${segment.maxTimestamp}`,
+    );
     expected = skipDamage(state, expected, segment.endOffset);
     check(
       segment.endOffset === expected,

@@ -1,5 +1,5 @@
 /** A shard of a simulated broker with both ends of its rings, and the settings that it and its partitions have. */
-import { beginShard, generationNumber } from '../../src/log/generation.ts';
+import { beginLateShard, generationNumber } from '../../src/log/generation.ts';
 import { Journal } from '../../src/log/journal.ts';
 import { generationFolder } from '../../src/log/layout.ts';
 import type { FromShard, KeeperWork, ToShard } from '../../src/log/messages.ts';
@@ -111,7 +111,7 @@ export function makeShard(
       jobResults: new JobResults(jobResults),
       slab: Buffer.from(slab),
       journal: new Journal(disk, folder),
-      begins: begins ? () => void beginShard(disk, DATA, generation, { shard: name, partitions: [] }) : null,
+      begins: begins ? () => beginLateShard(disk, DATA, generation, name) : null,
       ring: () => {},
       waitForMain: () => {
         throw new Error('completion ring full');
