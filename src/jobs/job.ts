@@ -1,6 +1,7 @@
 /** What the job pool is asked to do: plain data, because it crosses a thread boundary. */
 import type { IndexEntries } from '../log/index-file.ts';
 import type { CleaningOutcome, CleaningPlan, KeeperWork } from '../log/messages.ts';
+import type { DamagedRange } from '../log/partition-state.ts';
 import type { KeptSegments } from '../log/retire.ts';
 import type { TimedRecord } from '../protocol/batch-refusal.ts';
 
@@ -22,10 +23,12 @@ export type Job =
       readonly path: string;
       readonly baseOffset: number;
       readonly endPosition: number;
-      /** One past the last offset that may be in there. */
+      /** One past the last offset before `endPosition`. */
       readonly endOffset: number;
+      /** Offsets that nobody is given, ascending: what lies in their place may be another log's. */
+      readonly refused: readonly DamagedRange[];
       readonly intervalBytes: number;
-      /** Where to write the index; null: nowhere, the segment is still growing. */
+      /** Where to write the index, and where another may be that says something of a damaged segment; null: nowhere, the segment is still growing. */
       readonly writePath: string | null;
     }
   /** Removes single small files. */

@@ -1,26 +1,30 @@
 /**
- * Builds the index of a segment from its batch headers. A header that does not fit breaks the chain; it is taken up again at the next place where an intact
- * batch with a later offset stands that is followed by another one or by the end. Every batch is checked again when it is read. That is not enough where bytes
- * of a recycled segment were lost: what stands there is of the log before it, intact as well, and can be taken for this log's.
+ * Builds the index of a segment from its batch headers, which form a chain: each batch begins where the one before ends, in bytes and in offsets.
+ *
+ * A header that does not fit breaks it, and then an intact batch of a later offset says nothing: where bytes of a recycled segment were lost, those of the log
+ * before it stand, a chain as whole as this one's. So what follows a break is believed only if it is tied to something that is known, header by header:
+ *   - to the end of the segment, reached at exactly its position with exactly its offset;
+ *   - to what is believed before it, by the one damaged batch that lies between (StoredHeaders.isOneBatch); the same ties it to a chain behind;
+ *   - to an entry of the index file that lay beside the segment. That one may have outlived a cut of its segment, so with the first entry that contradicts the chain
+ *     from the start of the segment it counts no more.
+ * Where offsets are refused the chain counts as broken even if it fits: in place of a lost journal group another log may go on just there. A single batch that is the
+ * whole of such a range is this log's.
+ *
+ * What is not believed gets no entry, and does not raise the offset that is expected. Readers refuse it with the damage around it: between two lost ranges
+ * of a segment without index file everything is refused, also what is intact.
+ *
+ * Not found out is a chain of another log that fits this one's in place and offset, to the byte, where nobody knows that something was lost. Even then own batches
+ * that claim the same offsets are believed, once they are tied to something.
+ *
+ * Every place is looked at about once: a search goes on behind the chain that it found, which ends with an intact batch. See StoredHeaders for the bound.
  */
-import { isIntactBatch } from '../log/batch-reader.ts';
-import type { Disk } from '../log/disk.ts';
-import type { IndexEntries } from '../log/index-file.ts';
-import {
-  BATCH_HEADER_BYTES,
-  baseOffset,
-  batchBytes,
-  lastOffsetDelta,
-  MAGIC,
-  MAGIC_POSITION,
-  magic,
-  maxTimestamp,
-} from '../protocol/record-batch.ts';
+import { DiskError, readFileIfPresent, type Disk } from '../log/disk.ts';
+import { decodeIndexFile, type IndexEntries } from '../log/index-file.ts';
+import type { DamagedRange } from '../log/partition-state.ts';
+import { BATCH_HEADER_BYTES } from '../protocol/record-batch.ts';
+import { IndexBuilder } from './index-builder.ts';
 import type { Job } from './job.ts';
-
-const CHUNK_BYTES = 1 << 20;
-/** As many as an index in memory may have; see SparseIndex. */
-const ENTRIES_MAX = 4096;
+import { StoredHeaders } from './stored-headers.ts';
 
 type RebuildJob = Extract<Job, { kind: 'rebuildIndex' }>;
 
@@ -28,124 +32,210 @@ type RebuildJob = Extract<Job, { kind: 'rebuildIndex' }>;
 export function rebuildIndex(disk: Disk, job: RebuildJob): IndexEntries {
   const fd = disk.open(job.path, 'read');
   try {
-    return new Rebuild(disk, fd, job).run();
+    return new Rebuild(job, new StoredHeaders(disk, fd, job), formerIndex(disk, job)).run();
   } finally {
     disk.close(fd);
   }
 }
 
-class Rebuild {
-  private readonly disk: Disk;
-  private readonly fd: number;
-  private readonly job: RebuildJob;
-  private readonly chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-  private chunkPosition = 0;
-  private chunkLength = 0;
-  private intervalBytes: number;
-  private offsets: number[] = [];
-  private positions: number[] = [];
-  private timestamps: number[] = [];
-  private maxTimestamp = -1;
+/** What the file says that will be replaced; null if it says nothing. */
+function formerIndex(disk: Disk, job: RebuildJob): IndexEntries | null {
+  if (job.writePath === null) return null;
+  try {
+    const bytes = readFileIfPresent(disk, job.writePath);
+    return bytes === null ? null : decodeIndexFile(bytes, job.baseOffset, job.endPosition);
+  } catch (error) {
+    if (error instanceof DiskError) return null;
+    throw error;
+  }
+}
 
-  constructor(disk: Disk, fd: number, job: RebuildJob) {
-    this.disk = disk;
-    this.fd = fd;
+/** Batches that follow each other, or have one damaged batch between them. */
+class Chain {
+  /** Place and base offset of its first batch. */
+  readonly startPosition: number;
+  readonly startOffset: number;
+  readonly entries: IndexBuilder;
+  /** Where it goes on, or broke. */
+  position: number;
+  offset: number;
+  /** Place and base offset of the last batch whose header fitted; −1 while none did. */
+  lastPosition = -1;
+  lastOffset = -1;
+  /** Nothing undamaged leads to the next batch. */
+  isTakenUp = true;
+  /** It fits further, but from there on offsets are refused. */
+  isBarred = false;
+  /** The former index has an entry for one of its batches. */
+  isKnown = false;
+
+  constructor(position: number, offset: number, intervalBytes: number) {
+    this.startPosition = this.position = position;
+    this.startOffset = this.offset = offset;
+    this.entries = new IndexBuilder(intervalBytes);
+  }
+
+  /** Adds the batch that `headers` are at. */
+  add(headers: StoredHeaders): void {
+    this.entries.onBatch(headers.base, headers.position, headers.maxTimestamp, this.isTakenUp);
+    this.isTakenUp = false;
+    this.lastPosition = headers.position;
+    this.lastOffset = headers.base;
+    this.position = headers.nextPosition;
+    this.offset = headers.nextOffset;
+  }
+
+  /** Goes on behind a damaged batch. */
+  takeUp(position: number, offset: number): void {
+    this.position = position;
+    this.offset = offset;
+    this.isTakenUp = true;
+    this.isBarred = false;
+  }
+
+  /** Takes over `later`, and forgets what contradicts it. */
+  join(later: Chain): void {
+    this.entries.join(later.entries, later.startOffset, later.startPosition);
+    this.takeUp(later.position, later.offset);
+    this.lastPosition = later.lastPosition;
+    this.lastOffset = later.lastOffset;
+    this.isBarred = later.isBarred;
+  }
+}
+
+class Rebuild {
+  private readonly job: RebuildJob;
+  private readonly headers: StoredHeaders;
+  /** Begins with the segment. */
+  private readonly believed: Chain;
+  /** The last chain behind it that is tied to nothing yet. */
+  private pending: Chain | null = null;
+  private former: IndexEntries | null;
+  /** The first refused range that ends behind the batch that was looked at last. */
+  private refusedAt = 0;
+  /** The first entry of the former index that was not passed yet. */
+  private formerAt = 0;
+
+  constructor(job: RebuildJob, headers: StoredHeaders, former: IndexEntries | null) {
     this.job = job;
-    this.intervalBytes = Math.max(1, job.intervalBytes);
+    this.headers = headers;
+    this.former = former;
+    this.believed = new Chain(0, job.baseOffset, job.intervalBytes);
   }
 
   run(): IndexEntries {
-    let position = 0;
-    let expected = this.job.baseOffset;
-    let lastEntry = 0;
-    while (position < this.job.endPosition) {
-      let at = this.header(position, expected);
-      if (at === -1) {
-        position = this.resume(position + 1, expected);
-        if (position === -1) break;
-        at = this.header(position, -1);
-        if (at === -1) break;
-        // Where the chain was taken up again must be findable, whatever the interval.
-        lastEntry = -Infinity;
+    const { headers, job } = this;
+    let chain = this.believed;
+    for (;;) {
+      this.follow(chain);
+      const isEnd = chain.position === job.endPosition && chain.offset === job.endOffset;
+      if (isEnd || chain.isKnown) chain = this.believe(chain);
+      if (isEnd) break;
+      if (this.stepOver(chain)) continue;
+      if (!headers.find(this.searchFrom(chain))) {
+        // The damaged batch may be the last one, with a length that leads nowhere.
+        if (this.pending !== null && this.leadsTo(this.pending, job.endPosition, job.endOffset)) this.believe(this.pending);
+        break;
       }
-      const base = baseOffset(this.chunk, at);
-      if (position > 0 && position - lastEntry >= this.intervalBytes) {
-        this.add(base, position);
-        lastEntry = position;
-      }
-      this.maxTimestamp = Math.max(this.maxTimestamp, maxTimestamp(this.chunk, at));
-      expected = base + lastOffsetDelta(this.chunk, at) + 1;
-      position += batchBytes(this.chunk, at);
+      chain = this.chainWith(headers.position, headers.base);
     }
-    return {
-      offsets: Float64Array.from(this.offsets),
-      positions: Uint32Array.from(this.positions),
-      timestamps: Float64Array.from(this.timestamps),
-      maxTimestamp: this.maxTimestamp,
-    };
+    return this.believed.entries.export();
   }
 
-  /** Place in the chunk of a possible header at `position` with base offset `expected` (−1: any that is possible); −1: none. */
-  private header(position: number, expected: number): number {
-    const { job } = this;
-    const at = this.load(position, BATCH_HEADER_BYTES);
-    if (at === -1 || magic(this.chunk, at) !== MAGIC) return -1;
-    const base = baseOffset(this.chunk, at);
-    const delta = lastOffsetDelta(this.chunk, at);
-    const bytes = batchBytes(this.chunk, at);
-    if (expected !== -1 && base !== expected) return -1;
-    if (base < job.baseOffset || delta < 0 || base + delta >= job.endOffset) return -1;
-    return bytes >= BATCH_HEADER_BYTES && position + bytes <= job.endPosition ? at : -1;
-  }
-
-  /** First position from `from` on of an intact batch whose offset is above `expected` and which is followed by a batch or the end; −1: none. */
-  private resume(from: number, expected: number): number {
-    for (let position = from; position + BATCH_HEADER_BYTES <= this.job.endPosition; position++) {
-      const loaded = this.load(position, BATCH_HEADER_BYTES);
-      if (loaded === -1) return -1;
-      // The magic byte first: it rules out most positions cheaply.
-      const found = this.chunk.subarray(0, this.chunkLength).indexOf(MAGIC, loaded + MAGIC_POSITION);
-      position = found === -1 ? this.chunkPosition + this.chunkLength - MAGIC_POSITION : this.chunkPosition + found - MAGIC_POSITION;
-      if (found === -1) {
-        position--;
-        continue;
-      }
-      if (this.isTrustworthy(position, expected)) return position;
+  private follow(chain: Chain): void {
+    const { headers } = this;
+    while (headers.goTo(chain.position) && headers.base === chain.offset) {
+      if (!this.isAllowed(chain)) return;
+      this.compareFormer(chain);
+      chain.add(headers);
     }
-    return -1;
   }
 
-  private isTrustworthy(position: number, expected: number): boolean {
-    const at = this.header(position, -1);
-    if (at === -1 || baseOffset(this.chunk, at) <= expected) return false;
-    const bytes = batchBytes(this.chunk, at);
-    const next = baseOffset(this.chunk, at) + lastOffsetDelta(this.chunk, at) + 1;
-    const batch = Buffer.allocUnsafeSlow(bytes);
-    if (this.disk.read(this.fd, batch, 0, bytes, position) < bytes || !isIntactBatch(batch, bytes)) return false;
-    return position + bytes === this.job.endPosition || this.header(position + bytes, next) !== -1;
+  /** Whether `chain` may go on with the next batch, as far as refused ranges are concerned. Notes it where it leaves one. */
+  private isAllowed(chain: Chain): boolean {
+    const { base, nextOffset } = this.headers;
+    const { refused } = this.job;
+    while (this.refusedAt < refused.length && (refused[this.refusedAt] as DamagedRange).to <= base) this.refusedAt++;
+    while (this.refusedAt > 0 && (refused[this.refusedAt - 1] as DamagedRange).to > base) this.refusedAt--;
+    // A reader who comes by the headers does not get through.
+    if (this.refusedAt > 0 && (refused[this.refusedAt - 1] as DamagedRange).to === base) chain.isTakenUp = true;
+    const range = refused[this.refusedAt];
+    if (range === undefined || range.from >= nextOffset || (range.from === base && range.to === nextOffset)) return true;
+    // A chain that begins within it may go on: it has to be tied to something anyhow.
+    if (chain !== this.believed && (chain.lastPosition === -1 || chain.lastOffset >= range.from)) return true;
+    // A batch that reaches into it has a damaged header.
+    chain.isBarred = base >= range.from;
+    return false;
   }
 
-  /** Makes `length` bytes at `position` available; their place in the chunk, or −1 when there are not as many. */
-  private load(position: number, length: number): number {
-    if (position + length > this.job.endPosition) return -1;
-    if (position < this.chunkPosition || position + length > this.chunkPosition + this.chunkLength) {
-      const wanted = Math.min(CHUNK_BYTES, this.job.endPosition - position);
-      this.chunkLength = this.disk.read(this.fd, this.chunk, 0, wanted, position);
-      this.chunkPosition = position;
+  /** Holds the former index against the next batch of `chain`. */
+  private compareFormer(chain: Chain): void {
+    const { former, headers } = this;
+    if (former === null) return;
+    const { positions, offsets } = former;
+    let contradicts = false;
+    for (; this.formerAt < positions.length && (positions[this.formerAt] as number) < headers.position; this.formerAt++)
+      contradicts ||= !chain.isTakenUp && (positions[this.formerAt] as number) > chain.lastPosition;
+    if (positions[this.formerAt] === headers.position) {
+      if (offsets[this.formerAt] === headers.base) chain.isKnown = true;
+      else contradicts = true;
     }
-    return position + length <= this.chunkPosition + this.chunkLength ? position - this.chunkPosition : -1;
+    if (contradicts && chain === this.believed) this.former = null;
   }
 
-  private add(offset: number, position: number): void {
-    if (this.offsets.length === ENTRIES_MAX) {
-      const odd = (_: number, i: number): boolean => i % 2 === 1;
-      this.offsets = this.offsets.filter(odd);
-      this.positions = this.positions.filter(odd);
-      this.timestamps = this.timestamps.filter(odd);
-      this.intervalBytes *= 2;
+  /** Goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. */
+  private stepOver(chain: Chain): boolean {
+    // The last header that fitted may be the damaged one: in its last offset delta.
+    if (this.takeUp(chain, chain.position)) return true;
+    return this.takeUp(chain, chain.position + this.headers.lengthAt(chain.position));
+  }
+
+  /** Takes `chain` up at the header at `position`, or the end, if one damaged batch leads there. */
+  private takeUp(chain: Chain, position: number): boolean {
+    const { headers, job } = this;
+    const isEnd = position === job.endPosition;
+    if (!isEnd && !headers.goTo(position)) return false;
+    const offset = isEnd ? job.endOffset : headers.base;
+    if (!this.leadsTo(chain, position, offset)) return false;
+    chain.takeUp(position, offset);
+    return true;
+  }
+
+  /** Whether from the break of `chain` to the batch of base offset `offset` at `position` there is one damaged batch: the one that broke it, or the last that did not. */
+  private leadsTo(chain: Chain, position: number, offset: number): boolean {
+    const { headers } = this;
+    // What would go on just where the chain broke is itself what broke it.
+    if (chain.isBarred || (position === chain.position && offset === chain.offset)) return false;
+    if (chain.lastPosition !== -1 && headers.isOneBatch(chain.lastPosition, chain.lastOffset, position, offset)) return true;
+    return headers.isOneBatch(chain.position, chain.offset, position, offset);
+  }
+
+  /**
+   * The last batch of a chain may be a previous owner's, with own ones in the place of its records. Intact it is even if some bytes of its end became those of an own
+   * header by being written over: zeros are zeros.
+   */
+  private searchFrom({ lastPosition, position }: Chain): number {
+    if (lastPosition === -1) return position;
+    const from = this.headers.isIntact(lastPosition, position) ? position - BATCH_HEADER_BYTES : 0;
+    return Math.max(from, lastPosition + 1);
+  }
+
+  /** The chain that goes on with the batch of base offset `offset` at `position`, or a new one in place of the last that could not be believed. */
+  private chainWith(position: number, offset: number): Chain {
+    for (const chain of [this.believed, this.pending]) {
+      if (chain === null || !this.leadsTo(chain, position, offset)) continue;
+      if (chain === this.believed) this.pending = null;
+      chain.takeUp(position, offset);
+      return chain;
     }
-    this.offsets.push(offset);
-    this.positions.push(position);
-    this.timestamps.push(this.maxTimestamp);
+    this.pending = new Chain(position, offset, this.job.intervalBytes);
+    return this.pending;
+  }
+
+  private believe(chain: Chain): Chain {
+    if (chain === this.believed) return chain;
+    this.believed.join(chain);
+    this.pending = null;
+    return this.believed;
   }
 }

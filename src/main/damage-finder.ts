@@ -1,9 +1,11 @@
 /**
  * Finds where a damaged stretch of a segment ends, refuses its offsets and remembers how to get past it. The end is, in this order: the batch that
- * follows by the damaged batch's own length, if a fitting header of a later offset stands there; else the next entry of the segment's index; else the
- * end of the segment. So what lies behind stays readable, and at most an index interval is lost to an unusable header.
+ * follows by the damaged batch's own header, if that says no less than where a fitting header stands and of which offset; else the next entry of the segment's
+ * index; else the end of the segment. So what lies behind stays readable, and at most an index interval is lost to an unusable header.
+ *
+ * Where bytes of a recycled segment were lost, a batch of the log before it may stand, and its length leads to the next of that log: its offsets give it away.
  */
-import { BATCH_HEADER_BYTES, baseOffset, batchBytes } from '../protocol/record-batch.ts';
+import { BATCH_HEADER_BYTES, baseOffset, batchBytes, lastOffsetDelta, MAGIC, magic, recordCount } from '../protocol/record-batch.ts';
 import { checkStoredHeader } from './batch-walk.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -50,11 +52,12 @@ export class DamageFinder {
           if (segment.retired) return done();
           let toPosition = entry?.position ?? segment.endPosition;
           let toOffset = entry?.offset ?? segment.endOffset;
-          if (followerPosition !== -1) {
+          const isNew = !view.damage.has(offset);
+          // Within a range that is refused already a header says nothing, unless its batch is the rest of it.
+          if (followerPosition !== -1 && (isNew || followerOffset === view.damage.all.endOf(offset))) {
             toPosition = followerPosition;
             toOffset = followerOffset;
           }
-          const isNew = !view.damage.has(offset);
           view.damage.all.addHole(offset, { segmentBase: segment.baseOffset, fromPosition: position, toPosition, toOffset });
           if (isNew) {
             this.found++;
@@ -68,13 +71,14 @@ export class DamageFinder {
 
   private nextEntry(index: SparseIndex | null, position: number, offset: number): { position: number; offset: number } | null {
     if (index === null) return null;
-    for (let i = index.entryAfter(position); i < index.count; i++) {
+    // Also one at this very place: then the header before, which told of another offset, is the damaged one.
+    for (let i = index.entryAfter(position - 1); i < index.count; i++) {
       if (index.offset(i) > offset) return { position: index.position(i), offset: index.offset(i) };
     }
     return null;
   }
 
-  /** Looks for the next batch where the damaged one's length says; (−1, 0) when there is none that fits before `boundPosition`. */
+  /** Looks for the next batch where the damaged one's header says; (−1, 0) when there is none that fits before `boundPosition`. */
   private findFollower(
     view: PartitionView,
     segment: SegmentView,
@@ -85,18 +89,30 @@ export class DamageFinder {
   ): void {
     if (segment.endPosition - position < BATCH_HEADER_BYTES) return found(-1, 0);
     const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+    const follower = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
     this.reader.read(view, segment, header, 0, BATCH_HEADER_BYTES, position, (error, bytesRead) => {
       if (error !== null || bytesRead < BATCH_HEADER_BYTES || segment.retired) return found(-1, 0);
       const length = batchBytes(header, 0);
       const next = position + length;
       if (length < BATCH_HEADER_BYTES || next >= boundPosition || segment.endPosition - next < BATCH_HEADER_BYTES) return found(-1, 0);
-      this.reader.read(view, segment, header, 0, BATCH_HEADER_BYTES, next, (nextError, nextRead) => {
+      this.reader.read(view, segment, follower, 0, BATCH_HEADER_BYTES, next, (nextError, nextRead) => {
         if (nextError !== null || nextRead < BATCH_HEADER_BYTES) return found(-1, 0);
-        const nextOffset = baseOffset(header, 0);
-        const fits = nextOffset > offset && nextOffset < segment.endOffset && checkStoredHeader(header, 0, next, nextOffset, segment) > 0;
-        if (fits) found(next, nextOffset);
+        const nextOffset = baseOffset(follower, 0);
+        const fits = nextOffset > offset && nextOffset < segment.endOffset && checkStoredHeader(follower, 0, next, nextOffset, segment) > 0;
+        if (fits && leadsTo(header, offset, nextOffset)) found(next, nextOffset);
         else found(-1, 0);
       });
     });
   }
+}
+
+/**
+ * Whether the header of the damaged batch of base offset `offset` says that `nextOffset` follows, where its length led to. One of its other fields may be wrong; the
+ * number of records stands in for a last offset delta that is.
+ */
+function leadsTo(header: Buffer, offset: number, nextOffset: number): boolean {
+  const isBase = baseOffset(header, 0) === offset;
+  const isMagic = magic(header, 0) === MAGIC;
+  if (offset + lastOffsetDelta(header, 0) + 1 === nextOffset) return isBase || isMagic;
+  return isBase && isMagic && offset + recordCount(header, 0) === nextOffset;
 }

@@ -1,6 +1,6 @@
 /**
  * Follows batch headers through a segment from a known batch on, until one reaches an offset or a time. Only headers are looked at, never record bytes.
- * Known holes are jumped over; a header that does not fit ends the scan.
+ * Known holes are jumped over; a header that does not fit ends the scan, and so does a range that is refused: only the index leads to what is behind.
  */
 import { BATCH_HEADER_BYTES, lastOffsetDelta, maxTimestamp } from '../protocol/record-batch.ts';
 import { checkStoredHeader } from './batch-walk.ts';
@@ -113,14 +113,22 @@ export class HeaderScanner {
         continue;
       }
       let size = checkStoredHeader(buffer, at, scan.position, scan.offset, segment);
-      // Offsets that were given out and never stored (a memory topic whose write failed): nothing lies between, the next batch follows in place.
-      if (size === 0 && view.damage.any) {
+      if (view.damage.any && view.damage.has(scan.offset)) {
         const next = view.damage.all.endOf(scan.offset);
-        size = checkStoredHeader(buffer, at, scan.position, next, segment);
-        if (size > 0) scan.offset = next;
+        // Where a range is refused another log's batches may stand; one batch that is just the range is this one's.
+        if (size > 0 && scan.offset + lastOffsetDelta(buffer, at) + 1 !== next) return this.end(scan, buffer, 'damaged');
+        // Offsets that were given out and never stored (a memory topic whose write failed): nothing lies between, the next batch follows in place. So may another log's
+        // where this one's were lost, therefore not by an index that knows nothing of either.
+        if (size === 0 && segment.indexTrusted && view.damage.all.startsAt(scan.offset)) {
+          size = checkStoredHeader(buffer, at, scan.position, next, segment);
+          if (size > 0) scan.offset = next;
+        }
       }
       if (size === 0) return this.end(scan, buffer, 'damaged');
       const last = scan.offset + lastOffsetDelta(buffer, at);
+      // No batch reaches into a refused range: its last offset delta is damaged, and hides those behind it.
+      const isWhole = !view.damage.any || view.damage.has(scan.offset) || view.damage.nextFrom(scan.offset) > last;
+      if (!isWhole) return this.end(scan, buffer, 'damaged');
       if (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp) return this.end(scan, buffer, 'found');
       scan.position += size;
       scan.offset = last + 1;

@@ -2,8 +2,9 @@
  * Indexes of segments, found wherever they are: in memory, in the `.index` file, or rebuilt by a keeper job that follows the batch headers up to the known
  * end of the segment. Indexes of rolled segments stay in memory in a bounded LRU.
  *
- * An index is never needed for correctness of what is served (every batch is checked where it is read); it only says where to begin. An index file may
- * outlive a cut of its segment, though, so before a batch is called damaged its segment's index is rebuilt ({@link IndexCache.getTrusted}).
+ * An index says where to begin, and every batch is checked where it is read: in a whole segment a wrong one costs a search. Behind damage nothing but the index
+ * says which batches are this log's (see jobs/rebuild-index.ts). An index file may outlive a cut of its segment, so before a batch is called damaged its segment's
+ * index is rebuilt ({@link IndexCache.getTrusted}).
  */
 import { decodeIndexFile } from '../log/index-file.ts';
 import type { KeeperPool } from './keeper-pool.ts';
@@ -114,7 +115,8 @@ export class IndexCache {
       path: this.reader.pathOf(view, segment, 'log'),
       baseOffset: segment.baseOffset,
       endPosition,
-      endOffset: segment.endOffset,
+      endOffset: segment.index?.startOffset ?? segment.endOffset,
+      refused: view.damage.any ? view.damage.all.ranges.filter(({ from, to }) => to > segment.baseOffset && from < segment.endOffset) : [],
       intervalBytes: view.topic.config.indexIntervalBytes,
       writePath: isActive ? null : this.reader.pathOf(view, segment, 'index'),
     } as const;

@@ -124,7 +124,7 @@ export class PartitionView {
     assert(segment !== undefined, 'readable batch before its segment was announced');
     assert(position === segment.endPosition, `readable batch at ${position}, expected ${segment.endPosition}`);
     assert(baseOffset >= this.highWatermark, `readable batch of offset ${baseOffset} below the watermark ${this.highWatermark}`);
-    const index = (segment.index ??= new SparseIndex(this.indexIntervalBytes, position));
+    const index = (segment.index ??= new SparseIndex(this.indexIntervalBytes, position, segment.endOffset));
     index.onBatch(baseOffset, position, maxTimestamp);
     const endOffset = baseOffset + lastOffsetDelta + 1;
     segment.endOffset = endOffset;

@@ -100,7 +100,7 @@ export class SegmentView {
         else i += 2;
       }
     }
-    this.index?.truncate(endPosition);
+    this.index?.truncate(endOffset, endPosition);
   }
 
   private forgetShortest(stretches: number[]): void {

@@ -21,6 +21,8 @@ export class SparseIndex {
   count = 0;
   /** Entries cover the segment from this position on; 0 unless the broker restarted while the segment was active. */
   startPosition: number;
+  /** One past the last offset before {@link startPosition}; of no meaning while that is 0. */
+  startOffset: number;
   private offsets: Float64Array | null = null;
   private positions: Uint32Array | null = null;
   /** Largest timestamp of all batches *before* the entry's batch since {@link startPosition}, ms; −1 when none has one. */
@@ -28,9 +30,10 @@ export class SparseIndex {
   private maxTimestampSoFar = -1;
   private lastPosition: number;
 
-  constructor(intervalBytes: number, startPosition = 0) {
+  constructor(intervalBytes: number, startPosition = 0, startOffset = 0) {
     this.intervalBytes = Math.max(1, intervalBytes);
     this.startPosition = startPosition;
+    this.startOffset = startOffset;
     this.lastPosition = startPosition;
   }
 
@@ -107,11 +110,14 @@ export class SparseIndex {
     return low - 1;
   }
 
-  /** Forgets entries at or behind `endPosition`: the segment was cut there. */
-  truncate(endPosition: number): void {
+  /** Forgets entries at or behind `endPosition`: the segment was cut there, and ends with the offset before `endOffset`. */
+  truncate(endOffset: number, endPosition: number): void {
     this.count = endPosition <= this.startPosition ? 0 : this.entryAfter(endPosition - 1);
     this.lastPosition = this.count === 0 ? Math.min(this.startPosition, endPosition) : this.position(this.count - 1);
-    this.startPosition = Math.min(this.startPosition, endPosition);
+    if (endPosition < this.startPosition) {
+      this.startPosition = endPosition;
+      this.startOffset = endOffset;
+    }
     // The maximum of what remains is unknown without a walk; a too large one only makes a time lookup start earlier than it could.
   }
 

@@ -59,7 +59,7 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
     let expected = segment.baseOffset;
     for (let position = 0; position < segment.endPosition;) {
       const head = readBatchHead(disk, fd, position, segment.endPosition);
-      if (head === null || head.baseOffset < expected || head.lastOffset >= segment.endOffset) {
+      if (head === null || !isNext(state, expected, head) || head.lastOffset >= segment.endOffset) {
         if (!isRefused(state, expected, segment.endOffset))
           yield {
             kind: 'flaw',
@@ -86,6 +86,16 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
   } finally {
     disk.close(fd);
   }
+}
+
+/**
+ * Whether a batch is the one that follows where `expected` does. Offsets may be missing that were given out and never written: then exactly those are refused. Any other
+ * gap is none of this log, but of the one before in the same file.
+ */
+function isNext({ damaged }: PartitionState, expected: number, { baseOffset }: BatchHead): boolean {
+  let next = expected;
+  for (const { from, to } of damaged) if (from === next) next = to;
+  return baseOffset === expected || baseOffset === next;
 }
 
 /** Known to be damaged, and refused to readers: the state says so itself, and whoever reports has it from there. */

@@ -4,37 +4,11 @@ import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { DAMAGE_MAX, DamageList } from '../../../src/main/damage.ts';
 import { SparseIndex } from '../../../src/main/sparse-index.ts';
+import { readAll } from '../../support/read-all.ts';
 import { ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
 let bench: ReadBench;
 afterEach(() => bench?.close());
-
-/** Reads the whole log as a consumer that skips refused offsets; returns the base offsets of the batches it got and the offsets that were refused. */
-async function readAll(log: LogWriter, options: { maxBytes?: number } = {}): Promise<{ bases: number[]; refused: number[] }> {
-  const bases: number[] = [];
-  const refused: number[] = [];
-  for (let offset = 0; offset < log.state.endOffset;) {
-    const answer = await bench.fetch('orders', [{ offset, maxBytes: options.maxBytes ?? 1 << 20 }]);
-    const { errorCode, records } = answer.responses[0]!.partitions[0]!;
-    if (errorCode === ErrorCode.CORRUPT_MESSAGE) {
-      refused.push(offset++);
-      continue;
-    }
-    expect(errorCode).toBe(0);
-    let at = 0;
-    expect(records!.length).toBeGreaterThan(0);
-    while (at < records!.length) {
-      const base = Number(records!.readBigInt64BE(at));
-      const stored = log.batches.find((batch) => batch.base === base);
-      expect(stored, `served a batch that was never written, base ${base}`).toBeDefined();
-      expect(records!.subarray(at, at + stored!.bytes.length).equals(stored!.bytes)).toBe(true);
-      bases.push(base);
-      at += stored!.bytes.length;
-      offset = stored!.last + 1;
-    }
-  }
-  return { bases, refused };
-}
 
 /** 60 batches of 3 records in three segments, the first two sealed. */
 function fill(indexIntervalBytes = 2000): LogWriter {
@@ -67,7 +41,7 @@ describe.each(FIELDS)('a flipped bit in %s', (_name, field) => {
       const log = fill();
       const victim = log.batches[27]!;
       log.flip(victim.segmentBase, victim.position + field, bit);
-      const { bases, refused } = await readAll(log);
+      const { bases, refused } = await readAll(bench, log);
       const lost = log.batches.filter(({ base }) => !bases.includes(base));
       expect(lost).toContain(victim);
       // An unusable header may cost what lies before the next index entry, no more.
@@ -84,7 +58,7 @@ describe.each(FIELDS)('a flipped bit in %s', (_name, field) => {
     const victim = log.batches[50]!;
     log.flip(victim.segmentBase, victim.position + field);
     log.restart();
-    const { bases } = await readAll(log);
+    const { bases } = await readAll(bench, log);
     const lost = log.batches.filter(({ base }) => !bases.includes(base));
     expect(lost).toContain(victim);
     expect(lost.length).toBeLessThanOrEqual(2);
@@ -97,14 +71,14 @@ test('a damaged index entry batch is found, and the next entry used', async () =
   const index = segments[1]!.index!;
   const victim = log.batches.find(({ base }) => base === index.offset(4))!;
   log.flip(victim.segmentBase, victim.position + 16);
-  const { bases } = await readAll(log);
+  const { bases } = await readAll(bench, log);
   expect(log.batches.filter(({ base }) => !bases.includes(base)).length).toBeLessThanOrEqual(3);
 });
 
 test('several damaged batches, also next to each other and at the ends of segments', async () => {
   const log = fill();
   for (const i of [0, 19, 20, 30, 31, 32, 39]) log.flip(log.batches[i]!.segmentBase, log.batches[i]!.position + 70);
-  const { bases } = await readAll(log);
+  const { bases } = await readAll(bench, log);
   const lost = log.batches.filter(({ base }) => !bases.includes(base)).map((batch) => log.batches.indexOf(batch));
   expect(lost).toEqual([0, 19, 20, 30, 31, 32, 39]);
 });
@@ -124,7 +98,7 @@ test('a file that is shorter than the log says: what is missing is refused, what
   const log = fill();
   const victim = log.batches[35]!;
   fs.truncateSync(log.path(victim.segmentBase), victim.position + 30);
-  const { bases } = await readAll(log);
+  const { bases } = await readAll(bench, log);
   const lost = log.batches.filter(({ base }) => !bases.includes(base)).map((batch) => log.batches.indexOf(batch));
   expect(lost).toEqual([35, 36, 37, 38, 39]);
 });
@@ -165,7 +139,7 @@ test('what recovery refused is refused, and not looked at', async () => {
     { from: 90, to: 93 },
   ];
   log.restart();
-  const { refused } = await readAll(log);
+  const { refused } = await readAll(bench, log);
   expect(refused).toEqual([30, 31, 32, 33, 34, 35, 90, 91, 92]);
 });
 
@@ -176,7 +150,7 @@ test('offsets that were burnt without ever being written are refused, and what f
   log.restart();
   log.append(3);
   log.append(3);
-  const { bases, refused } = await readAll(log);
+  const { bases, refused } = await readAll(bench, log);
   expect(refused).toEqual(Array.from({ length: 10 }, (_, i) => 180 + i));
   expect(bases.slice(-2)).toEqual([190, 193]);
   log.roll();
@@ -242,6 +216,7 @@ describe('DamageList', () => {
     expect([4, 5, 24, 25, 39, 40, 49, 50].map((offset) => list.has(offset))).toEqual([false, true, true, false, false, true, true, false]);
     expect([list.nextFrom(0), list.nextFrom(10), list.nextFrom(25), list.nextFrom(50)]).toEqual([5, 10, 40, Infinity]);
     expect([list.endOf(4), list.endOf(7)]).toEqual([4, 25]);
+    expect([4, 5, 6, 25, 40].map((offset) => list.startsAt(offset))).toEqual([false, true, false, false, true]);
     list.prune(20, 45);
     expect(list.ranges).toEqual([
       { from: 5, to: 25 },

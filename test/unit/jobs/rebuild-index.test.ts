@@ -1,0 +1,156 @@
+/** Rebuilding an index: what it costs, and what it takes from the index that was there before. Reading through rebuilt indexes is tested in main/damage-recycled.test.ts. */
+import { expect, test } from 'vitest';
+import { rebuildIndex } from '../../../src/jobs/rebuild-index.ts';
+import { lookBytesMax } from '../../../src/jobs/stored-headers.ts';
+import { Prng } from '../../../src/lib/prng.ts';
+import { encodeIndexFile, type IndexEntries } from '../../../src/log/index-file.ts';
+import { BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION, batchBytes, lastOffsetDelta } from '../../../src/protocol/record-batch.ts';
+import { buildBatch } from '../../../src/protocol/record.ts';
+import { FakeDisk } from '../../sim/fake-disk.ts';
+
+const INDEX = '/0.index';
+
+class CountingReads extends FakeDisk {
+  bytesRead = 0;
+
+  override read(fd: number, target: Uint8Array, targetPosition: number, length: number, position: number): number {
+    this.bytesRead += length;
+    return super.read(fd, target, targetPosition, length, position);
+  }
+}
+
+const batch = (base: number, records = 1, value = 'x'): Buffer =>
+  buildBatch({ records: Array.from({ length: records }, () => ({ value: Buffer.from(value) })), baseOffset: base });
+
+/** One record per batch. */
+const chain = (from: number, to: number): Buffer[] => Array.from({ length: to - from }, (_, i) => batch(from + i));
+
+interface Rebuilt {
+  readonly entries: [offset: number, position: number][];
+  readonly disk: CountingReads;
+}
+
+function rebuild(file: Buffer, endOffset: number, options: { intervalBytes?: number; index?: Buffer } = {}): Rebuilt {
+  const disk = new CountingReads(new Prng(1));
+  for (const [path, bytes] of Object.entries({ '/0.log': file, [INDEX]: options.index })) {
+    if (bytes === undefined) continue;
+    const fd = disk.open(path, 'write');
+    disk.write(fd, [bytes], 0);
+    disk.close(fd);
+  }
+  const { offsets, positions } = rebuildIndex(disk, {
+    kind: 'rebuildIndex',
+    path: '/0.log',
+    baseOffset: 0,
+    endPosition: file.length,
+    endOffset,
+    refused: [],
+    intervalBytes: options.intervalBytes ?? 1,
+    writePath: INDEX,
+  });
+  return { entries: [...offsets].map((offset, i) => [offset, positions[i] as number]), disk };
+}
+
+test('a segment without damage is read once', () => {
+  const file = Buffer.concat(chain(0, 40_000));
+  const { entries, disk } = rebuild(file, 40_000, { intervalBytes: 4096 });
+  expect(entries.length).toBeGreaterThan(500);
+  expect(disk.bytesRead).toBeLessThan(file.length * 1.1 + 100_000);
+});
+
+test('a file that is full of what looks like batches ends the search, and what is before them is kept', () => {
+  const own = chain(0, 100);
+  const pieces: Buffer[] = [];
+  const tail = 3 << 20;
+  // Each is intact, and is followed by a header that claims everything up to the end.
+  for (let at = 0; at < tail;) {
+    const intact = batch(200);
+    const claims = batch(201).subarray(0, 61);
+    claims.writeInt32BE(tail - at - intact.length - BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION);
+    pieces.push(intact, claims);
+    at += intact.length + claims.length;
+  }
+  const file = Buffer.concat([...own, Buffer.alloc(100), ...pieces]).subarray(0, 100 * (own[0] as Buffer).length + 100 + tail);
+  const { entries, disk } = rebuild(file, 1000);
+  expect(disk.bytesRead).toBeGreaterThan(lookBytesMax(file.length) / 2);
+  // What is read last may go beyond by as much as it is.
+  expect(disk.bytesRead).toBeLessThan(lookBytesMax(file.length) + 4 * file.length);
+  expect(entries).toEqual(own.slice(1).map((bytes, i) => [i + 1, (i + 1) * bytes.length]));
+});
+
+test('however many entries there are, one stays where the chain was taken up again', () => {
+  const count = 20_000;
+  const batches = chain(0, count);
+  const positions: number[] = [];
+  for (let i = 0, at = 0; i < count; at += (batches[i++] as Buffer).length) positions.push(at);
+  const file = Buffer.concat(batches);
+  const damaged = [3, 4001, 11_111, 19_998];
+  for (const i of damaged) file[(positions[i] as number) + 16] = 7;
+  const { entries } = rebuild(file, count);
+  expect(entries.length).toBeLessThanOrEqual(4096);
+  for (const i of damaged) expect(entries).toContainEqual([i + 1, positions[i + 1]]);
+  for (const [offset, position] of entries) expect(positions[offset]).toBe(position);
+});
+
+/** Entries of an index file, one for each of these batches. */
+function indexOf(places: readonly (readonly [offset: number, position: number])[], file: Buffer): Buffer {
+  const entries: IndexEntries = {
+    offsets: Float64Array.from(places, ([offset]) => offset),
+    positions: Uint32Array.from(places, ([, position]) => position),
+    timestamps: new Float64Array(places.length),
+    maxTimestamp: -1,
+  };
+  return encodeIndexFile(0, file.length, entries);
+}
+
+test('an index file tells which batches between two lost ranges are of this log, unless it contradicts the log', () => {
+  const file = Buffer.concat(chain(0, 60));
+  const bytes = file.length / 60;
+  file.fill(0, 10 * bytes, 20 * bytes);
+  file.fill(0, 40 * bytes, 50 * bytes);
+  const found = (index?: Buffer): number[] => rebuild(file, 60, index === undefined ? {} : { index }).entries.map(([offset]) => offset);
+  const ends = [1, 2, 3, 4, 5, 6, 7, 8, 9, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59];
+  expect(found()).toEqual(ends);
+  expect(found(indexOf([[30, 30 * bytes]], file))).toEqual(
+    [...ends, ...Array.from({ length: 20 }, (_, i) => 20 + i)].sort((a, b) => a - b),
+  );
+  // It is of the time before a cut: other batches lay there.
+  for (const wrong of [
+    [6, 5 * bytes],
+    [5, 5 * bytes + 1],
+  ] as const)
+    expect(found(indexOf([wrong, [30, 30 * bytes]], file))).toEqual(ends);
+  // It knows nothing of these batches.
+  expect(found(indexOf([[31, 30 * bytes]], file))).toEqual(ends);
+});
+
+test('a chain that only ends where the segment does, or only with its last offset, is not believed', () => {
+  const own = chain(0, 20);
+  const lost = Buffer.alloc(1000);
+  const other = (from: number, to: number): Buffer => Buffer.concat([...own, lost, ...chain(from, to)]);
+  const known = own.slice(1).map((_, i) => i + 1);
+  const offsets = (file: Buffer): number[] => rebuild(file, 60).entries.map(([offset]) => offset);
+  expect(offsets(other(40, 59))).toEqual(known);
+  expect(offsets(Buffer.concat([other(40, 60), Buffer.alloc(1)]))).toEqual(known);
+  expect(offsets(other(40, 60))).toEqual([...known, ...Array.from({ length: 20 }, (_, i) => 40 + i)]);
+});
+
+test('one damaged batch between two chains ties them together, whichever field of its header is damaged', () => {
+  const batches = Array.from({ length: 30 }, (_, i) => batch(i * 5, 5, `record of ${i}`));
+  const positions = batches.map((_, i) => batches.slice(0, i).reduce((sum, { length }) => sum + length, 0));
+  const whole = Buffer.concat(batches);
+  expect(batchBytes(whole, 0)).toBe(batches[0]!.length);
+  expect(lastOffsetDelta(whole, 0)).toBe(4);
+  for (const field of [0, 3, 6, 7, 8, 9, 10, 11, 16, 23, 24, 25, 26]) {
+    for (let value = 0; value < 256; value++) {
+      const file = Buffer.from(whole);
+      // Behind it something is lost: only the damaged header ties what is between to the beginning.
+      file.fill(0, positions[20], positions[25]);
+      const at = (positions[10] as number) + field;
+      if (file[at] === value) continue;
+      file[at] = value;
+      const offsets = rebuild(file, 150, { intervalBytes: 1 << 30 }).entries.map(([offset]) => offset);
+      expect(offsets, `byte ${field} is ${value}`).toEqual([55, 125]);
+    }
+  }
+});
