@@ -145,20 +145,10 @@ const FIELDS: readonly [string, number][] = [
 ];
 
 describe.each(STATES)('a segment that is %s', (state) => {
-  describe.each(FOREIGN)('with a previous owner %s', (name, foreign) => {
-    const isInLine = name.startsWith('that goes on');
-
+  describe.each(FOREIGN)('with a previous owner %s', (_name, foreign) => {
     test('a lost range is refused, everything else is served', async () => {
       const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
       recycled.lose([20, 30], true);
-      await become(recycled.log, state);
-      expect(await lostOf(recycled.log)).toEqual(range(20, 30));
-    });
-
-    // A chain that fits in place and offset cannot be told apart.
-    test.skipIf(isInLine)('a lost range that nobody knows of is found', async () => {
-      const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
-      recycled.lose([20, 30], false);
       await become(recycled.log, state);
       expect(await lostOf(recycled.log)).toEqual(range(20, 30));
     });
@@ -170,13 +160,6 @@ describe.each(STATES)('a segment that is %s', (state) => {
       expect(await lostOf(recycled.log)).toEqual(range(20, 60));
     });
 
-    test.skipIf(isInLine)('a lost range at the beginning', async () => {
-      const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
-      recycled.lose([0, 20], true);
-      await become(recycled.log, state);
-      expect(await lostOf(recycled.log)).toEqual(range(0, 20));
-    });
-
     test('between two lost ranges nothing foreign is served, and own batches if the index knows them', async () => {
       const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
       recycled.lose([20, 30], true);
@@ -185,6 +168,23 @@ describe.each(STATES)('a segment that is %s', (state) => {
       const lost = await lostOf(recycled.log);
       const known = [...range(20, 30), ...range(40, 50)];
       expect(lost).toEqual(state === 'sealed, with an index file' ? known : range(20, 50));
+    });
+  });
+
+  // A chain that fits in place and offset cannot be told apart where nobody knows of a loss.
+  describe.each(FOREIGN.filter(([name]) => !name.startsWith('that goes on')))('with a previous owner %s', (_name, foreign) => {
+    test('a lost range that nobody knows of is found', async () => {
+      const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
+      recycled.lose([20, 30], false);
+      await become(recycled.log, state);
+      expect(await lostOf(recycled.log)).toEqual(range(20, 30));
+    });
+
+    test('a lost range at the beginning', async () => {
+      const recycled = new RecycledLog(foreign.bytes, OWN, 1000);
+      recycled.lose([0, 20], true);
+      await become(recycled.log, state);
+      expect(await lostOf(recycled.log)).toEqual(range(0, 20));
     });
   });
 
