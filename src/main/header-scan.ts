@@ -1,6 +1,7 @@
 /**
  * Follows batch headers through a segment from a known batch on, until one reaches an offset or a time. Only headers are looked at, never record bytes.
- * Known holes are jumped over; a header that does not fit ends the scan, and so does a range that is refused: only the index leads to what is behind.
+ * Known holes are jumped over; a header that does not fit ends the scan, and so does a range that is refused: only the index leads to what is behind. A header with
+ * which a batch would reach beyond the next index entry does not fit either: its length is damaged, and what it jumps over is not.
  */
 import { BATCH_HEADER_BYTES, lastOffsetDelta, maxTimestamp } from '../protocol/record-batch.ts';
 import { checkStoredHeader } from './batch-walk.ts';
@@ -8,6 +9,7 @@ import { TAIL_READ_BYTES_MAX } from './fetch-windows.ts';
 import type { PartitionView } from './partition-view.ts';
 import type { SegmentReader } from './segment-reader.ts';
 import type { SegmentView } from './segment-view.ts';
+import type { SparseIndex } from './sparse-index.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Read where batches are so large that a chunk holds one header only. */
@@ -22,6 +24,10 @@ export type ScanOutcome = 'found' | 'end' | 'damaged' | 'error' | 'gone';
 export interface Scan {
   readonly view: PartitionView;
   readonly segment: SegmentView;
+  /** Where batches begin, as far as it is known. */
+  readonly index: SparseIndex | null;
+  /** Its first entry behind {@link position}, or one before that. */
+  nextEntry: number;
   /** Where to begin, and at the end: the batch found or the place of the damage. */
   position: number;
   /** Base offset of the batch at {@link position}. */
@@ -51,13 +57,16 @@ export class HeaderScanner {
   scan(
     view: PartitionView,
     segment: SegmentView,
+    index: SparseIndex | null,
     position: number,
     offset: number,
     targetOffset: number,
     targetTimestamp: number,
     done: (scan: Scan) => void,
   ): void {
-    const scan: Scan = { view, segment, position, offset, targetOffset, targetTimestamp, outcome: 'end', error: null, done };
+    const nextEntry = index?.entryAfter(position) ?? 0;
+    const target = { targetOffset, targetTimestamp };
+    const scan: Scan = { view, segment, index, nextEntry, position, offset, ...target, outcome: 'end', error: null, done };
     if (this.running === SCANS_MAX) this.queue.push(scan);
     else this.begin(scan);
   }
@@ -128,7 +137,7 @@ export class HeaderScanner {
       const last = scan.offset + lastOffsetDelta(buffer, at);
       // No batch reaches into a refused range: its last offset delta is damaged, and hides those behind it.
       const isWhole = !view.damage.any || view.damage.has(scan.offset) || view.damage.nextFrom(scan.offset) > last;
-      if (!isWhole) return this.end(scan, buffer, 'damaged');
+      if (!isWhole || reachesBeyondEntry(scan, size)) return this.end(scan, buffer, 'damaged');
       if (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp) return this.end(scan, buffer, 'found');
       scan.position += size;
       scan.offset = last + 1;
@@ -159,4 +168,13 @@ export class HeaderScanner {
     });
     return true;
   }
+}
+
+/** Whether an entry of the index lies within the batch of `size` bytes at the scan's position. */
+function reachesBeyondEntry(scan: Scan, size: number): boolean {
+  const { index, position } = scan;
+  if (index === null) return false;
+  // Entries may go meanwhile, and become fewer: each that is there is where a batch begins.
+  while (scan.nextEntry < index.count && index.position(scan.nextEntry) <= position) scan.nextEntry++;
+  return scan.nextEntry < index.count && index.position(scan.nextEntry) < position + size;
 }

@@ -87,7 +87,7 @@ export class Locator {
       const position = entry === -1 ? 0 : (index as SparseIndex).position(entry);
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
       const again = (): void => (attempts === 0 ? done(ERROR) : this.locate(view, offset, done, attempts - 1));
-      this.scan(view, segment, position, base, offset, Infinity, again, (place) => {
+      this.scan(view, segment, index, position, base, offset, Infinity, again, (place) => {
         if (place.outcome === 'found' && place.base > offset) return done(DAMAGED);
         if (place.outcome === 'found') view.hints.remember(offset, place.position, place.base);
         // The headers end before the offset does: a part of the segment that should be there is not.
@@ -113,7 +113,7 @@ export class Locator {
       const base = entry === -1 ? segment.baseOffset : (index as SparseIndex).offset(entry);
       const again = (): void =>
         attempts === 0 ? done(ERROR) : this.locateTimestamp(view, timestamp, this.indexOf(view, segment), done, attempts - 1);
-      this.scan(view, segment, position, base, Infinity, timestamp, again, (place) => {
+      this.scan(view, segment, index, position, base, Infinity, timestamp, again, (place) => {
         // What had the time is damaged: the next segment may have a later one.
         if (place.outcome === 'none') this.locateTimestamp(view, timestamp, this.indexOf(view, segment) + 1, done, attempts);
         else done(place);
@@ -133,7 +133,7 @@ export class Locator {
   ): void {
     const again = (): void =>
       attempts === 0 ? done(ERROR) : this.locateTimestampFrom(view, timestamp, segment, position, base, done, attempts - 1);
-    this.scan(view, segment, position, base, Infinity, timestamp, again, (place) => {
+    this.scan(view, segment, segment.index, position, base, Infinity, timestamp, again, (place) => {
       if (place.outcome === 'none') this.locateTimestamp(view, timestamp, this.indexOf(view, segment) + 1, done);
       else done(place);
     });
@@ -156,6 +156,7 @@ export class Locator {
   private scan(
     view: PartitionView,
     segment: SegmentView,
+    index: SparseIndex | null,
     position: number,
     base: number,
     targetOffset: number,
@@ -163,7 +164,7 @@ export class Locator {
     again: () => void,
     done: (place: Place) => void,
   ): void {
-    this.scanner.scan(view, segment, position, base, targetOffset, targetTimestamp, (scan: Scan) => {
+    this.scanner.scan(view, segment, index, position, base, targetOffset, targetTimestamp, (scan: Scan) => {
       // What a failed sync may have left out answers nothing, and is no damage either.
       if (scan.offset >= view.unsecuredFrom && (scan.outcome === 'found' || scan.outcome === 'damaged')) return done(ERROR);
       if (scan.outcome === 'found') return done({ outcome: 'found', segment, position: scan.position, base: scan.offset });

@@ -94,6 +94,33 @@ test('offsets behind the damage can be asked for at random', async () => {
   }
 });
 
+describe.each([8, 9, 10])('a length that leads over many batches, byte %i', (field) => {
+  for (const bit of [0, 1, 2, 3, 4]) {
+    test(`bit ${bit}: who asks for what is behind hides nothing from others`, async () => {
+      bench = new ReadBench({ indexIntervalBytes: 2000 });
+      const [log] = bench.addTopic('orders');
+      for (let i = 0; i < 1000; i++) log!.append(3, 100);
+      log!.roll();
+      const victim = log!.batches[500]!;
+      log!.flip(victim.segmentBase, victim.position + field, bit);
+      const isServed = async ({ base, bytes }: { readonly base: number; readonly bytes: Buffer }): Promise<boolean> => {
+        const answer = await bench.fetch('orders', [{ offset: base + 1, maxBytes: 1 }]);
+        const { errorCode, records } = answer.responses[0]!.partitions[0]!;
+        if (errorCode === ErrorCode.CORRUPT_MESSAGE) return false;
+        expect(records!.equals(bytes)).toBe(true);
+        return true;
+      };
+      // The way to these leads through the header of the damaged one.
+      for (let i = 501; i < 506; i++) await isServed(log!.batches[i]!);
+      const lost: number[] = [];
+      for (const [i, batch] of log!.batches.entries()) if (!(await isServed(batch))) lost.push(i);
+      expect(lost).toContain(500);
+      // What lies before the next index entry, no more.
+      expect(lost.length).toBeLessThanOrEqual(6);
+    });
+  }
+});
+
 test('a file that is shorter than the log says: what is missing is refused, what is there is read', async () => {
   const log = fill();
   const victim = log.batches[35]!;

@@ -15,7 +15,7 @@ test('thousands of scans whose segment goes meanwhile are told so, one after the
   const view = { active: null, damage: { any: false } } as unknown as PartitionView;
   const done: Scan[] = [];
   for (let n = 0; n < SCANS; n++)
-    scanner.scan(view, segment as unknown as SegmentView, 0, 0, n, Infinity, (scan) => {
+    scanner.scan(view, segment as unknown as SegmentView, null, 0, 0, n, Infinity, (scan) => {
       done.push(scan);
     });
   expect(done).toEqual([]);
