@@ -3,6 +3,7 @@
 import { freePort, startRinglog } from './servers.mjs';
 import { runGoEndToEnd, runGoLoad } from './go-load.mjs';
 import { peers } from './peers.mjs';
+import { readAgain } from './read-again.mjs';
 import { ringlogOptions, TOPIC, WARM_TOPIC, warmSeconds } from './sides.mjs';
 
 const OURS = 'ringlog-go';
@@ -72,8 +73,8 @@ export function goProduceSides(context, { durability, load, isWarm = false }) {
   });
 }
 
-/** Reading from the beginning what was produced before, all of it in the page cache, when it has been read for a while. */
-export function goReadSides(context, { durability, load }) {
+/** Reading from the beginning what was produced before, all of it in the page cache, when it has been read for a while; again and again for so many seconds. */
+export function goReadSides(context, { durability, load, seconds }) {
   const expected = new Map(); // by port: a reader that gets fewer or more records fails
   const read = (system, port) =>
     runGoLoad(system, port, {
@@ -88,9 +89,9 @@ export function goReadSides(context, { durability, load }) {
     async prepare(system, port, topicConfig) {
       const { acknowledged_bytes_total: bytes } = await runGoLoad(system, port, { mode: 'produce', ...goOptions(load), topicConfig });
       expected.set(port, bytes / load.recordBytes);
-      for (const until = performance.now() + 1000 * warmSeconds(context); performance.now() < until;) await read(system, port);
+      await readAgain(() => read(system, port), warmSeconds(context));
     },
-    measure: read,
+    measure: (system, port) => readAgain(() => read(system, port), seconds),
   });
 }
 

@@ -10,7 +10,7 @@ import { stopProcess, track, waitForPort } from '../lib/process.mjs';
 
 const here = join(dirname(fileURLToPath(import.meta.url)), 'kafka');
 
-// What bin/kafka-run-class.sh gives a server on Java 17.
+// What bin/kafka-run-class.sh gives a server on Java 17; the heap (startKafka) is what bin/kafka-server-start.sh gives it.
 const JVM_FLAGS =
   '-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true';
 

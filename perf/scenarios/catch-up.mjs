@@ -1,19 +1,16 @@
 import { compare } from '../lib/compare.mjs';
 import { goReadSides, goRatios } from '../lib/go-sides.mjs';
 import { runKload } from '../lib/kload.mjs';
+import { secondsOf } from '../lib/quick.mjs';
+import { readAgain } from '../lib/read-again.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC, WARM_TOPIC, warmSeconds } from '../lib/sides.mjs';
 
 const READ = { topic: TOPIC, consume: true, partitions: 4, connections: 4, fetchMaxBytes: '1m' };
 
-/** Reads all there is, again and again, and gives the sum. */
-async function readAgain(port, topic, seconds) {
-  const sum = { mode: 'consume', seconds: 0, requests: 0, batches: 0, records: 0, bytes: 0, client_cpu_user_s: 0, client_cpu_system_s: 0 };
-  for (const until = performance.now() + 1000 * seconds; performance.now() < until;) {
-    const report = await runKload(port, { ...READ, topic });
-    for (const field of Object.keys(sum)) if (field !== 'mode') sum[field] += report[field];
-  }
-  return { ...sum, mb_per_s: sum.bytes / 1e6 / sum.seconds };
-}
+/** Seconds that are measured. */
+const SECONDS = 10;
+
+const readOnce = (port, topic) => runKload(port, { ...READ, topic });
 
 /** The same side, which produces before and is measured at reading it all back when it has done so for a while (all of it cached). */
 function reading(context, side, load) {
@@ -25,16 +22,16 @@ function reading(context, side, load) {
       await runKload(server.port, { topic: TOPIC, ...load });
       await runKload(server.port, { ...READ, verifyCrc: true });
       // A new broker of ours begins with 2.0 GB/s and comes to 3.4.
-      await readAgain(server.port, TOPIC, warmSeconds(context));
+      await readAgain(() => readOnce(server.port, TOPIC), warmSeconds(context));
     },
-    measure: (server) => runKload(server.port, READ),
+    measure: (server) => readAgain(() => readOnce(server.port, TOPIC), secondsOf(context, SECONDS)),
   };
 }
 
 /** A peer warms up by reading, again and again. */
 async function warmByReading(context, server, load, topicConfig) {
   await runKload(server.port, { topic: WARM_TOPIC, ...load, topicConfig });
-  await readAgain(server.port, WARM_TOPIC, context.peerWarmup);
+  await readAgain(() => readOnce(server.port, WARM_TOPIC), context.peerWarmup);
   await runKload(server.port, { topic: WARM_TOPIC, delete: true });
 }
 
@@ -48,7 +45,10 @@ function sidesOf(context) {
     ...floorSides({ sync: false, load }), // pread into the answer, send: the C reader's way
     ...kafkaSides(context, { durability: 'page-cache', load, warm }),
   ];
-  return [...sides.map((side) => reading(context, side, load)), ...goReadSides(context, { durability, load })];
+  return [
+    ...sides.map((side) => reading(context, side, load)),
+    ...goReadSides(context, { durability, load, seconds: secondsOf(context, SECONDS) }),
+  ];
 }
 
 export default {
@@ -58,7 +58,7 @@ export default {
   peers: ['kafka', 'nats', 'rabbitmq-streams', 'redis-streams'],
   takes: ['bytes'],
   steps: (context) => sidesOf(context).length,
-  look: (context) => ({ ...sidesOf(context)[0], measure: (server) => readAgain(server.port, TOPIC, context.seconds) }),
+  look: (context) => sidesOf(context)[0],
   async run(context) {
     return [
       await compare(context, {

@@ -20,6 +20,9 @@ const (
 	recordOverhead = 21
 )
 
+// The client remembers for 5 s, as a rule, that a topic is not there, and create waits for it.
+const metadataMinAge = 50 * time.Millisecond
+
 type kafka struct {
 	o     *options
 	fail  failure
@@ -28,7 +31,7 @@ type kafka struct {
 
 func newKafka(o *options, fail failure) *kafka {
 	k := &kafka{o: o, fail: fail}
-	client, _ := kgo.NewClient(kgo.SeedBrokers(o.address))
+	client, _ := kgo.NewClient(kgo.SeedBrokers(o.address), kgo.MetadataMinAge(metadataMinAge))
 	k.admin = kadm.NewClient(client)
 	return k
 }
