@@ -55,8 +55,8 @@ export function alignGroup(position: number): number {
 }
 
 /**
- * A control entry's meaning. `bind` says again which partition a handle means: written for recovered partitions, and with the first append after every
- * opening, so that one damaged group does not leave the appends of others without an owner.
+ * A control entry's meaning. `bind` says again which partition a handle means: written for recovered partitions, with the first append after every
+ * opening, and with some of those that follow, so that damaged groups do not leave the appends of others without an owner.
  */
 export type ControlEntry =
   | { readonly type: typeof EntryType.bind; readonly topicId: string; readonly partition: number; readonly moveNumber: number }

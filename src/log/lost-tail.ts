@@ -9,8 +9,8 @@ import { partitionFolder, segmentOffset, segmentPath } from './layout.ts';
 import { emptyPartition, partitionKey, type PartitionState, type SegmentState } from './partition-state.ts';
 import type { RecoveryNote } from './recovery-note.ts';
 
-/** Marks the offsets that follow the partition's end and were probably acknowledged as damaged. */
-export function extendOverLostTail(disk: Disk, dataFolder: string, state: PartitionState, notes: RecoveryNote[]): void {
+/** Marks the offsets that follow the partition's end and were probably acknowledged as damaged. Returns whether there are any. */
+export function extendOverLostTail(disk: Disk, dataFolder: string, state: PartitionState, notes: RecoveryNote[]): boolean {
   const from = state.endOffset;
   const known = state.segments[state.segments.length - 1];
   if (known !== undefined) follow(disk, dataFolder, state, known);
@@ -24,6 +24,7 @@ export function extendOverLostTail(disk: Disk, dataFolder: string, state: Partit
     if (!isNext && state.endOffset === from) state.segments.pop();
   }
   if (state.endOffset > from) refuse(state, from, notes);
+  return state.endOffset > from;
 }
 
 /**

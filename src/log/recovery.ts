@@ -98,9 +98,10 @@ export function recover(
       // Where a partition that moved out went on, another shard's journal says; a damaged group there may have been the only word of it. So it is where the record of
       // moving out is lost too: the topic's settings change before its partitions move.
       const hasLeft = replayed.movedOut || (!syncClass && isSync(owners.get(key)));
-      if ((hasLeft && groupsLost) || (!replayed.movedOut && replayed.lastSequence <= lastMissing))
-        extendOverLostTail(disk, dataFolder, replayed.state, notes);
-      redoPartition(context, replayed, syncedThrough, syncClass);
+      const mayLackTail = (hasLeft && groupsLost) || (!replayed.movedOut && replayed.lastSequence <= lastMissing);
+      const isExtended = mayLackTail && extendOverLostTail(disk, dataFolder, replayed.state, notes);
+      // What has left was synced before: a bad batch of it is damage, and no torn tail that is cut together with what was refused behind it.
+      redoPartition(context, replayed, isExtended ? Infinity : syncedThrough, syncClass);
       replayed.state.producers = replayed.producers.fold();
       partitions.set(key, replayed.state);
     }
@@ -247,7 +248,13 @@ function replayShard(
       text: `${journal.behindTail.length} journal group(s) of ${folder} lie behind a torn one that was never synced; not part of the log`,
     });
   const replay = new Replay(checkpoint.partitions, handedOver);
+  if (journal.missing.length > 0) replay.foresee(journal.groups);
   for (const group of journal.groups) replay.apply(group);
+  if (replay.namelessBatches > 0)
+    notes.push({
+      kind: 'corruption',
+      text: `${replay.namelessBatches} batch(es) in the journal of ${folder} are lost: the groups that told their partition are damaged`,
+    });
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
   return { replay, clean, syncedThrough: journal.syncedThrough, missing: journal.missing, groups: journal.groups.length };
 }

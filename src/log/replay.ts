@@ -46,6 +46,15 @@ export interface ReplayNote {
   readonly text: string;
 }
 
+/** A later group that says which partition a handle means. */
+interface Name {
+  readonly sequence: number;
+  /** Null: it opens one, and speaks of nothing before. */
+  readonly bind: Bind | null;
+}
+
+type Bind = Extract<ControlEntry, { type: typeof EntryType.bind }>;
+
 /** Replays journal groups over a checkpoint. */
 export class Replay {
   readonly partitions = new Map<string, ReplayedPartition>();
@@ -55,6 +64,9 @@ export class Replay {
   /** Keys of partitions that were brought from another shard and whose beginning is not what that one recorded as it let go. */
   readonly guessed = new Set<string>();
   private readonly handedOver: ReadonlyMap<string, readonly HandedOver[]>;
+  private readonly names = new Map<number, Name[]>();
+  /** Batches of partitions that no group names any more. */
+  namelessBatches = 0;
 
   /** `handedOver`: what other shards know of partitions, by key. */
   constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, readonly HandedOver[]> = new Map()) {
@@ -64,6 +76,17 @@ export class Replay {
       this.partitions.set(partitionKey(state.topicId, state.partition), replayed);
       if (handle >= 0) this.byHandle.set(handle, replayed);
     }
+  }
+
+  /** Learns which partitions handles mean in groups that will be applied: those that said it first may be damaged. */
+  foresee(groups: readonly FoundGroup[]): void {
+    for (const { entries, sequence } of groups)
+      for (const entry of entries) {
+        if (entry.type !== 'control' || (entry.body.type !== EntryType.bind && entry.body.type !== EntryType.open)) continue;
+        const names = this.names.get(entry.handle) ?? [];
+        names.push({ sequence, bind: entry.body.type === EntryType.bind ? entry.body : null });
+        this.names.set(entry.handle, names);
+      }
   }
 
   /** Applies one group; groups come in ascending order. */
@@ -88,7 +111,7 @@ export class Replay {
       this.bind(handle, body);
       return;
     }
-    const replayed = this.byHandle.get(handle);
+    const replayed = this.named(handle, sequence);
     if (replayed === undefined) return;
     // Where the log ended is not told by where it starts, nor by what compaction made of its older segments: a group that is missing before may have held
     // records all the same.
@@ -140,7 +163,16 @@ export class Replay {
     }
   }
 
-  private bind(handle: number, body: Extract<ControlEntry, { type: typeof EntryType.bind }>): void {
+  /** The partition that a handle means in group `sequence`; undefined if nothing says. */
+  private named(handle: number, sequence: number): ReplayedPartition | undefined {
+    const replayed = this.byHandle.get(handle);
+    if (replayed !== undefined) return replayed;
+    const bind = this.names.get(handle)?.find((name) => name.sequence > sequence)?.bind;
+    if (bind != null) this.bind(handle, bind);
+    return this.byHandle.get(handle);
+  }
+
+  private bind(handle: number, body: Bind): void {
     const key = partitionKey(body.topicId, body.partition);
     let replayed = this.partitions.get(key);
     if (replayed === undefined || replayed.movedOut || replayed.state.moveNumber < body.moveNumber) {
@@ -156,17 +188,16 @@ export class Replay {
    * What a partition began with that was moved here. If the record of letting go is lost as well, what the shard before knew is a part of it: that shard synced
    * everything before it let go, truncations are durable when they are answered, and no file leaves its log by age or size before a checkpoint says so, here or there.
    */
-  private broughtBy(
-    key: string,
-    { topicId, partition, moveNumber }: Extract<ControlEntry, { type: typeof EntryType.bind }>,
-  ): PartitionState {
+  private broughtBy(key: string, { topicId, partition, moveNumber }: Bind): PartitionState {
     const known = this.handedOver.get(key) ?? [];
     const own = this.partitions.get(key);
-    const left = own?.movedOut === true ? [own] : [];
     const whole = known.find(({ state, movedOut }) => movedOut && state.moveNumber === moveNumber);
-    const before = [...known, ...left].filter(({ state }) => state.moveNumber === moveNumber - 1);
+    // A move that was refused has a number, too: the one before need not be the last that somebody recorded.
+    const ownState = own === undefined ? [] : [{ state: { ...own.state, producers: own.producers.fold() }, movedOut: own.movedOut }];
+    const before = [...known, ...ownState].filter(({ state }) => state.moveNumber < moveNumber);
     // Of the two that speak of one move, the one that took over knows more.
-    const best = whole ?? before.find(({ movedOut }) => !movedOut) ?? before[0];
+    const latest = before.toSorted((a, b) => b.state.moveNumber - a.state.moveNumber || Number(a.movedOut) - Number(b.movedOut))[0];
+    const best = whole ?? latest;
     const state = best === undefined ? emptyPartition(topicId, partition) : structuredClone(best.state);
     state.moveNumber = moveNumber;
     if (whole === undefined) {
@@ -178,8 +209,11 @@ export class Replay {
   }
 
   private append(entry: AppendEntry, group: FoundGroup): void {
-    const replayed = this.byHandle.get(entry.handle);
-    if (replayed === undefined) return;
+    const replayed = this.named(entry.handle, group.sequence);
+    if (replayed === undefined) {
+      this.namelessBatches++;
+      return;
+    }
     const { state } = replayed;
     replayed.lastSequence = group.sequence;
     if (entry.baseOffset < state.endOffset) {

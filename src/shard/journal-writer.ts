@@ -24,6 +24,12 @@ export function controlBytesMax(settings: ShardSettings): number {
   return Math.min(512 * 1024, settings.journalFileBytes / 8);
 }
 
+/**
+ * Where a partition is named again, in bytes of journal behind the first time: up to the first of them with every group that appends to it, then once at each. A
+ * damaged stretch of a journal that is shorter leaves a name behind it; without one, nobody would know whose the later appends are.
+ */
+const NAMED_AGAIN_AT = [64 * 1024, 1 << 20, 16 << 20] as const;
+
 /** See the file header. Sequences count groups from 1. */
 export class JournalWriter {
   readonly journal: Journal;
@@ -35,6 +41,8 @@ export class JournalWriter {
   sequence = 0;
   /** Every group up to this one is durable. */
   syncedThrough = 0;
+  /** Of all groups so far. */
+  bytesWritten = 0;
 
   constructor(journal: Journal, generation: bigint, groupBatchesMax: number) {
     this.journal = journal;
@@ -59,6 +67,21 @@ export class JournalWriter {
   bind(partition: ShardPartition): void {
     partition.named = true;
     this.addControl(partition.handle, bindEntry(partition.state));
+  }
+
+  /** The same beside an append, and when to say it again. */
+  nameWithAppend(partition: ShardPartition): void {
+    this.bind(partition);
+    const { bytesWritten } = this;
+    if (partition.firstNamedAt === -1) partition.firstNamedAt = bytesWritten;
+    const distance = bytesWritten - partition.firstNamedAt;
+    const next = distance < NAMED_AGAIN_AT[0] ? distance : (NAMED_AGAIN_AT.find((each) => each > distance) ?? Infinity);
+    partition.nextNameAt = partition.firstNamedAt + next;
+  }
+
+  /** Names a partition that the group in work appends to, if it is time. Not in a group that is full of control entries: the next one will do. */
+  nameAgain(partition: ShardPartition, controlBytesMax: number): void {
+    if (partition.nextNameAt < this.bytesWritten && this.controlBytes < controlBytesMax) this.nameWithAppend(partition);
   }
 
   private addControl(handle: number, body: ControlEntry): void {
@@ -134,6 +157,7 @@ export class JournalWriter {
     payload.unshift(metadata.subarray(0, GROUP_HEADER_BYTES + entriesBytes));
     this.journal.write(sequence, payload, bytes);
     this.sequence = sequence;
+    this.bytesWritten += bytes;
     this.discardControl();
     return true;
   }

@@ -58,8 +58,9 @@ export class ShardPartition {
   stopped = false;
   /** The journal says which partition the handle means: nothing else may be said of it before. */
   named = false;
-  /** It says so with an append too. */
-  bound = false;
+  /** Bytes of journal at which it first said so with an append, −1: not yet; and beyond which it says so again. See {@link JournalWriter.nameAgain}. */
+  firstNamedAt = -1;
+  nextNameAt = Infinity;
   /** Revision of the pass of compaction under way; 0: none. */
   cleaning = 0;
   /** No pass begins before, ms. */

@@ -289,10 +289,7 @@ export class Shard implements ShardHost {
     // A follower's log is its leader's: a batch either continues it exactly or does not belong here.
     if (given && baseOffset(slab, at) !== partition.stagedEnd) return ErrorCode.OFFSET_OUT_OF_RANGE;
     const stampsTime = !given && config.timestampType === 'LogAppendTime';
-    if (!partition.bound) {
-      this.journalWriter.bind(partition);
-      partition.bound = true;
-    }
+    if (partition.firstNamedAt === -1) this.journalWriter.nameWithAppend(partition);
     const isFull =
       this.segments.roomIn(partition, partition.stagedPosition) < length || (first && this.wantsPoolSegment(partition, length, nowMs));
     if (isFull || (partition.stagedPosition > 0 && this.age.isOver(partition, stampsTime ? nowMs : maxTimestamp(slab, at), nowMs))) {
@@ -458,6 +455,7 @@ export class Shard implements ShardHost {
 
   /** Steps 2 and 3. */
   private writeJournal(nowMs: number): void {
+    for (const partition of this.touched) if (partition.firstInGroup >= 0) this.journalWriter.nameAgain(partition, this.controlBytesMax);
     try {
       const wrote = this.journalWriter.write(this.group, this.partitions, this.ports.slab, nowMs);
       if (!wrote) return;
