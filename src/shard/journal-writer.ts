@@ -79,9 +79,9 @@ export class JournalWriter {
     partition.nextNameAt = partition.firstNamedAt + next;
   }
 
-  /** Names a partition that the group in work appends to, if it is time. Not in a group that is full of control entries: the next one will do. */
-  nameAgain(partition: ShardPartition, controlBytesMax: number): void {
-    if (partition.nextNameAt < this.bytesWritten && this.controlBytes < controlBytesMax) this.nameWithAppend(partition);
+  /** Names a partition that the group in work appends to, if it is time. Not in a group that has `bytesMax` of control entries: the next one will do. */
+  nameAgain(partition: ShardPartition, bytesMax: number): void {
+    if (partition.nextNameAt < this.bytesWritten && this.controlBytes < bytesMax) this.nameWithAppend(partition);
   }
 
   private addControl(handle: number, body: ControlEntry): void {
