@@ -52,7 +52,7 @@ function logBytes(dir) {
 }
 
 function sidesOf(context, bytes) {
-  const load = { ...PACED, seconds: secondsOf(context, 35), warmup: 3 };
+  const load = { ...PACED, seconds: secondsOf(context, 35, 12), warmup: 3 };
   // Both brokers have the same log to begin with; one is told to compact it when the load begins.
   const side = (name, compacts) => {
     const plain = ringlogSide(context, { durability: 'fsync', load, name, settings: ['log.cleaner.backoff.ms=100'] });
