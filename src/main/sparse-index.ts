@@ -19,6 +19,8 @@ export class SparseIndex {
   intervalBytes: number;
   /** Number of entries. */
   count = 0;
+  /** It comes from what happened in this life, or from the segment itself; not from a file that may have outlived a cut. */
+  isTrusted = true;
   /** Entries cover the segment from this position on; 0 unless the broker restarted while the segment was active. */
   startPosition: number;
   /** One past the last offset before {@link startPosition}; of no meaning while that is 0. */

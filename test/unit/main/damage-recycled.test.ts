@@ -125,6 +125,7 @@ const FOREIGN: readonly [string, Foreign][] = [
   ['of larger batches', foreignChain(1, many(5, 400))],
   ['of batches longer than what is lost', foreignChain(1, many(9, 900))],
   ['that goes on exactly where this one breaks', foreignChain(60, many(7, 30), 20 * buildOwnBytes())],
+  ['whose batch in the place of what is lost has the offset behind it', foreignChain(30, many(3, 100))],
 ];
 
 /** Bytes of an own batch. */
