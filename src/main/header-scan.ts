@@ -1,7 +1,7 @@
 /**
  * Follows batch headers through a segment from a known batch on, until one reaches an offset or a time. Only headers are looked at, never record bytes.
  * Known holes are jumped over; a header that does not fit ends the scan, and so does a range that is refused: only the index leads to what is behind. A header with
- * which a batch would reach beyond the next index entry does not fit either: its length is damaged, and what it jumps over is not.
+ * which a batch would reach beyond the next index entry, in bytes or offsets, does not fit either: it is damaged, and what it jumps over is not.
  *
  * Offsets may be missing that were given out and never stored (a memory topic whose write failed): they are refused, nothing lies between, and the next batch follows in
  * place. In a recycled segment another log's batch of just that offset may stand where this one's were lost. So what follows a gap counts only once it leads to where
@@ -147,7 +147,8 @@ export class HeaderScanner {
         continue;
       }
       const size = checkStoredHeader(buffer, at, scan.position, scan.offset, segment);
-      if (view.damage.any && view.damage.has(scan.offset)) {
+      const isRefused = view.damage.any && view.damage.has(scan.offset);
+      if (isRefused) {
         const next = view.damage.all.endOf(scan.offset);
         if (size === 0 && checkStoredHeader(buffer, at, scan.position, next, segment) > 0) {
           // An index from a file may be wrong about both.
@@ -165,9 +166,9 @@ export class HeaderScanner {
       if (size === 0) return this.end(scan, buffer, 'damaged');
       const last = scan.offset + lastOffsetDelta(buffer, at);
       // No batch reaches into a refused range: its last offset delta is damaged, and hides those behind it.
-      const isWhole = !view.damage.any || view.damage.has(scan.offset) || view.damage.nextFrom(scan.offset) > last;
-      if (!isWhole || reachesBeyondEntry(scan, size)) return this.end(scan, buffer, 'damaged');
-      if (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp) {
+      const isWhole = !view.damage.any || isRefused || view.damage.nextFrom(scan.offset) > last;
+      if (!isWhole || reachesBeyondEntry(scan, size, last)) return this.end(scan, buffer, 'damaged');
+      if (!isRefused && (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp)) {
         if (scan.gapPosition === -1) return this.end(scan, buffer, 'found');
         if (scan.foundPosition === -1) {
           scan.foundPosition = scan.position;
@@ -212,11 +213,11 @@ function leadsToKnown({ index, segment, position, offset }: Scan): boolean {
   return index !== null && entry < index.count && index.position(entry) === position && index.offset(entry) === offset;
 }
 
-/** Whether an entry of the index lies within the batch of `size` bytes at the scan's position. */
-function reachesBeyondEntry(scan: Scan, size: number): boolean {
+/** Whether an entry of the index lies within the batch of `size` bytes at the scan's position, or has one of its offsets, the last of which is `last`. */
+function reachesBeyondEntry(scan: Scan, size: number, last: number): boolean {
   const { index, position } = scan;
   if (index === null) return false;
   // Entries may go meanwhile, and become fewer: each that is there is where a batch begins.
   while (scan.nextEntry < index.count && index.position(scan.nextEntry) <= position) scan.nextEntry++;
-  return scan.nextEntry < index.count && index.position(scan.nextEntry) < position + size;
+  return scan.nextEntry < index.count && (index.position(scan.nextEntry) < position + size || index.offset(scan.nextEntry) <= last);
 }

@@ -96,7 +96,14 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
  * Whether batches follow each other from `position` and offset `expected` to just the end of the segment. Offsets may be missing that were given out and never written:
  * then exactly those are refused. Any other gap is none of this log, but of the one before in the same file, and so may be the first that fits.
  */
-function leadsToEnd(disk: Disk, fd: number, position: number, expected: number, { damaged }: PartitionState, segment: SegmentState): boolean {
+function leadsToEnd(
+  disk: Disk,
+  fd: number,
+  position: number,
+  expected: number,
+  { damaged }: PartitionState,
+  segment: SegmentState,
+): boolean {
   const behindGap = (offset: number): number => damaged.reduce((next, { from, to }) => (from === next ? to : next), offset);
   while (position < segment.endPosition) {
     const head = readBatchHead(disk, fd, position, segment.endPosition);

@@ -4,6 +4,7 @@ import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { DAMAGE_MAX, DamageList } from '../../../src/main/damage.ts';
 import { SparseIndex } from '../../../src/main/sparse-index.ts';
+import type { RecordInput } from '../../../src/protocol/record.ts';
 import { readAll } from '../../support/read-all.ts';
 import { ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
@@ -20,6 +21,9 @@ function fill(indexIntervalBytes = 2000): LogWriter {
   }
   return log!;
 }
+
+/** Three records of this time. */
+const range3 = (timestamp: number): RecordInput[] => Array.from({ length: 3 }, () => ({ value: null, timestamp: BigInt(timestamp) }));
 
 const FIELDS: readonly [string, number][] = [
   ['base offset, low bits', 7],
@@ -168,6 +172,55 @@ test('what recovery refused is refused, and not looked at', async () => {
   log.restart();
   const { refused } = await readAll(bench, log);
   expect(refused).toEqual([30, 31, 32, 33, 34, 35, 90, 91, 92]);
+});
+
+test('a look-up by time passes a long refused range, however many index entries lie in it', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 1 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 700; i++) log!.append(1, 10, { records: [{ value: null, timestamp: BigInt(1000 + i) }] });
+  log!.state.damaged = [{ from: 50, to: 650 }];
+  log!.restart();
+  for (const offset of [49, 50, 300, 649, 650, 660]) {
+    const found = offset >= 50 && offset < 650 ? 650 : offset;
+    expect(await bench.side.timestamps.firstFrom(log!.view, 1000 + offset)).toMatchObject({ offset: found });
+  }
+});
+
+test('a batch that says less than it has, before a refused range: a look-up by time passes both', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 1 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 60; i++) log!.append(3, 10, { records: range3(1000 + i) });
+  log!.state.damaged = [{ from: 60, to: 90 }];
+  log!.flip(0, log!.batches[19]!.position + 26, 1);
+  log!.restart();
+  expect(await bench.side.timestamps.firstFrom(log!.view, 1020)).toMatchObject({ offset: 90 });
+  expect((await readAll(bench, log!)).refused).toEqual(Array.from({ length: 33 }, (_, i) => 57 + i));
+});
+
+test('what is refused beyond a range that was refused already is reported', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 30; i++) log!.append(3, 100, { baseTimestamp: BigInt(i), maxTimestamp: BigInt(i) });
+  log!.view.damage.all.refuse(42, 48);
+  const { offset } = (await bench.side.timestamps.firstFrom(log!.view, 14)) as { offset: number };
+  // The next index entry.
+  expect(offset).toBe(54);
+  const reported = bench.logged.filter(({ message }) => message.startsWith('damaged')).map(({ fields }) => fields);
+  expect(reported).toMatchObject([{ fromOffset: 48, toOffset: 54 }]);
+  expect(bench.side.damage.found).toBe(1);
+});
+
+test('a last offset delta that leads over many batches: a look-up by time hides nothing', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 200; i++) log!.append(3, 100, { baseTimestamp: BigInt(i), maxTimestamp: BigInt(i) });
+  log!.roll();
+  for (const bit of [5, 6, 7]) {
+    log!.flip(0, log!.batches[20 * bit]!.position + 26, bit);
+    await bench.side.timestamps.firstFrom(log!.view, 20 * bit + 2);
+  }
+  const { bases } = await readAll(bench, log!);
+  expect(log!.batches.filter(({ base }) => !bases.includes(base)).map(({ base }) => base / 60)).toEqual([5, 6, 7]);
 });
 
 test('offsets that were burnt without ever being written are refused, and what follows is read', async () => {
