@@ -96,7 +96,10 @@ export class DamageFinder {
         if (nextError !== null || nextRead < BATCH_HEADER_BYTES) return found(-1, 0);
         const nextOffset = baseOffset(follower, 0);
         const fits = nextOffset > offset && nextOffset < segment.endOffset && checkStoredHeader(follower, 0, next, nextOffset, segment) > 0;
+        const behind = offset + lastOffsetDelta(header, 0) + 1;
         if (fits && leadsTo(header, offset, nextOffset)) found(next, nextOffset);
+        // A gap in offsets lies between. Whether that is so is for the scan to find out.
+        else if (fits && view.damage.all.endOf(behind) === nextOffset && leadsTo(header, offset, behind)) found(next, behind);
         else found(-1, 0);
       });
     });

@@ -246,6 +246,21 @@ test('offsets that were burnt without ever being written are refused, and what f
   expect(again.responses[0]!.partitions[0]!.records!.equals(log.batches.at(-1)!.bytes)).toBe(true);
 });
 
+test('damage just before burnt offsets costs the damaged batch', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 10; i++) log!.append(3);
+  log!.state.damaged = [{ from: 30, to: 40 }];
+  log!.state.endOffset = 40;
+  log!.restart();
+  for (let i = 0; i < 10; i++) log!.append(3);
+  log!.roll();
+  log!.view.segments[0]!.index = new SparseIndex(1 << 30);
+  log!.flip(0, log!.batches[9]!.position + 70);
+  const { refused } = await readAll(bench, log!);
+  expect(refused).toEqual(Array.from({ length: 13 }, (_, i) => 27 + i));
+});
+
 test('a fetch of several partitions gives what is good and tells what is bad', async () => {
   bench = new ReadBench();
   const logs = bench.addTopic('orders', 3);
