@@ -139,7 +139,18 @@ class Rebuild {
       }
       chain = this.chainWith(headers.position, headers.base);
     }
+    if (headers.isExhausted) this.keepFormer();
     return this.believed.entries.export();
+  }
+
+  /** Where the search ended early, the former index stays: what it says of the rest was not looked at, and readers look for themselves. */
+  private keepFormer(): void {
+    if (this.former === null) return;
+    const { entries, position, offset } = this.believed;
+    const { positions, offsets, timestamps, maxTimestamp } = this.former;
+    for (const [i, known] of offsets.entries())
+      if (known > offset && (positions[i] as number) >= position) entries.takeOver(known, positions[i] as number, timestamps[i] as number);
+    entries.noteTimestamp(maxTimestamp);
   }
 
   private follow(chain: Chain): void {

@@ -12,9 +12,11 @@ const INDEX = '/0.index';
 
 class CountingReads extends FakeDisk {
   bytesRead = 0;
+  largestRead = 0;
 
   override read(fd: number, target: Uint8Array, targetPosition: number, length: number, position: number): number {
     this.bytesRead += length;
+    this.largestRead = Math.max(this.largestRead, length);
     return super.read(fd, target, targetPosition, length, position);
   }
 }
@@ -58,24 +60,60 @@ test('a segment without damage is read once', () => {
   expect(disk.bytesRead).toBeLessThan(file.length * 1.1 + 100_000);
 });
 
-test('a file that is full of what looks like batches ends the search, and what is before them is kept', () => {
-  const own = chain(0, 100);
+/** Intact batches, each followed by a header that claims everything up to the end. */
+function hopeless(length: number, base: number): Buffer {
   const pieces: Buffer[] = [];
-  const tail = 3 << 20;
-  // Each is intact, and is followed by a header that claims everything up to the end.
-  for (let at = 0; at < tail;) {
-    const intact = batch(200);
-    const claims = batch(201).subarray(0, 61);
-    claims.writeInt32BE(tail - at - intact.length - BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION);
+  for (let at = 0; at < length;) {
+    const intact = batch(base);
+    const claims = batch(base + 1).subarray(0, 61);
+    claims.writeInt32BE(length - at - intact.length - BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION);
     pieces.push(intact, claims);
     at += intact.length + claims.length;
   }
-  const file = Buffer.concat([...own, Buffer.alloc(100), ...pieces]).subarray(0, 100 * (own[0] as Buffer).length + 100 + tail);
+  return Buffer.concat(pieces).subarray(0, length);
+}
+
+test('a file that is full of what looks like batches ends the search, and what is before them is kept', () => {
+  const own = chain(0, 100);
+  const file = Buffer.concat([...own, Buffer.alloc(100), hopeless(3 << 20, 200)]);
   const { entries, disk } = rebuild(file, 1000);
   expect(disk.bytesRead).toBeGreaterThan(lookBytesMax(file.length) / 2);
   // What is read last may go beyond by as much as it is.
   expect(disk.bytesRead).toBeLessThan(lookBytesMax(file.length) + 4 * file.length);
   expect(entries).toEqual(own.slice(1).map((bytes, i) => [i + 1, (i + 1) * bytes.length]));
+});
+
+test('records that are batches themselves cost neither time nor what is behind them, when the length of their own is damaged', () => {
+  const count = 12_000;
+  // Each fits in the place of what follows the outer one.
+  const inner = batch(50 + count);
+  const outer = buildBatch({ records: Array.from({ length: count }, () => ({ value: inner })), baseOffset: 50 });
+  const before = chain(0, 50);
+  const behind = chain(50 + count, 100 + count);
+  const start = 50 * (before[0] as Buffer).length;
+  for (const bit of [10, 16, 20]) {
+    const file = Buffer.concat([...before, outer, ...behind]);
+    file.writeInt32BE(batchBytes(outer, 0) ^ (1 << bit), start + BATCH_LENGTH_POSITION);
+    const { entries, disk } = rebuild(file, 100 + count);
+    expect(disk.bytesRead).toBeLessThan(12 * file.length);
+    expect(disk.largestRead).toBeLessThanOrEqual(1 << 20);
+    expect(entries.filter(([offset]) => offset > 50).map(([, position]) => position)).toEqual(
+      behind.map((bytes, i) => start + outer.length + i * bytes.length),
+    );
+  }
+});
+
+test('where the search ended early, what the index file says of the rest stays', () => {
+  const own = chain(0, 100);
+  const junk = hopeless(3 << 20, 200);
+  const behind = chain(200, 210);
+  const file = Buffer.concat([...own, Buffer.alloc(100), junk, ...behind]);
+  const at = file.length - 10 * (behind[0] as Buffer).length;
+  const bytes = (own[0] as Buffer).length;
+  const entriesWith = (entry: readonly [number, number]): [number, number][] =>
+    rebuild(file, 1000, { index: indexOf([entry, [200, at]], file), intervalBytes: 1 << 20 }).entries;
+  expect(entriesWith([50, 50 * bytes])).toEqual([[200, at]]);
+  expect(entriesWith([51, 50 * bytes])).toEqual([]);
 });
 
 test('however many entries there are, one stays where the chain was taken up again', () => {
