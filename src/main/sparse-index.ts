@@ -100,6 +100,12 @@ export class SparseIndex {
     return low;
   }
 
+  /** Whether a batch begins within the `bytes` behind the beginning of the one at `position`. */
+  hasWithin(position: number, bytes: number): boolean {
+    const entry = this.entryAfter(position);
+    return entry < this.count && this.position(entry) < position + bytes;
+  }
+
   /** Last entry before which every timestamp is < `timestamp`; −1: the start. The first batch that reaches it is at or behind this entry. */
   findTimestamp(timestamp: number): number {
     let low = 0;

@@ -125,6 +125,29 @@ describe.each([8, 9, 10])('a length that leads over many batches, byte %i', (fie
   }
 });
 
+test('a reader who comes to a damaged length from the batch before reads no more for it than up to the next index entry', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 1000; i++) log!.append(3, 1000);
+  log!.roll();
+  log!.flip(0, log!.batches[500]!.position + 9, 4);
+  let largest = 0;
+  const { reader } = bench.side;
+  const read = reader.read.bind(reader);
+  reader.read = (view, segment, target, start, length, position, done) => {
+    largest = Math.max(largest, length);
+    read(view, segment, target, start, length, position, done);
+  };
+  const codes: number[] = [];
+  for (let i = 495; i < 505; i++) {
+    const { errorCode } = (await bench.fetch('orders', [{ offset: 3 * i, maxBytes: 5000 }])).responses[0]!.partitions[0]!;
+    codes.push(errorCode);
+  }
+  const corrupt = ErrorCode.CORRUPT_MESSAGE;
+  expect(codes).toEqual([0, 0, 0, 0, 0, corrupt, 0, 0, 0, 0]);
+  expect(largest).toBeLessThanOrEqual(64 << 10);
+});
+
 test('a file that is shorter than the log says: what is missing is refused, what is there is read', async () => {
   const log = fill();
   const victim = log.batches[35]!;
