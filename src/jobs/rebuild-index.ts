@@ -7,6 +7,9 @@
  *   - to what is believed before it, by the one damaged batch that lies between (StoredHeaders.isOneBatch); the same ties it to a chain behind;
  *   - to an entry of the index file that lay beside the segment. That one may have outlived a cut of its segment, so with the first entry that contradicts the chain
  *     from the start of the segment it counts no more.
+ * Offsets may also be missing that were given out and never stored, with nothing between in the file: they are refused, and the next batch follows in place. So may one of
+ * another log where this one's were lost: what follows such a gap in what is believed is a chain of its own, over further gaps too, and has to be tied to something.
+ *
  * Where offsets are refused the chain counts as broken even if it fits: in place of a lost journal group another log may go on just there. A single batch that is the
  * whole of such a range is this log's.
  *
@@ -68,6 +71,8 @@ class Chain {
   isBarred = false;
   /** The former index has an entry for one of its batches. */
   isKnown = false;
+  /** It begins where what is believed ends, but for offsets that were never stored; and may go on behind others. */
+  isBehindGap = false;
 
   constructor(position: number, offset: number, intervalBytes: number) {
     this.startPosition = this.position = position;
@@ -128,9 +133,15 @@ class Rebuild {
     let chain = this.believed;
     for (;;) {
       this.follow(chain);
-      const isEnd = chain.position === job.endPosition && chain.offset === job.endOffset;
+      // The segment may have been cut within a gap.
+      const isEnd = chain.position === job.endPosition && (chain.offset === job.endOffset || this.gapEnd(chain.offset) >= job.endOffset);
       if (isEnd || chain.isKnown) chain = this.believe(chain);
       if (isEnd) break;
+      const behind = this.behindGap(chain);
+      if (behind !== null) {
+        chain = behind;
+        continue;
+      }
       if (this.stepOver(chain)) continue;
       if (!headers.find(this.searchFrom(chain))) {
         // The damaged batch may be the last one, with a length that leads nowhere.
@@ -194,6 +205,37 @@ class Rebuild {
     if (contradicts && chain === this.believed) this.former = null;
   }
 
+  /** The chain that goes on in the place where `chain` broke, if nothing but a gap in offsets broke it. */
+  private behindGap(chain: Chain): Chain | null {
+    const { headers } = this;
+    const offset = this.gapEnd(chain.offset);
+    if (offset === -1 || !headers.goTo(chain.position) || headers.base !== offset) return null;
+    if (chain === this.believed) return this.beginBehindGap(chain.position, offset);
+    if (!chain.isBehindGap) return null;
+    chain.takeUp(chain.position, offset);
+    return chain;
+  }
+
+  private beginBehindGap(position: number, offset: number): Chain {
+    this.pending = new Chain(position, offset, this.job.intervalBytes);
+    this.pending.isBehindGap = true;
+    return this.pending;
+  }
+
+  /** As {@link leadsTo}, with a gap in offsets before or behind the damaged batch. */
+  private leadsOverGap(chain: Chain, position: number, offset: number): boolean {
+    const { headers, job } = this;
+    const behind = job.refused.find(({ to }) => to === offset);
+    if (behind !== undefined && this.leadsTo(chain, position, behind.from)) return true;
+    const before = this.gapEnd(chain.offset);
+    return before !== -1 && !chain.isBarred && headers.isOneBatch(chain.position, before, position, offset);
+  }
+
+  /** Where the refused offsets end that begin with `offset`; −1: none do. */
+  private gapEnd(offset: number): number {
+    return this.job.refused.find(({ from }) => from === offset)?.to ?? -1;
+  }
+
   /** Goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. */
   private stepOver(chain: Chain): boolean {
     // The last header that fitted may be the damaged one: in its last offset delta.
@@ -238,6 +280,11 @@ class Rebuild {
       if (chain === this.believed) this.pending = null;
       chain.takeUp(position, offset);
       return chain;
+    }
+    if (this.leadsOverGap(this.believed, position, offset)) return this.beginBehindGap(position, offset);
+    if (this.pending?.isBehindGap === true && this.leadsOverGap(this.pending, position, offset)) {
+      this.pending.takeUp(position, offset);
+      return this.pending;
     }
     this.pending = new Chain(position, offset, this.job.intervalBytes);
     return this.pending;

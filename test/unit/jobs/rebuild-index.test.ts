@@ -1,9 +1,10 @@
 /** Rebuilding an index: what it costs, and what it takes from the index that was there before. Reading through rebuilt indexes is tested in main/damage-recycled.test.ts. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rebuildIndex } from '../../../src/jobs/rebuild-index.ts';
 import { lookBytesMax } from '../../../src/jobs/stored-headers.ts';
 import { Prng } from '../../../src/lib/prng.ts';
 import { encodeIndexFile, type IndexEntries } from '../../../src/log/index-file.ts';
+import type { DamagedRange } from '../../../src/log/partition-state.ts';
 import { BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION, batchBytes, lastOffsetDelta } from '../../../src/protocol/record-batch.ts';
 import { buildBatch } from '../../../src/protocol/record.ts';
 import { FakeDisk } from '../../sim/fake-disk.ts';
@@ -32,7 +33,13 @@ interface Rebuilt {
   readonly disk: CountingReads;
 }
 
-function rebuild(file: Buffer, endOffset: number, options: { intervalBytes?: number; index?: Buffer } = {}): Rebuilt {
+interface RebuildOptions {
+  readonly intervalBytes?: number;
+  readonly index?: Buffer;
+  readonly refused?: readonly DamagedRange[];
+}
+
+function rebuild(file: Buffer, endOffset: number, options: RebuildOptions = {}): Rebuilt {
   const disk = new CountingReads(new Prng(1));
   for (const [path, bytes] of Object.entries({ '/0.log': file, [INDEX]: options.index })) {
     if (bytes === undefined) continue;
@@ -46,7 +53,7 @@ function rebuild(file: Buffer, endOffset: number, options: { intervalBytes?: num
     baseOffset: 0,
     endPosition: file.length,
     endOffset,
-    refused: [],
+    refused: options.refused ?? [],
     intervalBytes: options.intervalBytes ?? 1,
     writePath: INDEX,
   });
@@ -191,4 +198,50 @@ test('one damaged batch between two chains ties them together, whichever field o
       expect(offsets, `byte ${field} is ${value}`).toEqual([55, 125]);
     }
   }
+});
+
+describe('offsets that were given out and never written', () => {
+  const refused = [
+    { from: 10, to: 20 },
+    { from: 30, to: 45 },
+  ];
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+  const offsets = (file: Buffer, endOffset: number, ranges = refused): number[] =>
+    rebuild(file, endOffset, { refused: ranges }).entries.map(([offset]) => offset);
+  const own = [...chain(0, 10), ...chain(20, 30), ...chain(45, 60)];
+  const bytes = (own[0] as Buffer).length;
+  const all = [...range(1, 10), ...range(20, 30), ...range(45, 60)];
+
+  test('what lies between two such gaps is found', () => {
+    expect(offsets(Buffer.concat(own), 60)).toEqual(all);
+    // One begins the segment.
+    expect(offsets(Buffer.concat(own.slice(10)), 60, [{ from: 0, to: 20 }, refused[1]!])).toEqual(all.filter((offset) => offset > 20));
+  });
+
+  test('also with damaged batches, beside the gaps and elsewhere', () => {
+    for (const lost of [5, 9, 10, 14, 19, 20, 25]) {
+      for (const field of [7, 11, 16, 26]) {
+        const file = Buffer.concat(own);
+        file[lost * bytes + field] = (file[lost * bytes + field] as number) ^ 64;
+        const base = Number((own[lost] as Buffer).readBigInt64BE(0));
+        const found = offsets(file, 60);
+        // Of a damaged batch that is found by the headers there may be an entry.
+        expect(
+          [...new Set([...found, base])].sort((a, b) => a - b),
+          `batch ${lost}, byte ${field}`,
+        ).toEqual(all);
+      }
+    }
+  });
+
+  test('also when the segment was cut within one', () => {
+    expect(offsets(Buffer.concat(own.slice(0, 20)), 35, [refused[0]!, { from: 30, to: 35 }])).toEqual([...range(1, 10), ...range(20, 30)]);
+  });
+
+  test('what only begins like a chain behind one is not believed', () => {
+    const lost = { from: 10, to: 20 };
+    const file = (foreign: Buffer[]): Buffer => Buffer.concat([...chain(0, 10), ...foreign, ...chain(20, 60)]);
+    for (const foreign of [chain(20, 30), chain(19, 29), [...chain(20, 25), ...chain(14, 19)]])
+      expect(offsets(file(foreign), 60, [lost])).toEqual([...range(1, 10), ...range(20, 60)]);
+  });
 });

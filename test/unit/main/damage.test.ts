@@ -269,6 +269,27 @@ test('offsets that were burnt without ever being written are refused, and what f
   expect(again.responses[0]!.partitions[0]!.records!.equals(log.batches.at(-1)!.bytes)).toBe(true);
 });
 
+test('what lies between burnt offsets is read after a restart, by offset and by time', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  const burnt: number[] = [];
+  for (let gap = 0; gap < 3; gap++) {
+    for (let i = 0; i < 20; i++) log!.append(3, 100, { baseTimestamp: BigInt(log!.state.endOffset) });
+    const from = log!.state.endOffset;
+    burnt.push(...Array.from({ length: 10 }, (_, i) => from + i));
+    log!.state.damaged.push({ from, to: from + 10 });
+    log!.state.endOffset += 10;
+    log!.restart();
+  }
+  for (let i = 0; i < 20; i++) log!.append(3, 100, { baseTimestamp: BigInt(log!.state.endOffset) });
+  log!.restart();
+  for (const [i, { base }] of log!.batches.entries())
+    if (i % 7 === 6) expect(await bench.side.timestamps.firstFrom(log!.view, base)).toMatchObject({ offset: base });
+  const { bases, refused } = await readAll(bench, log!);
+  expect(bases).toEqual(log!.batches.map(({ base }) => base));
+  expect(refused).toEqual(burnt);
+});
+
 test('damage just before burnt offsets costs the damaged batch', async () => {
   bench = new ReadBench();
   const [log] = bench.addTopic('orders');
