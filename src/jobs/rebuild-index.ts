@@ -58,6 +58,8 @@ class Chain {
   /** Place and base offset of its first batch. */
   readonly startPosition: number;
   readonly startOffset: number;
+  /** It begins where what is believed ends, but for offsets that were never stored; and may go on behind others. */
+  readonly isBehindGap: boolean;
   readonly entries: IndexBuilder;
   /** Where it goes on, or broke. */
   position: number;
@@ -71,10 +73,9 @@ class Chain {
   isBarred = false;
   /** The former index has an entry for one of its batches. */
   isKnown = false;
-  /** It begins where what is believed ends, but for offsets that were never stored; and may go on behind others. */
-  isBehindGap = false;
 
-  constructor(position: number, offset: number, intervalBytes: number) {
+  constructor(position: number, offset: number, isBehindGap: boolean, intervalBytes: number) {
+    this.isBehindGap = isBehindGap;
     this.startPosition = this.position = position;
     this.startOffset = this.offset = offset;
     this.entries = new IndexBuilder(intervalBytes);
@@ -125,7 +126,7 @@ class Rebuild {
     this.job = job;
     this.headers = headers;
     this.former = former;
-    this.believed = new Chain(0, job.baseOffset, job.intervalBytes);
+    this.believed = new Chain(0, job.baseOffset, false, job.intervalBytes);
   }
 
   run(): IndexEntries {
@@ -137,12 +138,11 @@ class Rebuild {
       const isEnd = chain.position === job.endPosition && (chain.offset === job.endOffset || this.gapEnd(chain.offset) >= job.endOffset);
       if (isEnd || chain.isKnown) chain = this.believe(chain);
       if (isEnd) break;
-      const behind = this.behindGap(chain);
-      if (behind !== null) {
-        chain = behind;
+      const next = this.stepOver(chain);
+      if (next !== null) {
+        chain = next;
         continue;
       }
-      if (this.stepOver(chain)) continue;
       if (!headers.find(this.searchFrom(chain))) {
         // The damaged batch may be the last one, with a length that leads nowhere.
         if (this.pending !== null && this.leadsTo(this.pending, job.endPosition, job.endOffset)) this.believe(this.pending);
@@ -205,62 +205,53 @@ class Rebuild {
     if (contradicts && chain === this.believed) this.former = null;
   }
 
-  /** The chain that goes on in the place where `chain` broke, if nothing but a gap in offsets broke it. */
-  private behindGap(chain: Chain): Chain | null {
-    const { headers } = this;
-    const offset = this.gapEnd(chain.offset);
-    if (offset === -1 || !headers.goTo(chain.position) || headers.base !== offset) return null;
-    if (chain === this.believed) return this.beginBehindGap(chain.position, offset);
-    if (!chain.isBehindGap) return null;
-    chain.takeUp(chain.position, offset);
-    return chain;
-  }
-
-  private beginBehindGap(position: number, offset: number): Chain {
-    this.pending = new Chain(position, offset, this.job.intervalBytes);
-    this.pending.isBehindGap = true;
-    return this.pending;
-  }
-
-  /** As {@link leadsTo}, with a gap in offsets before or behind the damaged batch. */
-  private leadsOverGap(chain: Chain, position: number, offset: number): boolean {
-    const { headers, job } = this;
-    const behind = job.refused.find(({ to }) => to === offset);
-    if (behind !== undefined && this.leadsTo(chain, position, behind.from)) return true;
-    const before = this.gapEnd(chain.offset);
-    return before !== -1 && !chain.isBarred && headers.isOneBatch(chain.position, before, position, offset);
-  }
-
-  /** Where the refused offsets end that begin with `offset`; −1: none do. */
-  private gapEnd(offset: number): number {
-    return this.job.refused.find(({ from }) => from === offset)?.to ?? -1;
-  }
-
-  /** Goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. */
-  private stepOver(chain: Chain): boolean {
+  /** What goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. Or behind a gap in offsets, with nothing damaged. */
+  private stepOver(chain: Chain): Chain | null {
     // The last header that fitted may be the damaged one: in its last offset delta.
-    if (this.takeUp(chain, chain.position)) return true;
-    return this.takeUp(chain, chain.position + this.headers.lengthAt(chain.position));
+    return this.stepTo(chain, chain.position) ?? this.stepTo(chain, chain.position + this.headers.lengthAt(chain.position));
   }
 
-  /** Takes `chain` up at the header at `position`, or the end, if one damaged batch leads there. */
-  private takeUp(chain: Chain, position: number): boolean {
+  /** What goes on with the header at `position`, or the end. */
+  private stepTo(chain: Chain, position: number): Chain | null {
     const { headers, job } = this;
     const isEnd = position === job.endPosition;
-    if (!isEnd && !headers.goTo(position)) return false;
-    const offset = isEnd ? job.endOffset : headers.base;
-    if (!this.leadsTo(chain, position, offset)) return false;
+    if (!isEnd && !headers.goTo(position)) return null;
+    return this.goOn(chain, position, isEnd ? job.endOffset : headers.base);
+  }
+
+  /** What goes on from `chain` with the batch of base offset `offset` at `position`, or the end; null: nothing leads there. */
+  private goOn(chain: Chain, position: number, offset: number): Chain | null {
+    // What would go on just where the chain broke is itself what broke it.
+    if (position === chain.position && offset === chain.offset) return null;
+    if (!this.leadsTo(chain, position, offset)) {
+      if ((chain !== this.believed && !chain.isBehindGap) || !this.leadsOverGap(chain, position, offset)) return null;
+      if (chain === this.believed) return this.begin(position, offset, true);
+    } else if (chain === this.believed) this.pending = null;
     chain.takeUp(position, offset);
-    return true;
+    return chain;
   }
 
   /** Whether from the break of `chain` to the batch of base offset `offset` at `position` there is one damaged batch: the one that broke it, or the last that did not. */
   private leadsTo(chain: Chain, position: number, offset: number): boolean {
     const { headers } = this;
-    // What would go on just where the chain broke is itself what broke it.
-    if (chain.isBarred || (position === chain.position && offset === chain.offset)) return false;
+    if (chain.isBarred) return false;
     if (chain.lastPosition !== -1 && headers.isOneBatch(chain.lastPosition, chain.lastOffset, position, offset)) return true;
     return headers.isOneBatch(chain.position, chain.offset, position, offset);
+  }
+
+  /** As {@link leadsTo}, with a gap in offsets before or behind the damaged batch; or with the gap alone. */
+  private leadsOverGap(chain: Chain, position: number, offset: number): boolean {
+    const { headers, job } = this;
+    const behind = job.refused.find(({ to }) => to === offset);
+    if (behind !== undefined && this.leadsTo(chain, position, behind.from)) return true;
+    const next = this.gapEnd(chain.offset);
+    if (next === -1 || chain.isBarred) return false;
+    return position === chain.position ? offset === next : headers.isOneBatch(chain.position, next, position, offset);
+  }
+
+  /** Where the refused offsets end that begin with `offset`; −1: none do. */
+  private gapEnd(offset: number): number {
+    return this.job.refused.find(({ from }) => from === offset)?.to ?? -1;
   }
 
   /**
@@ -275,18 +266,12 @@ class Rebuild {
 
   /** The chain that goes on with the batch of base offset `offset` at `position`, or a new one in place of the last that could not be believed. */
   private chainWith(position: number, offset: number): Chain {
-    for (const chain of [this.believed, this.pending]) {
-      if (chain === null || !this.leadsTo(chain, position, offset)) continue;
-      if (chain === this.believed) this.pending = null;
-      chain.takeUp(position, offset);
-      return chain;
-    }
-    if (this.leadsOverGap(this.believed, position, offset)) return this.beginBehindGap(position, offset);
-    if (this.pending?.isBehindGap === true && this.leadsOverGap(this.pending, position, offset)) {
-      this.pending.takeUp(position, offset);
-      return this.pending;
-    }
-    this.pending = new Chain(position, offset, this.job.intervalBytes);
+    const known = this.goOn(this.believed, position, offset) ?? (this.pending && this.goOn(this.pending, position, offset));
+    return known ?? this.begin(position, offset, false);
+  }
+
+  private begin(position: number, offset: number, isBehindGap: boolean): Chain {
+    this.pending = new Chain(position, offset, isBehindGap, this.job.intervalBytes);
     return this.pending;
   }
 
