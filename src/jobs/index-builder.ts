@@ -26,8 +26,7 @@ export class IndexBuilder {
 
   /** Tells of the next batch. `isStart`: nothing before leads to it, so it must be findable whatever the interval. */
   onBatch(offset: number, position: number, maxTimestamp: number, isStart: boolean): void {
-    // The first batch of a segment needs no entry.
-    if (position > 0 && (isStart || position - this.lastPosition >= this.intervalBytes)) {
+    if (isStart || position - this.lastPosition >= this.intervalBytes) {
       this.offsets.push(offset);
       this.positions.push(position);
       this.timestamps.push(this.maxTimestamp);

@@ -68,7 +68,7 @@ class Chain {
   lastPosition = -1;
   lastOffset = -1;
   /** Nothing undamaged leads to the next batch. */
-  isTakenUp = true;
+  isTakenUp: boolean;
   /** It fits further, but from there on offsets are refused. */
   isBarred = false;
   /** The former index has an entry for one of its batches. */
@@ -76,6 +76,7 @@ class Chain {
 
   constructor(position: number, offset: number, isBehindGap: boolean, intervalBytes: number) {
     this.isBehindGap = isBehindGap;
+    this.isTakenUp = position > 0 || isBehindGap;
     this.startPosition = this.position = position;
     this.startOffset = this.offset = offset;
     this.entries = new IndexBuilder(intervalBytes);
