@@ -13,8 +13,8 @@
  * Where offsets are refused the chain counts as broken even if it fits: in place of a lost journal group another log may go on just there. A single batch that is the
  * whole of such a range is this log's.
  *
- * What is not believed gets no entry, and does not raise the offset that is expected. Readers refuse it with the damage around it: between two lost ranges
- * of a segment without index file everything is refused, also what is intact.
+ * What is not believed gets no entry, and does not raise the offset that is expected. Readers refuse it with the damage around it: between two lost ranges,
+ * or two stretches of more than one damaged batch each, of a segment without index file everything is refused, also what is intact: nothing tells it from another log's.
  *
  * Not found out is a chain of another log that fits this one's in place and offset, to the byte, where nobody knows that something was lost. Even then own batches
  * that claim the same offsets are believed, once they are tied to something.
@@ -240,14 +240,15 @@ class Rebuild {
     return headers.isOneBatch(chain.position, chain.offset, position, offset);
   }
 
-  /** As {@link leadsTo}, with a gap in offsets before or behind the damaged batch; or with the gap alone. */
+  /** As {@link leadsTo}, with gaps in offsets before or behind the damaged batch; or with a gap alone. */
   private leadsOverGap(chain: Chain, position: number, offset: number): boolean {
     const { headers, job } = this;
-    const behind = job.refused.find(({ to }) => to === offset);
-    if (behind !== undefined && this.leadsTo(chain, position, behind.from)) return true;
-    const next = this.gapEnd(chain.offset);
-    if (next === -1 || chain.isBarred) return false;
-    return position === chain.position ? offset === next : headers.isOneBatch(chain.position, next, position, offset);
+    const end = job.refused.find(({ to }) => to === offset)?.from ?? offset;
+    if (end !== offset && this.leadsTo(chain, position, end)) return true;
+    const start = this.gapEnd(chain.offset);
+    if (start === -1 || chain.isBarred) return false;
+    if (position === chain.position) return offset === start;
+    return headers.isOneBatch(chain.position, start, position, offset) || headers.isOneBatch(chain.position, start, position, end);
   }
 
   /** Where the refused offsets end that begin with `offset`; −1: none do. */

@@ -234,6 +234,17 @@ describe('offsets that were given out and never written', () => {
     }
   });
 
+  test('also with a damaged batch that has one on either side', () => {
+    const file = Buffer.concat([...chain(0, 10), batch(20), ...chain(30, 40)]);
+    const ranges = [refused[0]!, { from: 21, to: 30 }];
+    for (const field of [2, 7, 8, 11, 16, 26]) {
+      const damaged = Buffer.from(file);
+      damaged[10 * bytes + field] = (damaged[10 * bytes + field] as number) ^ 64;
+      const found = offsets(damaged, 40, ranges).filter((offset) => offset !== 20);
+      expect(found, `byte ${field}`).toEqual([...range(1, 10), ...range(30, 40)]);
+    }
+  });
+
   test('also when the segment was cut within one', () => {
     expect(offsets(Buffer.concat(own.slice(0, 20)), 35, [refused[0]!, { from: 30, to: 35 }])).toEqual([...range(1, 10), ...range(20, 30)]);
   });
