@@ -314,7 +314,9 @@ async function runRandomWithGaps(seed: number): Promise<void> {
   const lost: Range = [from, prng.chance(0.5) ? from : Math.min(own.length - 1, from + 1 + prng.below(20))];
   const sizes = prng.chance(0.5) ? own.slice(from) : Array.from({ length: 100 }, () => prng.pick(SIZES));
   const fits = prng.chance(0.5);
-  const foreign = fits ? foreignChain(log.bases[lost[1]]!, sizes, log.places[from]) : foreignChain(prng.below(next), sizes, prng.below(700));
+  const foreign = fits
+    ? foreignChain(log.bases[lost[1]]!, sizes, log.places[from])
+    : foreignChain(prng.below(next), sizes, prng.below(700));
   const recycled = new RecycledLog(foreign.bytes, own, 1 + prng.below(5000), burnt);
   const expected = new Set(range(...lost));
   if (lost[1] > lost[0]) recycled.lose(lost, true);
@@ -330,15 +332,18 @@ async function runRandomWithGaps(seed: number): Promise<void> {
   if (lost[1] === lost[0]) expect(found).toEqual([...expected].sort((a, b) => a - b));
 }
 
-test.each([runRandom, runRandomWithGaps])('whatever the previous owners wrote: nothing of it is served, and all that is intact is (%o)', async (run) => {
-  const first = Number(process.env['RECYCLED_SEED'] ?? 1);
-  const seeds = Number(process.env['RECYCLED_SEEDS'] ?? 150);
-  for (let seed = first; seed < first + seeds; seed++) {
-    try {
-      await run(seed);
-    } catch (error) {
-      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+test.each([runRandom, runRandomWithGaps])(
+  'whatever the previous owners wrote: nothing of it is served, and all that is intact is (%o)',
+  async (run) => {
+    const first = Number(process.env['RECYCLED_SEED'] ?? 1);
+    const seeds = Number(process.env['RECYCLED_SEEDS'] ?? 150);
+    for (let seed = first; seed < first + seeds; seed++) {
+      try {
+        await run(seed);
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+      }
+      bench!.close();
     }
-    bench!.close();
-  }
-});
+  },
+);
