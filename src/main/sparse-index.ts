@@ -3,8 +3,8 @@
  * beside the segment at roll (log/index-file.ts).
  *
  * Always: offsets and positions strictly ascend, maxTimestamps never descend; at most {@link INDEX_ENTRIES_MAX} entries: when full, every second
- * one is dropped and the interval doubles. Position 0 is implied, and stored only where the first offsets of
- * the segment are missing, so a small partition has no arrays at all.
+ * one is dropped and the interval doubles. Position 0 is implied, and stored only where the first offsets of the segment are missing, so a small
+ * partition has no arrays at all.
  */
 import { assert } from '../lib/assert.ts';
 import type { IndexEntries } from '../log/index-file.ts';
