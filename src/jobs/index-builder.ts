@@ -26,8 +26,7 @@ export class IndexBuilder {
 
   /** Tells of the next batch. `isStart`: nothing before leads to it, so it must be findable whatever the interval. */
   onBatch(offset: number, position: number, maxTimestamp: number, isStart: boolean): void {
-    // The first batch of a segment needs no entry.
-    if (position > 0 && (isStart || position - this.lastPosition >= this.intervalBytes)) {
+    if (isStart || position - this.lastPosition >= this.intervalBytes) {
       this.offsets.push(offset);
       this.positions.push(position);
       this.timestamps.push(this.maxTimestamp);
@@ -35,7 +34,18 @@ export class IndexBuilder {
       this.lastPosition = position;
       this.thin();
     }
-    this.maxTimestamp = Math.max(this.maxTimestamp, maxTimestamp);
+    this.noteTimestamp(maxTimestamp);
+  }
+
+  /** Takes over an entry of another index. */
+  takeOver(offset: number, position: number, maxTimestampBefore: number): void {
+    this.noteTimestamp(maxTimestampBefore);
+    this.onBatch(offset, position, -1, true);
+  }
+
+  /** Somewhere before what is told next there is a record of this time, ms; −1 none. */
+  noteTimestamp(timestamp: number): void {
+    this.maxTimestamp = Math.max(this.maxTimestamp, timestamp);
   }
 
   /** Takes over what `later` has, which begins with the batch of base offset `offset` at `position`. What is known of such offsets or places here was wrong. */

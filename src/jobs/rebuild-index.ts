@@ -7,11 +7,14 @@
  *   - to what is believed before it, by the one damaged batch that lies between (StoredHeaders.isOneBatch); the same ties it to a chain behind;
  *   - to an entry of the index file that lay beside the segment. That one may have outlived a cut of its segment, so with the first entry that contradicts the chain
  *     from the start of the segment it counts no more.
+ * Offsets may also be missing that were given out and never stored, with nothing between in the file: they are refused, and the next batch follows in place. So may one of
+ * another log where this one's were lost: what follows such a gap in what is believed is a chain of its own, over further gaps too, and has to be tied to something.
+ *
  * Where offsets are refused the chain counts as broken even if it fits: in place of a lost journal group another log may go on just there. A single batch that is the
  * whole of such a range is this log's.
  *
- * What is not believed gets no entry, and does not raise the offset that is expected. Readers refuse it with the damage around it: between two lost ranges
- * of a segment without index file everything is refused, also what is intact.
+ * What is not believed gets no entry, and does not raise the offset that is expected. Readers refuse it with the damage around it: between two lost ranges,
+ * or two stretches of more than one damaged batch each, of a segment without index file everything is refused, also what is intact: nothing tells it from another log's.
  *
  * Not found out is a chain of another log that fits this one's in place and offset, to the byte, where nobody knows that something was lost. Even then own batches
  * that claim the same offsets are believed, once they are tied to something.
@@ -55,6 +58,8 @@ class Chain {
   /** Place and base offset of its first batch. */
   readonly startPosition: number;
   readonly startOffset: number;
+  /** It begins where what is believed ends, but for offsets that were never stored; and may go on behind others. */
+  readonly isBehindGap: boolean;
   readonly entries: IndexBuilder;
   /** Where it goes on, or broke. */
   position: number;
@@ -63,13 +68,15 @@ class Chain {
   lastPosition = -1;
   lastOffset = -1;
   /** Nothing undamaged leads to the next batch. */
-  isTakenUp = true;
+  isTakenUp: boolean;
   /** It fits further, but from there on offsets are refused. */
   isBarred = false;
   /** The former index has an entry for one of its batches. */
   isKnown = false;
 
-  constructor(position: number, offset: number, intervalBytes: number) {
+  constructor(position: number, offset: number, isBehindGap: boolean, intervalBytes: number) {
+    this.isBehindGap = isBehindGap;
+    this.isTakenUp = position > 0 || isBehindGap;
     this.startPosition = this.position = position;
     this.startOffset = this.offset = offset;
     this.entries = new IndexBuilder(intervalBytes);
@@ -120,7 +127,7 @@ class Rebuild {
     this.job = job;
     this.headers = headers;
     this.former = former;
-    this.believed = new Chain(0, job.baseOffset, job.intervalBytes);
+    this.believed = new Chain(0, job.baseOffset, false, job.intervalBytes);
   }
 
   run(): IndexEntries {
@@ -128,10 +135,15 @@ class Rebuild {
     let chain = this.believed;
     for (;;) {
       this.follow(chain);
-      const isEnd = chain.position === job.endPosition && chain.offset === job.endOffset;
+      // The segment may have been cut within a gap.
+      const isEnd = chain.position === job.endPosition && (chain.offset === job.endOffset || this.gapEnd(chain.offset) >= job.endOffset);
       if (isEnd || chain.isKnown) chain = this.believe(chain);
       if (isEnd) break;
-      if (this.stepOver(chain)) continue;
+      const next = this.stepOver(chain);
+      if (next !== null) {
+        chain = next;
+        continue;
+      }
       if (!headers.find(this.searchFrom(chain))) {
         // The damaged batch may be the last one, with a length that leads nowhere.
         if (this.pending !== null && this.leadsTo(this.pending, job.endPosition, job.endOffset)) this.believe(this.pending);
@@ -139,7 +151,18 @@ class Rebuild {
       }
       chain = this.chainWith(headers.position, headers.base);
     }
+    if (headers.isExhausted) this.keepFormer();
     return this.believed.entries.export();
+  }
+
+  /** Where the search ended early, the former index stays: what it says of the rest was not looked at, and readers look for themselves. */
+  private keepFormer(): void {
+    if (this.former === null) return;
+    const { entries, position, offset } = this.believed;
+    const { positions, offsets, timestamps, maxTimestamp } = this.former;
+    for (const [i, known] of offsets.entries())
+      if (known > offset && (positions[i] as number) >= position) entries.takeOver(known, positions[i] as number, timestamps[i] as number);
+    entries.noteTimestamp(maxTimestamp);
   }
 
   private follow(chain: Chain): void {
@@ -183,31 +206,54 @@ class Rebuild {
     if (contradicts && chain === this.believed) this.former = null;
   }
 
-  /** Goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. */
-  private stepOver(chain: Chain): boolean {
+  /** What goes on behind the damaged batch if its own header says where; the usual case of a single flipped bit. Or behind a gap in offsets, with nothing damaged. */
+  private stepOver(chain: Chain): Chain | null {
     // The last header that fitted may be the damaged one: in its last offset delta.
-    if (this.takeUp(chain, chain.position)) return true;
-    return this.takeUp(chain, chain.position + this.headers.lengthAt(chain.position));
+    return this.stepTo(chain, chain.position) ?? this.stepTo(chain, chain.position + this.headers.lengthAt(chain.position));
   }
 
-  /** Takes `chain` up at the header at `position`, or the end, if one damaged batch leads there. */
-  private takeUp(chain: Chain, position: number): boolean {
+  /** What goes on with the header at `position`, or the end. */
+  private stepTo(chain: Chain, position: number): Chain | null {
     const { headers, job } = this;
     const isEnd = position === job.endPosition;
-    if (!isEnd && !headers.goTo(position)) return false;
-    const offset = isEnd ? job.endOffset : headers.base;
-    if (!this.leadsTo(chain, position, offset)) return false;
+    if (!isEnd && !headers.goTo(position)) return null;
+    return this.goOn(chain, position, isEnd ? job.endOffset : headers.base);
+  }
+
+  /** What goes on from `chain` with the batch of base offset `offset` at `position`, or the end; null: nothing leads there. */
+  private goOn(chain: Chain, position: number, offset: number): Chain | null {
+    // What would go on just where the chain broke is itself what broke it.
+    if (position === chain.position && offset === chain.offset) return null;
+    if (!this.leadsTo(chain, position, offset)) {
+      if ((chain !== this.believed && !chain.isBehindGap) || !this.leadsOverGap(chain, position, offset)) return null;
+      if (chain === this.believed) return this.begin(position, offset, true);
+    } else if (chain === this.believed) this.pending = null;
     chain.takeUp(position, offset);
-    return true;
+    return chain;
   }
 
   /** Whether from the break of `chain` to the batch of base offset `offset` at `position` there is one damaged batch: the one that broke it, or the last that did not. */
   private leadsTo(chain: Chain, position: number, offset: number): boolean {
     const { headers } = this;
-    // What would go on just where the chain broke is itself what broke it.
-    if (chain.isBarred || (position === chain.position && offset === chain.offset)) return false;
+    if (chain.isBarred) return false;
     if (chain.lastPosition !== -1 && headers.isOneBatch(chain.lastPosition, chain.lastOffset, position, offset)) return true;
     return headers.isOneBatch(chain.position, chain.offset, position, offset);
+  }
+
+  /** As {@link leadsTo}, with gaps in offsets before or behind the damaged batch; or with a gap alone. */
+  private leadsOverGap(chain: Chain, position: number, offset: number): boolean {
+    const { headers, job } = this;
+    const end = job.refused.find(({ to }) => to === offset)?.from ?? offset;
+    if (end !== offset && this.leadsTo(chain, position, end)) return true;
+    const start = this.gapEnd(chain.offset);
+    if (start === -1 || chain.isBarred) return false;
+    if (position === chain.position) return offset === start;
+    return headers.isOneBatch(chain.position, start, position, offset) || headers.isOneBatch(chain.position, start, position, end);
+  }
+
+  /** Where the refused offsets end that begin with `offset`; −1: none do. */
+  private gapEnd(offset: number): number {
+    return this.job.refused.find(({ from }) => from === offset)?.to ?? -1;
   }
 
   /**
@@ -222,13 +268,12 @@ class Rebuild {
 
   /** The chain that goes on with the batch of base offset `offset` at `position`, or a new one in place of the last that could not be believed. */
   private chainWith(position: number, offset: number): Chain {
-    for (const chain of [this.believed, this.pending]) {
-      if (chain === null || !this.leadsTo(chain, position, offset)) continue;
-      if (chain === this.believed) this.pending = null;
-      chain.takeUp(position, offset);
-      return chain;
-    }
-    this.pending = new Chain(position, offset, this.job.intervalBytes);
+    const known = this.goOn(this.believed, position, offset) ?? (this.pending && this.goOn(this.pending, position, offset));
+    return known ?? this.begin(position, offset, false);
+  }
+
+  private begin(position: number, offset: number, isBehindGap: boolean): Chain {
+    this.pending = new Chain(position, offset, isBehindGap, this.job.intervalBytes);
     return this.pending;
   }
 

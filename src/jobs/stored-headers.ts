@@ -3,16 +3,16 @@
  * apart, and neither says that it belongs to the log: what was never written in a recycled segment is its previous owner's, intact as well.
  *
  * Looking is bounded: records may hold whatever their producer likes, so a file can be full of what looks like batches. What was read in vain beyond
- * {@link lookBytesMax} ends the search, and what it would have found later stays unfound.
+ * {@link lookBytesMax} ends the search, and what it would have found later stays unfound. Lengths are those of damaged headers, too: no batch is in memory as a whole.
  */
-import { isIntactBatch } from '../log/batch-reader.ts';
 import type { Disk } from '../log/disk.ts';
+import { crc32c } from '../protocol/crc32c.ts';
 import {
+  ATTRIBUTES_POSITION,
   BATCH_HEADER_BYTES,
-  BATCH_LENGTH_OVERHEAD,
-  BATCH_LENGTH_POSITION,
   baseOffset,
   batchBytes,
+  crc,
   LAST_OFFSET_DELTA_POSITION,
   lastOffsetDelta,
   MAGIC,
@@ -23,8 +23,13 @@ import {
 
 const CHUNK_BYTES = 1 << 20;
 const INT32_MAX = 2 ** 31 - 1;
-/** Of the four fields of a damaged header that place a batch, so many must still be right before its CRC is computed. */
-const FIELDS_RIGHT_MIN = 2;
+/**
+ * Of the four fields of a damaged header that place a batch, so many must still be right before its CRC is computed. Of the last batch of a chain base offset and magic
+ * are, whatever is found behind.
+ */
+const FIELDS_RIGHT_MIN = 3;
+/** Batches whose CRC can be asked for with several ends without beginning anew: the last one and the break of two chains. */
+const SUMS_MAX = 4;
 
 /** The part of a file that is a segment: bytes [0, endPosition) hold the offsets [baseOffset, endOffset). */
 export interface Extent {
@@ -36,6 +41,14 @@ export interface Extent {
 /** Bytes that are read of a segment at most, while batches are looked for: some passes over it, and enough for small ones. */
 export function lookBytesMax(endPosition: number): number {
   return 4 * endPosition + 64 * CHUNK_BYTES;
+}
+
+/** CRC-32C of a batch up to some place behind its header. */
+interface Sum {
+  readonly position: number;
+  readonly lastOffsetDelta: number;
+  crc: number;
+  to: number;
 }
 
 /** See the file header. */
@@ -55,12 +68,20 @@ export class StoredHeaders {
   private chunkPosition = 0;
   private chunkLength = 0;
   private lookBytesLeft: number;
+  private readonly body = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  /** The one asked for last at the end. */
+  private sums: Sum[] = [];
 
   constructor(disk: Disk, fd: number, extent: Extent) {
     this.disk = disk;
     this.fd = fd;
     this.extent = extent;
     this.lookBytesLeft = lookBytesMax(extent.endPosition);
+  }
+
+  /** Too much was read in vain: what is not found may be there. */
+  get isExhausted(): boolean {
+    return this.lookBytesLeft <= 0;
   }
 
   /** Goes to the header at `position`; false if none is possible there. */
@@ -102,8 +123,10 @@ export class StoredHeaders {
 
   /** Whether bytes [position, nextPosition) are one batch with the right CRC. */
   isIntact(position: number, nextPosition: number): boolean {
-    const batch = this.read(position, nextPosition);
-    return batch !== null && isIntactBatch(batch, batch.length);
+    const header = this.peek(position);
+    if (header === null || batchBytes(header, 0) !== nextPosition - position || magic(header, 0) !== MAGIC) return false;
+    const expected = crc(header, 0);
+    return this.sum(crc32c(header.subarray(ATTRIBUTES_POSITION)), position + BATCH_HEADER_BYTES, nextPosition) === expected;
   }
 
   /** What the header at `position` says of the length of its batch, however damaged; 0 where no header fits in, or says less than its own. */
@@ -132,28 +155,51 @@ export class StoredHeaders {
     ];
     // Otherwise the whole of a lost range would be read for each batch found behind it.
     if (right.filter(Boolean).length < FIELDS_RIGHT_MIN) return false;
-    const batch = this.read(position, nextPosition);
-    if (batch === null) return false;
-    batch.writeInt32BE(bytes - BATCH_LENGTH_OVERHEAD, BATCH_LENGTH_POSITION);
-    batch.writeInt8(MAGIC, MAGIC_POSITION);
-    batch.writeInt32BE(delta, LAST_OFFSET_DELTA_POSITION);
-    return isIntactBatch(batch, bytes);
+    return this.sumWith(header, delta, position, nextPosition) === crc(header, 0);
+  }
+
+  /** CRC of the batch at `position` that would end at `nextPosition` and have this last offset delta; −1 as in {@link sum}. */
+  private sumWith(header: Buffer, delta: number, position: number, nextPosition: number): number {
+    let at = this.sums.findIndex((known) => known.position === position && known.lastOffsetDelta === delta && known.to <= nextPosition);
+    if (at === -1) {
+      const fields = Buffer.from(header);
+      fields.writeInt32BE(delta, LAST_OFFSET_DELTA_POSITION);
+      const before = crc32c(fields.subarray(ATTRIBUTES_POSITION));
+      at = this.sums.push({ position, lastOffsetDelta: delta, crc: before, to: position + BATCH_HEADER_BYTES }) - 1;
+    }
+    const [known] = this.sums.splice(at, 1) as [Sum];
+    const value = this.sum(known.crc, known.to, nextPosition);
+    if (value === -1) return -1;
+    known.crc = value;
+    known.to = nextPosition;
+    this.sums = [...this.sums, known].slice(-SUMS_MAX);
+    return value;
+  }
+
+  /** CRC-32C of bytes [from, to), going on from that of what comes before them; −1: the file ends before, or too much was read in vain. */
+  private sum(before: number, from: number, to: number): number {
+    let value = before;
+    for (let at = from; at < to; at += CHUNK_BYTES) {
+      if (!this.read(this.body, at, Math.min(CHUNK_BYTES, to - at))) return -1;
+      value = crc32c(this.body.subarray(0, Math.min(CHUNK_BYTES, to - at)), value);
+    }
+    return value;
   }
 
   /** The bytes of a header at `position`, or null when there are not as many. The chunk stays: a search asks of places far behind it. */
   private peek(position: number): Buffer | null {
     const at = position - this.chunkPosition;
     if (at >= 0 && at + BATCH_HEADER_BYTES <= this.chunkLength) return this.chunk.subarray(at, at + BATCH_HEADER_BYTES);
-    return position + BATCH_HEADER_BYTES > this.extent.endPosition ? null : this.read(position, position + BATCH_HEADER_BYTES);
+    if (position + BATCH_HEADER_BYTES > this.extent.endPosition) return null;
+    const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+    return this.read(header, position, BATCH_HEADER_BYTES) ? header : null;
   }
 
-  /** Bytes [position, nextPosition), or null when the file ends before, or too much was read in vain. */
-  private read(position: number, nextPosition: number): Buffer | null {
-    const length = nextPosition - position;
-    if (this.lookBytesLeft <= 0) return null;
+  /** Reads `length` bytes at `position` into `target`; false when the file ends before, or too much was read in vain. */
+  private read(target: Buffer, position: number, length: number): boolean {
+    if (this.isExhausted) return false;
     this.lookBytesLeft -= length;
-    const bytes = Buffer.allocUnsafeSlow(length);
-    return this.disk.read(this.fd, bytes, 0, length, position) < length ? null : bytes;
+    return this.disk.read(this.fd, target, 0, length, position) === length;
   }
 
   /** Makes the bytes of a header at `position` available; their place in the chunk, or −1 when there are not as many. */

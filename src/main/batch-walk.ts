@@ -66,7 +66,11 @@ export class BatchWalk {
       if (walked === 0) this.firstBatchBytes = size;
       const next = this.nextOffset + lastOffsetDelta(bytes, at) + 1;
       if (next > limitOffset) return;
-      if (size > end - walked) return this.needMore(walked + size);
+      if (size > end - walked) {
+        // The length is damaged: no memory for it.
+        if (segment.index?.hasWithin(position + walked, size) === true) break;
+        return this.needMore(walked + size);
+      }
       if (verify && !isBatchCrcValid(bytes, at)) break;
       walked += size;
       this.hasRecords ||= recordCount(bytes, at) !== 0;

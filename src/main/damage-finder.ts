@@ -16,6 +16,12 @@ import type { SparseIndex } from './sparse-index.ts';
 /** Told of every newly found damage: offsets [from, to) of the partition are refused from now on. */
 export type DamageReport = (view: PartitionView, from: number, to: number, segment: SegmentView, position: number) => void;
 
+/** Where a batch begins. */
+interface Entry {
+  readonly position: number;
+  readonly offset: number;
+}
+
 /** See the file header. */
 export class DamageFinder {
   /** Damaged stretches found in this life of the process. */
@@ -41,7 +47,7 @@ export class DamageFinder {
         view.hints.clear();
         return done();
       }
-      const entry = this.nextEntry(index, position, offset);
+      const entry = nextEntry(index, position, offset, view.damage.all.endOf(offset));
       this.findFollower(
         view,
         segment,
@@ -52,30 +58,21 @@ export class DamageFinder {
           if (segment.retired) return done();
           let toPosition = entry?.position ?? segment.endPosition;
           let toOffset = entry?.offset ?? segment.endOffset;
-          const isNew = !view.damage.has(offset);
+          const knownTo = view.damage.all.endOf(offset);
           // Within a range that is refused already a header says nothing, unless its batch is the rest of it.
-          if (followerPosition !== -1 && (isNew || followerOffset === view.damage.all.endOf(offset))) {
+          if (followerPosition !== -1 && (knownTo === offset || followerOffset === knownTo)) {
             toPosition = followerPosition;
             toOffset = followerOffset;
           }
           view.damage.all.addHole(offset, { segmentBase: segment.baseOffset, fromPosition: position, toPosition, toOffset });
-          if (isNew) {
+          if (toOffset > knownTo) {
             this.found++;
-            this.report(view, offset, toOffset, segment, position);
+            this.report(view, knownTo, toOffset, segment, position);
           }
           done();
         },
       );
     });
-  }
-
-  private nextEntry(index: SparseIndex | null, position: number, offset: number): { position: number; offset: number } | null {
-    if (index === null) return null;
-    // Also one at this very place: then the header before, which told of another offset, is the damaged one.
-    for (let i = index.entryAfter(position - 1); i < index.count; i++) {
-      if (index.offset(i) > offset) return { position: index.position(i), offset: index.offset(i) };
-    }
-    return null;
   }
 
   /** Looks for the next batch where the damaged one's header says; (−1, 0) when there is none that fits before `boundPosition`. */
@@ -99,11 +96,32 @@ export class DamageFinder {
         if (nextError !== null || nextRead < BATCH_HEADER_BYTES) return found(-1, 0);
         const nextOffset = baseOffset(follower, 0);
         const fits = nextOffset > offset && nextOffset < segment.endOffset && checkStoredHeader(follower, 0, next, nextOffset, segment) > 0;
+        const behind = offset + lastOffsetDelta(header, 0) + 1;
         if (fits && leadsTo(header, offset, nextOffset)) found(next, nextOffset);
+        // A gap in offsets lies between. Whether that is so is for the scan to find out.
+        else if (fits && view.damage.all.endOf(behind) === nextOffset && leadsTo(header, offset, behind)) found(next, behind);
         else found(-1, 0);
       });
     });
   }
+}
+
+/**
+ * The entry of the next batch behind the damaged one of base offset `offset`. With offsets up to `refusedTo` refused already it leads out of that range, not from one batch
+ * in it to the next; but over nothing that is not refused, as long as there is one in the range from where to go on.
+ */
+function nextEntry(index: SparseIndex | null, position: number, offset: number, refusedTo: number): Entry | null {
+  if (index === null) return null;
+  let last: Entry | null = null;
+  // Also one at this very place: then the header before, which told of another offset, is the damaged one.
+  for (let i = index.entryAfter(position - 1); i < index.count; i++) {
+    const entry = { position: index.position(i), offset: index.offset(i) };
+    if (entry.offset <= offset) continue;
+    if (entry.offset >= refusedTo) return entry.offset === refusedTo || last === null ? entry : last;
+    // A hole without bytes leads nowhere.
+    if (entry.position > position) last = entry;
+  }
+  return last;
 }
 
 /**

@@ -54,11 +54,6 @@ export class DamageList {
     return range !== undefined && range.from <= offset ? range.to : offset;
   }
 
-  /** Whether a refused range begins with `offset`. */
-  startsAt(offset: number): boolean {
-    return this.list[this.firstEndingAfter(offset)]?.from === offset;
-  }
-
   /** The hole that holds `position` of the segment with `segmentBase`, or undefined. */
   holeAt(segmentBase: number, position: number): Hole | undefined {
     for (const hole of this.holes) {

@@ -1,7 +1,11 @@
 /**
  * Follows batch headers through a segment from a known batch on, until one reaches an offset or a time. Only headers are looked at, never record bytes.
  * Known holes are jumped over; a header that does not fit ends the scan, and so does a range that is refused: only the index leads to what is behind. A header with
- * which a batch would reach beyond the next index entry does not fit either: its length is damaged, and what it jumps over is not.
+ * which a batch would reach beyond the next index entry, in bytes or offsets, does not fit either: it is damaged, and what it jumps over is not.
+ *
+ * Offsets may be missing that were given out and never stored (a memory topic whose write failed): they are refused, nothing lies between, and the next batch follows in
+ * place. In a recycled segment another log's batch of just that offset may stand where this one's were lost. So what follows a gap counts only once it leads to where
+ * an index entry, or the end of the segment, says: to the byte, and with that offset.
  */
 import { BATCH_HEADER_BYTES, lastOffsetDelta, maxTimestamp } from '../protocol/record-batch.ts';
 import { checkStoredHeader } from './batch-walk.ts';
@@ -36,6 +40,12 @@ export interface Scan {
   readonly targetOffset: number;
   /** Ends at the first batch whose largest timestamp is this or more, ms; Infinity: none. */
   readonly targetTimestamp: number;
+  /** The gap that was crossed last, while nothing has shown that what follows is of this log: where the next batch stands, and the first offset missing; −1: none. */
+  gapPosition: number;
+  gapOffset: number;
+  /** The batch asked for, found behind that gap; −1: not yet. */
+  foundPosition: number;
+  foundOffset: number;
   outcome: ScanOutcome;
   error: Error | null;
   readonly done: (scan: Scan) => void;
@@ -66,7 +76,8 @@ export class HeaderScanner {
   ): void {
     const nextEntry = index?.entryAfter(position) ?? 0;
     const target = { targetOffset, targetTimestamp };
-    const scan: Scan = { view, segment, index, nextEntry, position, offset, ...target, outcome: 'end', error: null, done };
+    const gap = { gapPosition: -1, gapOffset: -1, foundPosition: -1, foundOffset: -1 };
+    const scan: Scan = { view, segment, index, nextEntry, position, offset, ...target, ...gap, outcome: 'end', error: null, done };
     if (this.running === SCANS_MAX) this.queue.push(scan);
     else this.begin(scan);
   }
@@ -78,6 +89,12 @@ export class HeaderScanner {
   }
 
   private end(scan: Scan, buffer: Buffer, outcome: ScanOutcome): void {
+    if (scan.gapPosition !== -1 && (outcome === 'end' || outcome === 'damaged')) {
+      // What followed the gap leads nowhere.
+      outcome = 'damaged';
+      scan.position = scan.gapPosition;
+      scan.offset = scan.gapOffset;
+    }
     scan.outcome = outcome;
     this.buffers.push(buffer);
     this.running--;
@@ -101,6 +118,14 @@ export class HeaderScanner {
     const { view, segment } = scan;
     for (;;) {
       if (segment.retired) return this.end(scan, buffer, 'gone');
+      if (scan.gapPosition !== -1 && leadsToKnown(scan)) {
+        scan.gapPosition = -1;
+        if (scan.foundPosition !== -1) {
+          scan.position = scan.foundPosition;
+          scan.offset = scan.foundOffset;
+          return this.end(scan, buffer, 'found');
+        }
+      }
       if (scan.position >= segment.endPosition) return this.end(scan, buffer, 'end');
       if (view.damage.any) {
         const hole = view.damage.all.holeAt(segment.baseOffset, scan.position);
@@ -121,24 +146,35 @@ export class HeaderScanner {
         if (length < BATCH_HEADER_BYTES) return this.end(scan, buffer, 'damaged');
         continue;
       }
-      let size = checkStoredHeader(buffer, at, scan.position, scan.offset, segment);
-      if (view.damage.any && view.damage.has(scan.offset)) {
+      const size = checkStoredHeader(buffer, at, scan.position, scan.offset, segment);
+      const isRefused = view.damage.any && view.damage.has(scan.offset);
+      if (isRefused) {
         const next = view.damage.all.endOf(scan.offset);
+        if (size === 0 && checkStoredHeader(buffer, at, scan.position, next, segment) > 0) {
+          // An index from a file may be wrong about both.
+          if (scan.index?.isTrusted === false) return this.end(scan, buffer, 'damaged');
+          if (scan.gapPosition === -1) {
+            scan.gapPosition = scan.position;
+            scan.gapOffset = scan.offset;
+          }
+          scan.offset = next;
+          continue;
+        }
         // Where a range is refused another log's batches may stand; one batch that is just the range is this one's.
         if (size > 0 && scan.offset + lastOffsetDelta(buffer, at) + 1 !== next) return this.end(scan, buffer, 'damaged');
-        // Offsets that were given out and never stored (a memory topic whose write failed): nothing lies between, the next batch follows in place. So may another log's
-        // where this one's were lost, therefore not by an index that knows nothing of either.
-        if (size === 0 && segment.indexTrusted && view.damage.all.startsAt(scan.offset)) {
-          size = checkStoredHeader(buffer, at, scan.position, next, segment);
-          if (size > 0) scan.offset = next;
-        }
       }
       if (size === 0) return this.end(scan, buffer, 'damaged');
       const last = scan.offset + lastOffsetDelta(buffer, at);
       // No batch reaches into a refused range: its last offset delta is damaged, and hides those behind it.
-      const isWhole = !view.damage.any || view.damage.has(scan.offset) || view.damage.nextFrom(scan.offset) > last;
-      if (!isWhole || reachesBeyondEntry(scan, size)) return this.end(scan, buffer, 'damaged');
-      if (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp) return this.end(scan, buffer, 'found');
+      const isWhole = !view.damage.any || isRefused || view.damage.nextFrom(scan.offset) > last;
+      if (!isWhole || reachesBeyondEntry(scan, size, last)) return this.end(scan, buffer, 'damaged');
+      if (!isRefused && (last >= scan.targetOffset || maxTimestamp(buffer, at) >= scan.targetTimestamp)) {
+        if (scan.gapPosition === -1) return this.end(scan, buffer, 'found');
+        if (scan.foundPosition === -1) {
+          scan.foundPosition = scan.position;
+          scan.foundOffset = scan.offset;
+        }
+      }
       scan.position += size;
       scan.offset = last + 1;
       wanted = size >= CHUNK_BYTES_LARGE_BATCHES * 4 ? CHUNK_BYTES_LARGE_BATCHES : CHUNK_BYTES;
@@ -170,11 +206,18 @@ export class HeaderScanner {
   }
 }
 
-/** Whether an entry of the index lies within the batch of `size` bytes at the scan's position. */
-function reachesBeyondEntry(scan: Scan, size: number): boolean {
+/** Whether it is known of the batch at the scan's position, or of the end, that it is just there, and with this offset. */
+function leadsToKnown({ index, segment, position, offset }: Scan): boolean {
+  if (position === segment.endPosition) return offset === segment.endOffset;
+  const entry = index === null ? 0 : index.entryAfter(position - 1);
+  return index !== null && entry < index.count && index.position(entry) === position && index.offset(entry) === offset;
+}
+
+/** Whether an entry of the index lies within the batch of `size` bytes at the scan's position, or has one of its offsets, the last of which is `last`. */
+function reachesBeyondEntry(scan: Scan, size: number, last: number): boolean {
   const { index, position } = scan;
   if (index === null) return false;
   // Entries may go meanwhile, and become fewer: each that is there is where a batch begins.
   while (scan.nextEntry < index.count && index.position(scan.nextEntry) <= position) scan.nextEntry++;
-  return scan.nextEntry < index.count && index.position(scan.nextEntry) < position + size;
+  return scan.nextEntry < index.count && (index.position(scan.nextEntry) < position + size || index.offset(scan.nextEntry) <= last);
 }

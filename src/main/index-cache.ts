@@ -55,8 +55,8 @@ export class IndexCache {
    */
   getTrusted(view: PartitionView, segment: SegmentView, callback: (index: SparseIndex | null, rebuilt: boolean) => void): void {
     const index = segment.index;
-    if (index !== null && index.startPosition === 0 && segment.indexTrusted) return callback(index, false);
-    if (index !== null && !segment.indexTrusted) this.forget(segment);
+    if (index !== null && index.startPosition === 0 && index.isTrusted) return callback(index, false);
+    if (index !== null && !index.isTrusted) this.forget(segment);
     const waiting = this.loading.get(segment);
     if (waiting !== undefined) {
       // Maybe only the file is being read: look again then.
@@ -91,7 +91,6 @@ export class IndexCache {
   forget(segment: SegmentView): void {
     this.loaded.delete(segment);
     segment.index = null;
-    segment.indexTrusted = true;
   }
 
   private loadFile(view: PartitionView, segment: SegmentView): void {
@@ -100,7 +99,7 @@ export class IndexCache {
       const entries = bytes === null ? null : decodeIndexFile(bytes, segment.baseOffset, segment.endPosition);
       if (entries === null) return this.rebuild(view, segment);
       segment.index = SparseIndex.import(entries, view.topic.config.indexIntervalBytes);
-      segment.indexTrusted = false;
+      segment.index.isTrusted = false;
       this.remember(segment);
       this.finish(segment, segment.index);
     });
@@ -125,10 +124,7 @@ export class IndexCache {
         if (segment.retired || segment.endPosition < endPosition) return this.finish(segment, null);
         const older = SparseIndex.import(entries, view.topic.config.indexIntervalBytes);
         if (segment.index !== null && segment.index.startPosition > 0) segment.index.prepend(older);
-        else if (segment.index === null && segment.endPosition === endPosition) {
-          segment.index = older;
-          segment.indexTrusted = true;
-        }
+        else if (segment.index === null && segment.endPosition === endPosition) segment.index = older;
         // It grew and was sealed meanwhile: what the job saw is not the whole.
         else if (segment.index === null) return this.rebuild(view, segment);
         if (segment !== view.active) this.remember(segment);
@@ -149,7 +145,6 @@ export class IndexCache {
       if (this.loaded.size <= this.indexesMax) break;
       this.loaded.delete(oldest);
       oldest.index = null;
-      oldest.indexTrusted = true;
     }
   }
 

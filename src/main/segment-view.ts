@@ -36,8 +36,6 @@ export class SegmentView {
   path: string | null = null;
   /** The index while it is in memory: always for the active segment once it has entries, for others while the cache holds it. */
   index: SparseIndex | null = null;
-  /** The index comes from what happened in this life, or from the segment itself; not from a file that may have outlived a cut. */
-  indexTrusted = true;
   /** Main's open descriptor, if any; owned by segment-reader. */
   descriptor: Descriptor | null = null;
   /** Bytes from here on were appended in this life of the process while the segment is active, hence checked already; Infinity: none. */

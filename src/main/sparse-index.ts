@@ -3,7 +3,8 @@
  * beside the segment at roll (log/index-file.ts).
  *
  * Always: offsets and positions strictly ascend, maxTimestamps never descend; at most {@link INDEX_ENTRIES_MAX} entries: when full, every second
- * one is dropped and the interval doubles. Position 0 is implied and never stored, so a small partition has no arrays at all.
+ * one is dropped and the interval doubles. Position 0 is implied, and stored only where the first offsets of the segment are missing, so a small
+ * partition has no arrays at all.
  */
 import { assert } from '../lib/assert.ts';
 import type { IndexEntries } from '../log/index-file.ts';
@@ -19,6 +20,8 @@ export class SparseIndex {
   intervalBytes: number;
   /** Number of entries. */
   count = 0;
+  /** It comes from what happened in this life, or from the segment itself; not from a file that may have outlived a cut. */
+  isTrusted = true;
   /** Entries cover the segment from this position on; 0 unless the broker restarted while the segment was active. */
   startPosition: number;
   /** One past the last offset before {@link startPosition}; of no meaning while that is 0. */
@@ -96,6 +99,12 @@ export class SparseIndex {
       else high = middle;
     }
     return low;
+  }
+
+  /** Whether a batch begins within the `bytes` behind the beginning of the one at `position`. */
+  hasWithin(position: number, bytes: number): boolean {
+    const entry = this.entryAfter(position);
+    return entry < this.count && this.position(entry) < position + bytes;
   }
 
   /** Last entry before which every timestamp is < `timestamp`; −1: the start. The first batch that reaches it is at or behind this entry. */

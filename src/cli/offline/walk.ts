@@ -57,9 +57,13 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
   }
   try {
     let expected = segment.baseOffset;
+    /** What follows leads to the end of the segment: its gaps are this log's. */
+    let isTied = false;
     for (let position = 0; position < segment.endPosition;) {
       const head = readBatchHead(disk, fd, position, segment.endPosition);
-      if (head === null || !isNext(state, expected, head) || head.lastOffset >= segment.endOffset) {
+      if (head !== null && head.baseOffset !== expected) isTied ||= leadsToEnd(disk, fd, position, expected, state, segment);
+      const isNext = head !== null && (head.baseOffset === expected || isTied);
+      if (!isNext || head.lastOffset >= segment.endOffset) {
         if (!isRefused(state, expected, segment.endOffset))
           yield {
             kind: 'flaw',
@@ -89,13 +93,26 @@ function* walkSegment(disk: Disk, path: string, state: PartitionState, segment: 
 }
 
 /**
- * Whether a batch is the one that follows where `expected` does. Offsets may be missing that were given out and never written: then exactly those are refused. Any other
- * gap is none of this log, but of the one before in the same file.
+ * Whether batches follow each other from `position` and offset `expected` to just the end of the segment. Offsets may be missing that were given out and never written:
+ * then exactly those are refused. Any other gap is none of this log, but of the one before in the same file, and so may be the first that fits.
  */
-function isNext({ damaged }: PartitionState, expected: number, { baseOffset }: BatchHead): boolean {
-  let next = expected;
-  for (const { from, to } of damaged) if (from === next) next = to;
-  return baseOffset === expected || baseOffset === next;
+function leadsToEnd(
+  disk: Disk,
+  fd: number,
+  position: number,
+  expected: number,
+  { damaged }: PartitionState,
+  segment: SegmentState,
+): boolean {
+  const behindGap = (offset: number): number => damaged.reduce((next, { from, to }) => (from === next ? to : next), offset);
+  while (position < segment.endPosition) {
+    const head = readBatchHead(disk, fd, position, segment.endPosition);
+    if (head === null || (head.baseOffset !== expected && head.baseOffset !== behindGap(expected))) return false;
+    expected = head.lastOffset + 1;
+    position += head.bytes;
+  }
+  // It may have been cut within a gap.
+  return expected === segment.endOffset || (expected < segment.endOffset && behindGap(expected) >= segment.endOffset);
 }
 
 /** Known to be damaged, and refused to readers: the state says so itself, and whoever reports has it from there. */

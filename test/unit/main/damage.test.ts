@@ -4,6 +4,7 @@ import { fetch } from '../../../src/protocol/apis/01-fetch.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { DAMAGE_MAX, DamageList } from '../../../src/main/damage.ts';
 import { SparseIndex } from '../../../src/main/sparse-index.ts';
+import type { RecordInput } from '../../../src/protocol/record.ts';
 import { readAll } from '../../support/read-all.ts';
 import { ReadBench, type LogWriter } from '../../support/read-bench.ts';
 
@@ -20,6 +21,9 @@ function fill(indexIntervalBytes = 2000): LogWriter {
   }
   return log!;
 }
+
+/** Three records of this time. */
+const range3 = (timestamp: number): RecordInput[] => Array.from({ length: 3 }, () => ({ value: null, timestamp: BigInt(timestamp) }));
 
 const FIELDS: readonly [string, number][] = [
   ['base offset, low bits', 7],
@@ -121,6 +125,29 @@ describe.each([8, 9, 10])('a length that leads over many batches, byte %i', (fie
   }
 });
 
+test('a reader who comes to a damaged length from the batch before reads no more for it than up to the next index entry', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 1000; i++) log!.append(3, 1000);
+  log!.roll();
+  log!.flip(0, log!.batches[500]!.position + 9, 4);
+  let largest = 0;
+  const { reader } = bench.side;
+  const read = reader.read.bind(reader);
+  reader.read = (view, segment, target, start, length, position, done) => {
+    largest = Math.max(largest, length);
+    read(view, segment, target, start, length, position, done);
+  };
+  const codes: number[] = [];
+  for (let i = 495; i < 505; i++) {
+    const { errorCode } = (await bench.fetch('orders', [{ offset: 3 * i, maxBytes: 5000 }])).responses[0]!.partitions[0]!;
+    codes.push(errorCode);
+  }
+  const corrupt = ErrorCode.CORRUPT_MESSAGE;
+  expect(codes).toEqual([0, 0, 0, 0, 0, corrupt, 0, 0, 0, 0]);
+  expect(largest).toBeLessThanOrEqual(64 << 10);
+});
+
 test('a file that is shorter than the log says: what is missing is refused, what is there is read', async () => {
   const log = fill();
   const victim = log.batches[35]!;
@@ -170,6 +197,55 @@ test('what recovery refused is refused, and not looked at', async () => {
   expect(refused).toEqual([30, 31, 32, 33, 34, 35, 90, 91, 92]);
 });
 
+test('a look-up by time passes a long refused range, however many index entries lie in it', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 1 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 700; i++) log!.append(1, 10, { records: [{ value: null, timestamp: BigInt(1000 + i) }] });
+  log!.state.damaged = [{ from: 50, to: 650 }];
+  log!.restart();
+  for (const offset of [49, 50, 300, 649, 650, 660]) {
+    const found = offset >= 50 && offset < 650 ? 650 : offset;
+    expect(await bench.side.timestamps.firstFrom(log!.view, 1000 + offset)).toMatchObject({ offset: found });
+  }
+});
+
+test('a batch that says less than it has, before a refused range: a look-up by time passes both', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 1 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 60; i++) log!.append(3, 10, { records: range3(1000 + i) });
+  log!.state.damaged = [{ from: 60, to: 90 }];
+  log!.flip(0, log!.batches[19]!.position + 26, 1);
+  log!.restart();
+  expect(await bench.side.timestamps.firstFrom(log!.view, 1020)).toMatchObject({ offset: 90 });
+  expect((await readAll(bench, log!)).refused).toEqual(Array.from({ length: 33 }, (_, i) => 57 + i));
+});
+
+test('what is refused beyond a range that was refused already is reported', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 30; i++) log!.append(3, 100, { baseTimestamp: BigInt(i), maxTimestamp: BigInt(i) });
+  log!.view.damage.all.refuse(42, 48);
+  const { offset } = (await bench.side.timestamps.firstFrom(log!.view, 14)) as { offset: number };
+  // The next index entry.
+  expect(offset).toBe(54);
+  const reported = bench.logged.filter(({ message }) => message.startsWith('damaged')).map(({ fields }) => fields);
+  expect(reported).toMatchObject([{ fromOffset: 48, toOffset: 54 }]);
+  expect(bench.side.damage.found).toBe(1);
+});
+
+test('a last offset delta that leads over many batches: a look-up by time hides nothing', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 200; i++) log!.append(3, 100, { baseTimestamp: BigInt(i), maxTimestamp: BigInt(i) });
+  log!.roll();
+  for (const bit of [5, 6, 7]) {
+    log!.flip(0, log!.batches[20 * bit]!.position + 26, bit);
+    await bench.side.timestamps.firstFrom(log!.view, 20 * bit + 2);
+  }
+  const { bases } = await readAll(bench, log!);
+  expect(log!.batches.filter(({ base }) => !bases.includes(base)).map(({ base }) => base / 60)).toEqual([5, 6, 7]);
+});
+
 test('offsets that were burnt without ever being written are refused, and what follows is read', async () => {
   const log = fill();
   log.state.damaged = [{ from: log.state.endOffset, to: log.state.endOffset + 10 }];
@@ -188,10 +264,45 @@ test('offsets that were burnt without ever being written are refused, and what f
   // The way to it leads over the gap when the index has nothing between.
   const sealed = log.view.segments.at(-2)!;
   sealed.index = new SparseIndex(1 << 30);
-  sealed.indexTrusted = true;
   log.view.hints.clear();
   const again = await bench.fetch('orders', [{ offset: 194, maxBytes: 1 }]);
   expect(again.responses[0]!.partitions[0]!.records!.equals(log.batches.at(-1)!.bytes)).toBe(true);
+});
+
+test('what lies between burnt offsets is read after a restart, by offset and by time', async () => {
+  bench = new ReadBench({ indexIntervalBytes: 2000 });
+  const [log] = bench.addTopic('orders');
+  const burnt: number[] = [];
+  for (let gap = 0; gap < 3; gap++) {
+    for (let i = 0; i < 20; i++) log!.append(3, 100, { baseTimestamp: BigInt(log!.state.endOffset) });
+    const from = log!.state.endOffset;
+    burnt.push(...Array.from({ length: 10 }, (_, i) => from + i));
+    log!.state.damaged.push({ from, to: from + 10 });
+    log!.state.endOffset += 10;
+    log!.restart();
+  }
+  for (let i = 0; i < 20; i++) log!.append(3, 100, { baseTimestamp: BigInt(log!.state.endOffset) });
+  log!.restart();
+  for (const [i, { base }] of log!.batches.entries())
+    if (i % 7 === 6) expect(await bench.side.timestamps.firstFrom(log!.view, base)).toMatchObject({ offset: base });
+  const { bases, refused } = await readAll(bench, log!);
+  expect(bases).toEqual(log!.batches.map(({ base }) => base));
+  expect(refused).toEqual(burnt);
+});
+
+test('damage just before burnt offsets costs the damaged batch', async () => {
+  bench = new ReadBench();
+  const [log] = bench.addTopic('orders');
+  for (let i = 0; i < 10; i++) log!.append(3);
+  log!.state.damaged = [{ from: 30, to: 40 }];
+  log!.state.endOffset = 40;
+  log!.restart();
+  for (let i = 0; i < 10; i++) log!.append(3);
+  log!.roll();
+  log!.view.segments[0]!.index = new SparseIndex(1 << 30);
+  log!.flip(0, log!.batches[9]!.position + 70);
+  const { refused } = await readAll(bench, log!);
+  expect(refused).toEqual(Array.from({ length: 13 }, (_, i) => 27 + i));
 });
 
 test('a fetch of several partitions gives what is good and tells what is bad', async () => {
@@ -243,7 +354,6 @@ describe('DamageList', () => {
     expect([4, 5, 24, 25, 39, 40, 49, 50].map((offset) => list.has(offset))).toEqual([false, true, true, false, false, true, true, false]);
     expect([list.nextFrom(0), list.nextFrom(10), list.nextFrom(25), list.nextFrom(50)]).toEqual([5, 10, 40, Infinity]);
     expect([list.endOf(4), list.endOf(7)]).toEqual([4, 25]);
-    expect([4, 5, 6, 25, 40].map((offset) => list.startsAt(offset))).toEqual([false, true, false, false, true]);
     list.prune(20, 45);
     expect(list.ranges).toEqual([
       { from: 5, to: 25 },
