@@ -53,16 +53,20 @@ function logBytes(dir) {
 
 function sidesOf(context, bytes) {
   const load = { ...PACED, seconds: secondsOf(context, 35, 12), warmup: 3 };
+  // Replaced files go with a checkpoint, which a small log is too little for.
+  const settings = ['log.cleaner.backoff.ms=100', ...(bytes < BYTES ? ['ringlog.checkpoint.interval.ms=2000'] : [])];
   // Both brokers have the same log to begin with; one is told to compact it when the load begins.
   const side = (name, compacts) => {
-    const plain = ringlogSide(context, { durability: 'fsync', load, name, settings: ['log.cleaner.backoff.ms=100'] });
+    const plain = ringlogSide(context, { durability: 'fsync', load, name, settings });
     return {
       ...plain,
       start: async (dir) => ({ ...(await plain.start(dir)), dir }),
       async prepare(server) {
         await plain.prepare(server);
         const client = await connectClient(server.port);
-        const created = await client.createTopic('keyed', { 'ringlog.durability': 'page-cache', 'retention.ms': '-1' }, 1);
+        // The segment that is written is not compacted: of a smaller log it would be all.
+        const segments = bytes < BYTES ? { 'segment.bytes': String(Math.round(bytes / 5)) } : {};
+        const created = await client.createTopic('keyed', { 'ringlog.durability': 'page-cache', 'retention.ms': '-1', ...segments }, 1);
         client.close();
         if (created !== 0) throw new Error(`CreateTopics: error ${created}`);
         await produceKeyed(server.port, 'keyed', bytes);
