@@ -304,6 +304,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
         this.metrics.onShardFailed(shard, reason);
         logger.error({ shard, reason }, 'a disk sync failed: appends of this shard are refused until the broker is started again');
       },
+      onRefusing: (shard, reason) =>
+        logger.warn(
+          { shard, reason },
+          'the disk takes no records: producers are refused and try again; make room on it, and nothing else has to be done',
+        ),
       onUnsecured: (shard, ranges) => {
         for (const { handle, from } of ranges) router.view(handle)?.onUnsecured(from);
         logger.error(

@@ -67,6 +67,8 @@ export type FromShard =
   | { readonly kind: 'syncHelpWanted' }
   /** A sync failed: nothing more is acknowledged by this shard until the broker starts again. */
   | { readonly kind: 'failed'; readonly reason: string }
+  /** The disk refuses: appends are answered with an error for now, and are taken again once it does not. Said at once, then once a minute while it lasts. */
+  | { readonly kind: 'refusing'; readonly reason: string }
   /** A sync of segments failed: these offsets may not be on disk although they read back, and must not be served. Said before, or some time after, `failed`. */
   | { readonly kind: 'unsecured'; readonly ranges: readonly UnsecuredRange[] }
   /** The last word. `error`: why the next start has to recover, or null. */

@@ -46,6 +46,8 @@ export interface ShardSupervisorParts {
   readonly onPartitionControl: (message: FromShard) => boolean;
   /** A sync of this shard failed. */
   readonly onFailed: (shard: string, reason: string) => void;
+  /** Its disk takes nothing for now, most likely because it is full; told at most once a minute. */
+  readonly onRefusing: (shard: string, reason: string) => void;
   /** A sync of its segments failed: these offsets must not be served any more. */
   readonly onUnsecured: (shard: string, ranges: readonly UnsecuredRange[]) => void;
   /** A shard begins; its numbers appear in `metrics`. */
@@ -243,6 +245,8 @@ export class ShardSupervisor {
         return this.startHelpers(shard);
       case 'failed':
         return this.parts.onFailed(shard.name, message.reason);
+      case 'refusing':
+        return this.parts.onRefusing(shard.name, message.reason);
       case 'unsecured':
         return this.parts.onUnsecured(shard.name, message.ranges);
       case 'job':

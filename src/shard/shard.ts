@@ -47,6 +47,7 @@ import { ShardMetrics } from './metrics.ts';
 import type { ShardPartition } from './partition.ts';
 import { Producers } from './producers.ts';
 import { RecordChecks } from './record-checks.ts';
+import { RefusalNotice } from './refusal-notice.ts';
 import { Retention } from './retention.ts';
 import { SegmentAge } from './segment-age.ts';
 import { SegmentWriter, unsecuredOf } from './segment-writer.ts';
@@ -109,6 +110,7 @@ export class Shard implements ShardHost {
   private readonly syncing: number[] = [];
   /** Main was asked for threads that help to sync. */
   private helpWanted = false;
+  private readonly notice = new RefusalNotice((message) => this.reply(message));
   /** `memory` batches of the group in work were answered before they were written. */
   private answeredEarly = false;
   private readonly groupOverhead: number;
@@ -139,6 +141,7 @@ export class Shard implements ShardHost {
 
   /** One duty cycle at time `nowMs` (wall clock, ms since the epoch). */
   doWork(nowMs: number): number {
+    this.notice.nowMs = nowMs;
     if (this.failure === null) this.checkpointer.poll(nowMs);
     else this.checkpointer.pollAfterFailure();
     let outcome: number = Worked.nothing;
@@ -158,6 +161,7 @@ export class Shard implements ShardHost {
       if (this.refusal !== null) this.groupBytesLimit = this.settings.groupBytesMax;
       if (this.refusal !== null && this.gather(nowMs)) {
         this.answeredEarly = false;
+        this.notice.tell(this.refusal);
         this.flushReplies();
         this.publishGroup();
       }
@@ -367,6 +371,7 @@ export class Shard implements ShardHost {
       if (!(error instanceof DiskError)) throw error;
       if (this.poolMadeRoom(error)) return this.roll(partition, bytes, isFull);
       if (isSyncError(error)) this.fail(`${error.message} while a segment was rolled`);
+      else this.notice.tell(error.message);
       return ErrorCode.KAFKA_STORAGE_ERROR;
     }
   }
@@ -421,6 +426,7 @@ export class Shard implements ShardHost {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       if (isSyncError(error)) this.fail(`${error.message} while preparing a segment`);
+      else this.notice.tell(error.message);
       this.refusePartition(partition);
     }
   }

@@ -65,6 +65,9 @@ describe('a full disk', () => {
       await fill(client, topic, acknowledged[topic] as string[]);
       expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
     }
+    const refusing = 'the disk takes no records: producers are refused and try again; make room on it, and nothing else has to be done';
+    for (const shard of ['sync-0', 'buffered-0'])
+      await first.logged(({ msg, ...fields }) => msg === refusing && fields['shard'] === shard && /ENOSPC/.test(String(fields['reason'])));
     // A `memory` batch may be answered before the disk refuses it: then the partition stops, and says so from the next one on.
     await eventually(
       async () => (await client.produce('memory', 0, batchOf([Buffer.alloc(100_000)]))).errorCode === ErrorCode.KAFKA_STORAGE_ERROR,
@@ -81,6 +84,8 @@ describe('a full disk', () => {
     rmSync(filler);
     for (const topic of ['fsync', 'page-cache']) await resumed(client, topic, acknowledged[topic] as string[]);
     for (const topic of ['fsync', 'page-cache']) expect(await readBack(client, topic)).toEqual(acknowledged[topic]);
+    // Not of each refusal.
+    expect(first.log.filter(({ msg }) => msg === refusing).length).toBeLessThan(6);
     expect((await first.stop()).code).toBe(0);
     const second = await startBroker({ dataDir, settings: SETTINGS });
     const reader = await second.connect();

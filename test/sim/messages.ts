@@ -50,6 +50,7 @@ export class SimMessages {
         return;
       case 'began':
       case 'syncHelpWanted':
+      case 'refusing':
         return;
       case 'rolled':
         if (message.capacity > 0) this.sim.recycled++;

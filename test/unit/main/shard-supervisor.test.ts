@@ -81,6 +81,7 @@ async function supervise(
     jobs: new KeeperPool(startJobs, (what, error) => heard.push(`${what}: ${String(error)}`)),
     onPartitionControl: () => false,
     onFailed: (shard, reason) => heard.push(`failed ${shard}: ${reason}`),
+    onRefusing: (shard, reason) => heard.push(`refusing ${shard}: ${reason}`),
     onUnsecured: (shard, ranges) => heard.push(`unsecured ${shard}: ${ranges.length}`),
     ...(set.length === 0 ? {} : { onStarted: (shard: string) => void heard.push(`started ${shard}`) }),
     onDeath: (shard, reason) => heard.push(`died ${shard}: ${reason}`),
