@@ -195,14 +195,15 @@ class CleaningPass implements RecordJudge {
     }
   }
 
-  /** Neighbours that together fit into one segment. */
+  /** Neighbours that together fit into one segment. Between those that do not follow each other offsets are refused, which must stay so. */
   private *groups(): Generator<SegmentState[]> {
     let group: SegmentState[] = [];
     let bytes = 0;
     for (const segment of this.plan.segments) {
       if (segment.baseOffset >= this.cleanedEnd) break;
       const isLeft = this.untouched.has(segment.baseOffset);
-      if (group.length > 0 && (isLeft || bytes + segment.endPosition > this.plan.segmentBytes)) {
+      const follows = segment.baseOffset === group.at(-1)?.endOffset;
+      if (group.length > 0 && (isLeft || !follows || bytes + segment.endPosition > this.plan.segmentBytes)) {
         yield group;
         group = [];
         bytes = 0;

@@ -206,6 +206,21 @@ describe('damage', () => {
   });
 });
 
+test('refused offsets between two segments stay: neighbours are put together only where one goes on where the other ends', () => {
+  const log = new KeyedLog();
+  log.addSegment([[put('a', '1')], [put('b', '1')]]);
+  log.state.damaged = [{ from: 2, to: 12 }];
+  log.state.endOffset = 12;
+  log.addSegment([[put('b', '2')], [put('a', '2')]]);
+  log.addSegment([[put('c', '1')]]);
+  log.clean();
+  expect(log.state.segments.map(({ baseOffset, endOffset }) => [baseOffset, endOffset])).toEqual([
+    [0, 2],
+    [12, 15],
+  ]);
+  expect(shown(log)).toEqual(['12 b=2', '13 a=2', '14 c=1']);
+});
+
 test('a disk that is full ends the pass without a trace', () => {
   const log = new KeyedLog();
   log.addSegment([[put('a', '1')], [put('a', '2')]]);
