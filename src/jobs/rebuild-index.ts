@@ -146,7 +146,11 @@ class Rebuild {
       }
       if (!headers.find(this.searchFrom(chain))) {
         // The damaged batch may be the last one, with a length that leads nowhere.
-        if (this.pending !== null && this.leadsTo(this.pending, job.endPosition, job.endOffset)) this.believe(this.pending);
+        const { pending } = this;
+        const isTied = (behind: Chain): boolean =>
+          this.leadsTo(behind, job.endPosition, job.endOffset) ||
+          (behind.isBehindGap && this.leadsOverGap(behind, job.endPosition, job.endOffset));
+        if (pending !== null && isTied(pending)) this.believe(pending);
         break;
       }
       chain = this.chainWith(headers.position, headers.base);

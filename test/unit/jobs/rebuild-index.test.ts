@@ -245,6 +245,16 @@ describe('offsets that were given out and never written', () => {
     }
   });
 
+  test('also when the only batch behind the last one has a length that leads nowhere', () => {
+    const file = Buffer.concat([...chain(0, 10), ...chain(20, 30), batch(45)]);
+    for (const field of [8, 9]) {
+      const damaged = Buffer.from(file);
+      damaged[20 * bytes + field] = (damaged[20 * bytes + field] as number) ^ 64;
+      const found = offsets(damaged, 46).filter((offset) => offset !== 45);
+      expect(found, `byte ${field}`).toEqual([...range(1, 10), ...range(20, 30)]);
+    }
+  });
+
   test('also when the segment was cut within one', () => {
     expect(offsets(Buffer.concat(own.slice(0, 20)), 35, [refused[0]!, { from: 30, to: 35 }])).toEqual([...range(1, 10), ...range(20, 30)]);
   });
