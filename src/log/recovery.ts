@@ -250,10 +250,10 @@ function replayShard(
   const replay = new Replay(checkpoint.partitions, handedOver);
   if (journal.missing.length > 0) replay.foresee(journal.groups);
   for (const group of journal.groups) replay.apply(group);
-  if (replay.namelessBatches > 0)
+  if (replay.nameless > 0)
     notes.push({
       kind: 'corruption',
-      text: `${replay.namelessBatches} batch(es) in the journal of ${folder} are lost: the groups that told their partition are damaged`,
+      text: `${replay.nameless} batch(es) or changes in the journal of ${folder} are lost: the groups that told their partition are damaged`,
     });
   for (const note of replay.notes) notes.push({ kind: 'corruption', text: `${partitionKey(note.topicId, note.partition)}: ${note.text}` });
   return { replay, clean, syncedThrough: journal.syncedThrough, missing: journal.missing, groups: journal.groups.length };

@@ -65,8 +65,8 @@ export class Replay {
   readonly guessed = new Set<string>();
   private readonly handedOver: ReadonlyMap<string, readonly HandedOver[]>;
   private readonly names = new Map<number, Name[]>();
-  /** Batches of partitions that no group names any more. */
-  namelessBatches = 0;
+  /** Entries about partitions that no group names any more. */
+  nameless = 0;
 
   /** `handedOver`: what other shards know of partitions, by key. */
   constructor(partitions: readonly CheckpointPartition[], handedOver: ReadonlyMap<string, readonly HandedOver[]> = new Map()) {
@@ -112,7 +112,11 @@ export class Replay {
       return;
     }
     const replayed = this.named(handle, sequence);
-    if (replayed === undefined) return;
+    if (replayed === undefined) {
+      // Of one that is deleted nobody has to know.
+      if (body.type !== EntryType.close) this.nameless++;
+      return;
+    }
     // Where the log ended is not told by where it starts, nor by what compaction made of its older segments: a group that is missing before may have held
     // records all the same.
     if (body.type !== EntryType.logStart && body.type !== EntryType.replace) replayed.lastSequence = sequence;
@@ -166,7 +170,8 @@ export class Replay {
   /** The partition that a handle means in group `sequence`; undefined if nothing says. */
   private named(handle: number, sequence: number): ReplayedPartition | undefined {
     const replayed = this.byHandle.get(handle);
-    if (replayed !== undefined) return replayed;
+    // One that has left comes back under the same handle.
+    if (replayed !== undefined && !replayed.movedOut) return replayed;
     const bind = this.names.get(handle)?.find((name) => name.sequence > sequence)?.bind;
     if (bind != null) this.bind(handle, bind);
     return this.byHandle.get(handle);
@@ -211,7 +216,7 @@ export class Replay {
   private append(entry: AppendEntry, group: FoundGroup): void {
     const replayed = this.named(entry.handle, group.sequence);
     if (replayed === undefined) {
-      this.namelessBatches++;
+      this.nameless++;
       return;
     }
     const { state } = replayed;

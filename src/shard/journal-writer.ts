@@ -52,8 +52,9 @@ export class JournalWriter {
 
   /** Adds an entry about a partition to the next group, behind one that says which partition its handle means. */
   record(partition: ShardPartition, body: ControlEntry): void {
-    // An opening says it itself.
+    // An opening says it itself; as long as no append has said it again, whatever follows does.
     if (body.type === EntryType.open) partition.named = true;
+    else if (partition.firstNamedAt === -1) this.bind(partition);
     this.nameOnce(partition);
     this.addControl(partition.handle, body);
   }

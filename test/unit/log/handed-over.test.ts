@@ -20,7 +20,11 @@ interface Batches {
 }
 
 /** A topic that became `fsync` with all this on disk, and the power is gone. */
-function moved({ checkpointed, behind, moved: after }: Batches, seed = 0): { readonly sim: Simulation; readonly topic: SimTopic } {
+function moved(
+  { checkpointed, behind, moved: after }: Batches,
+  seed = 0,
+  last: (sim: Simulation, topic: SimTopic) => void = () => undefined,
+): { readonly sim: Simulation; readonly topic: SimTopic } {
   const sim = new Simulation({ seed });
   sim.start();
   const topic = sim.createTopic('page-cache');
@@ -35,6 +39,7 @@ function moved({ checkpointed, behind, moved: after }: Batches, seed = 0): { rea
   for (let i = 0; i < 20 && !topic.online; i++) work(sim);
   expect([topic.online, topic.shard]).toEqual([true, 'sync-0']);
   for (let i = 0; i < after; i++) append(sim, topic);
+  last(sim, topic);
   for (let i = 0; i < 3; i++) {
     sim.nowMs += VOUCH_AFTER_MS / 2;
     work(sim);
@@ -96,6 +101,18 @@ test('the same where nothing was appended since', () => {
   const { sim, topic } = moved({ checkpointed: 3, behind: 3, moved: 0 });
   expect(damage(sim, 'sync-0', isControl(EntryType.open))).toBe(true);
   expect(restarted(sim, topic).damaged).toEqual([]);
+});
+
+test('and what was done to it since is not forgotten: records that were deleted stay deleted', () => {
+  let second = -1;
+  const deleteFirst = (on: Simulation, of: SimTopic): void => {
+    second = [...of.records.values()][1]!.baseOffset;
+    on.deleteRecords(of, second);
+    work(on);
+  };
+  const { sim, topic } = moved({ checkpointed: 3, behind: 3, moved: 0 }, 0, deleteFirst);
+  expect(damage(sim, 'sync-0', isControl(EntryType.open))).toBe(true);
+  expect(restarted(sim, topic).logStartOffset).toBe(second);
 });
 
 test('where that is lost as well, what it knew before is served, and only what came between is refused', () => {
