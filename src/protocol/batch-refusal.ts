@@ -19,6 +19,7 @@ import {
   magic,
   producerId,
   recordCount,
+  recordCountMax,
 } from './record-batch.ts';
 import type { Cursor } from './skip.ts';
 import { readVarint, readVarlong, VARINT_BAD } from './varint.ts';
@@ -43,6 +44,8 @@ export function whyHeaderRefused(buffer: Buffer, position: number, length: numbe
   const delta = lastOffsetDelta(buffer, position);
   if (count <= 0 || count !== delta + 1)
     return `The batch says that it has ${count} records and last offset delta ${delta}; it must have records, and the delta is one less than their number.`;
+  const most = recordCountMax(buffer, position);
+  if (count > most) return `The batch says that it has ${count} records; its bytes can hold ${most} at most.`;
   const id = producerId(buffer, position);
   const sequence = baseSequence(buffer, position);
   if (id >= 0 && sequence < 0) return `The batch of producer id ${id} has sequence number ${sequence}; it must be 0 or more.`;

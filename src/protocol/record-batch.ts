@@ -173,6 +173,12 @@ export function writeMaxTimestamp(buffer: Buffer, position: number, timestampMs:
   writeInt32(buffer, position + CRC_POSITION, crcThen);
 }
 
+/** Most records that the batch at `position` can have. Nobody opens a compressed batch, perhaps: what it claims costs offsets all the same. */
+export function recordCountMax(buffer: Buffer, position: number): number {
+  const isOpen = compression(buffer, position) === Compression.NONE;
+  return Math.floor((isOpen ? batchBytes(buffer, position) - BATCH_HEADER_BYTES : OPENED_BYTES_MAX) / RECORD_BYTES_MIN);
+}
+
 /**
  * Judges the header of one produced batch that should fill `length` bytes at `position`. The CRC is checked elsewhere.
  *
@@ -204,9 +210,7 @@ export function checkBatchHeader(buffer: Buffer, position: number, length: numbe
   const delta = lastOffsetDelta(buffer, position);
   if (count < 0 || delta < 0) return ErrorCode.CORRUPT_MESSAGE;
   if (count === 0 || count !== delta + 1) return ErrorCode.INVALID_RECORD;
-  // Nobody opens a compressed batch, perhaps: what it claims costs offsets all the same.
-  const recordBytes = (low & COMPRESSION_MASK) === Compression.NONE ? bytes - BATCH_HEADER_BYTES : OPENED_BYTES_MAX;
-  if (!offsetsGiven && count * RECORD_BYTES_MIN > recordBytes) return ErrorCode.INVALID_RECORD;
+  if (!offsetsGiven && count > recordCountMax(buffer, position)) return ErrorCode.INVALID_RECORD;
   if (producerId(buffer, position) >= 0 ? baseSequence(buffer, position) < 0 : (low & TRANSACTIONAL_BIT) !== 0)
     return ErrorCode.INVALID_RECORD;
   return ErrorCode.NONE;

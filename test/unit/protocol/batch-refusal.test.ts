@@ -28,6 +28,14 @@ it('has words for every header that is refused, and none for those that are not'
   expect(refused).toBeGreaterThan(100);
 });
 
+it('has words for more records than the bytes can hold', () => {
+  const batch = buildBatch({ records: [{ value: 'a' }, { value: 'b' }] });
+  batch.writeInt32BE(8192, 57);
+  batch.writeInt32BE(8191, 23);
+  expect(checkBatchHeader(batch, 0, batch.length)).toBe(ErrorCode.INVALID_RECORD);
+  expect(whyHeaderRefused(batch, 0, batch.length)).toMatch(/^The batch says that it has 8192 records; its bytes can hold \d at most\.$/);
+});
+
 test('names records by their times, as many as are wanted and within as many as may be looked at', () => {
   const records = [5, -1, 9_000_000_000_000, 7, 3].map((timestamp) => ({ value: 'x', timestamp }));
   const batch = buildBatch({ records, baseTimestamp: 5 });
