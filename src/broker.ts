@@ -307,7 +307,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       onRefusing: (shard, reason) =>
         logger.warn(
           { shard, reason },
-          'the disk takes no records: producers are refused and try again; make room on it, and nothing else has to be done',
+          'the disk takes no records: producers are refused and try again, and go on by themselves once it does',
         ),
       onUnsecured: (shard, ranges) => {
         for (const { handle, from } of ranges) router.view(handle)?.onUnsecured(from);

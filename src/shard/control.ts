@@ -209,7 +209,7 @@ export class ShardControl {
       return this.shard.reply({ kind: 'movedOut', handle, state: null, error: error.message });
     }
     // Under the number it came with.
-    this.shard.journalWriter.nameOnce(partition);
+    this.shard.journalWriter.nameUnlessAppended(partition);
     partition.state.moveNumber = moveNumber;
     this.shard.segments.release(partition);
     this.shard.partitions[handle] = undefined;

@@ -52,21 +52,18 @@ export class JournalWriter {
 
   /** Adds an entry about a partition to the next group, behind one that says which partition its handle means. */
   record(partition: ShardPartition, body: ControlEntry): void {
-    // An opening says it itself; as long as no append has said it again, whatever follows does.
-    if (body.type === EntryType.open) partition.named = true;
-    else if (partition.firstNamedAt === -1) this.bind(partition);
-    this.nameOnce(partition);
+    // An opening says it itself, and who moves a partition out has it said under the number that the partition came with.
+    if (body.type !== EntryType.open && body.type !== EntryType.movedOut) this.nameUnlessAppended(partition);
     this.addControl(partition.handle, body);
   }
 
-  /** Says which partition a handle means, unless this journal does already. */
-  nameOnce(partition: ShardPartition): void {
-    if (!partition.named) this.bind(partition);
+  /** Says which partition a handle means, unless this journal does so beside an append: the group of its opening may come to harm. */
+  nameUnlessAppended(partition: ShardPartition): void {
+    if (partition.firstNamedAt === -1) this.bind(partition);
   }
 
   /** Says which partition a handle means. */
   bind(partition: ShardPartition): void {
-    partition.named = true;
     this.addControl(partition.handle, bindEntry(partition.state));
   }
 

@@ -56,9 +56,10 @@ export class ShardPartition {
 
   /** An acknowledged write could not be completed (`memory` topics): no more appends, its offsets are never given out again. */
   stopped = false;
-  /** The journal says which partition the handle means: nothing else may be said of it before. */
-  named = false;
-  /** Bytes of journal at which it first said so with an append, −1: not yet; and beyond which it says so again. See {@link JournalWriter.nameAgain}. */
+  /**
+   * Bytes of journal at which it first said beside an append which partition the handle means, −1: not yet; and beyond which it says so again. See
+   * {@link JournalWriter.nameAgain}.
+   */
   firstNamedAt = -1;
   nextNameAt = Infinity;
   /** Revision of the pass of compaction under way; 0: none. */

@@ -91,6 +91,14 @@ function restarted(sim: Simulation, topic: SimTopic): PartitionState {
   return state;
 }
 
+test('with nothing damaged no start speaks of damage, whatever the partition had before it moved', () => {
+  for (const checkpointed of [0, 3])
+    for (const behind of [0, 3]) {
+      const { sim } = moved({ checkpointed, behind, moved: 0 });
+      expect(sim.start().notes.filter(({ kind }) => kind === 'corruption')).toEqual([]);
+    }
+});
+
 test('what it recorded as it let go is on disk when the move is answered: nothing is refused', () => {
   const { sim, topic } = moved({ checkpointed: 3, behind: 3, moved: 2 });
   expect(damage(sim, 'sync-0', isControl(EntryType.open))).toBe(true);
