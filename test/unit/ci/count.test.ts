@@ -10,13 +10,13 @@ const script = join(import.meta.dirname, '../../../.ci/count.mjs');
 const report = (passed: number, failed: number, pending: number, testResults: object[] = []): string =>
   JSON.stringify({ numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: 0, testResults });
 
-function counted(reports: readonly string[], log?: string): { sums: string; skipped: string } {
+function counted(reports: readonly string[], log?: string): { sums: string; wrong: string } {
   const folder = join(temporaryFolder(), 'stage');
   mkdirSync(folder);
   reports.forEach((text, index) => writeFileSync(join(folder, `${index}.json`), text));
   if (log !== undefined) writeFileSync(`${folder}.log`, log);
   const { stdout, stderr } = spawnSync(process.execPath, [script, folder, `${folder}.log`], { encoding: 'utf8' });
-  return { sums: stdout.trim(), skipped: stderr.trim() };
+  return { sums: stdout.trim(), wrong: stderr.trim() };
 }
 
 const count = (...args: Parameters<typeof counted>): string => counted(...args).sums;
@@ -28,12 +28,24 @@ describe('counting what a stage ran', () => {
     expect(count([report(3, 0, 0, [{ status: 'failed', assertionResults: [] }])])).toBe('3 1 0');
   });
 
-  it('names what was skipped', () => {
-    const assertionResults = ['passed', 'skipped', 'failed', 'todo'].map((status) => ({ fullName: `a ${status} one`, status }));
-    expect(counted([report(1, 1, 2, [{ status: 'failed', assertionResults }])])).toEqual({
-      sums: '1 1 2',
-      skipped: 'SKIPPED a skipped one\nSKIPPED a todo one',
-    });
+  it('names what was skipped, and what failed with the beginning of what it said', () => {
+    const assertionResults = ['passed', 'skipped', 'failed', 'todo'].map((status) => ({
+      fullName: `a ${status} one`,
+      status,
+      failureMessages: status === 'failed' ? [`Error: 1 is not 2\nat ${'x'.repeat(5000)}`] : [],
+    }));
+    const { sums, wrong } = counted([report(1, 1, 2, [{ status: 'failed', assertionResults }])]);
+    expect(sums).toBe('1 1 2');
+    expect(wrong).toMatch(/^SKIPPED a skipped one\nFAILED a failed one\n {2}Error: 1 is not 2\n {2}at x{1400,1500}\nSKIPPED a todo one$/);
+  });
+
+  it('names a file that could not be loaded, and the failures of a log without a report', () => {
+    expect(
+      counted([report(0, 0, 0, [{ name: 'a.test.ts', status: 'failed', assertionResults: [], message: 'no such module' }])]).wrong,
+    ).toBe('FAILED a.test.ts\n  no such module');
+    expect(counted([], 'ok   a\nFAIL kcat · groups · late (1 s)\nFAILED types (2 s)\n1 passed, 2 failed\n').wrong).toBe(
+      'FAIL kcat · groups · late (1 s)\nFAILED types (2 s)',
+    );
   });
 
   it('takes the last closing line when there is no report', () => {
