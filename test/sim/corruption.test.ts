@@ -4,6 +4,7 @@
  */
 import { afterEach, expect, test, vi } from 'vitest';
 import { isIntactBatch } from '../../src/log/batch-reader.ts';
+import { BEGUN, begunShards } from '../../src/log/begun.ts';
 import { loadCheckpoint } from '../../src/log/checkpoint.ts';
 import { currentGeneration, generationNumber, RecoveryError } from '../../src/log/generation.ts';
 import { EntryType } from '../../src/log/journal-layout.ts';
@@ -305,8 +306,14 @@ test(`${SEEDS} seeds of a shard whose folder is gone or empty: the start is refu
     disk.failSync = null;
     const whole = disk.snapshot();
     const generation = generationFolder(DATA, currentGeneration(disk, DATA) as string);
-    // A late one that the crash came before has nothing that could be lost.
-    const shard = prng.pick(disk.list(generation).filter((name) => loadCheckpoint(disk, `${generation}/${name}`).checkpoint !== null));
+    const begun = begunShards(disk, generation);
+    // A late one that the crash came before, also between its checkpoint and its name, has nothing that could be lost: it may record only behind both.
+    for (const name of disk.list(generation).filter((each) => each !== BEGUN && !begun.includes(each)))
+      check(
+        disk.list(`${generation}/${name}`).every((file) => file.includes('.ckpt')),
+        `seed ${seed}: ${name} has recorded something and left no name`,
+      );
+    const shard = prng.pick(begun);
     const folder = `${generation}/${shard}`;
     lost.add(shard);
     for (const name of disk.list(folder)) disk.unlink(`${folder}/${name}`);
