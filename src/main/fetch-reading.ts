@@ -70,6 +70,10 @@ export class FetchReading implements MemoryWaiter {
   private region: Region | null = null;
   private window: FetchWindow | null = null;
   private readonly onStep = (): void => this.resume();
+  private readonly onResolved = (isSettled: boolean): void => {
+    if (!isSettled) this.fail(ErrorCode.KAFKA_STORAGE_ERROR);
+    this.resume();
+  };
   private readonly onPlace = (place: Place): void => this.placed(place);
 
   /** @param onMemoryWait it begins to wait for memory; `giveUpMemory` ends that */
@@ -323,7 +327,7 @@ export class FetchReading implements MemoryWaiter {
     // Recorded as damage; the transition after that finds the offset refused. Or the place was wrong: it is looked up again.
     this.located = false;
     this.pending = true;
-    this.host.damage.resolve(view, segment, position, this.base, this.onStep);
+    this.host.damage.resolve(view, segment, position, this.base, this.onResolved);
     return 'pending';
   }
 

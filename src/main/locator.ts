@@ -2,7 +2,7 @@
  * Finds the batch that holds an offset, or the first batch that reaches a time: by what readers before left behind (hints), by the index, then by following
  * headers from the index entry on.
  */
-import type { DamageFinder } from './damage-finder.ts';
+import type { DamageFinder, ReadErrorReport } from './damage-finder.ts';
 import type { HeaderScanner, Scan } from './header-scan.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { PartitionView } from './partition-view.ts';
@@ -38,14 +38,9 @@ export class Locator {
   private readonly indexes: IndexCache;
   private readonly scanner: HeaderScanner;
   private readonly damage: DamageFinder;
-  private readonly onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void;
+  private readonly onReadError: ReadErrorReport;
 
-  constructor(
-    indexes: IndexCache,
-    scanner: HeaderScanner,
-    damage: DamageFinder,
-    onReadError: (view: PartitionView, segment: SegmentView, error: Error) => void,
-  ) {
+  constructor(indexes: IndexCache, scanner: HeaderScanner, damage: DamageFinder, onReadError: ReadErrorReport) {
     this.onReadError = onReadError;
     this.indexes = indexes;
     this.scanner = scanner;
@@ -174,8 +169,9 @@ export class Locator {
         if (scan.error !== null) this.onReadError(view, segment, scan.error);
         return done(ERROR);
       }
-      this.damage.resolve(view, segment, scan.position, scan.offset, () => {
+      this.damage.resolve(view, segment, scan.position, scan.offset, (isSettled) => {
         if (segment.retired) done(GONE);
+        else if (!isSettled) done(ERROR);
         else again();
       });
     });

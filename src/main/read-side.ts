@@ -61,12 +61,14 @@ export class ReadSide implements ViewHost {
     this.logger = options.logger;
     this.reader = new SegmentReader(options.dataDir, options.descriptorsMax);
     this.indexes = new IndexCache(this.reader, options.jobs);
-    this.damage = new DamageFinder(this.reader, this.indexes, (view, from, to, segment, position) =>
-      this.reportDamage(view, from, to, segment, position),
+    const onReadError = (view: PartitionView, segment: SegmentView, error: Error): void => this.reportReadError(view, segment, error);
+    this.damage = new DamageFinder(
+      this.reader,
+      this.indexes,
+      (view, from, to, segment, position) => this.reportDamage(view, from, to, segment, position),
+      onReadError,
     );
-    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, (view, segment, error) =>
-      this.reportReadError(view, segment, error),
-    );
+    this.locator = new Locator(this.indexes, new HeaderScanner(this.reader), this.damage, onReadError);
     this.memory = new FetchMemory(options.fetchMemoryBytes);
     this.windows = new FetchWindows(this.memory, this.reader, options.verify);
     this.timestamps = new TimestampSearch(this.locator, this.reader, this.damage, options.opener);
@@ -82,7 +84,7 @@ export class ReadSide implements ViewHost {
       fetchBytesMax: options.fetchBytesMax,
       sessionSlotsMax: options.fetchSessionSlotsMax,
       nextSessionId: () => randomInt(1, SESSION_ID_END),
-      onReadError: (view, segment, error) => this.reportReadError(view, segment, error),
+      onReadError,
     });
   }
 

@@ -99,7 +99,10 @@ export class TimestampSearch {
       if (batch === 'error' || batch === 'gone') return batch;
       if (batch === null) {
         const damaged = place;
-        await new Promise<void>((resolve) => this.damage.resolve(view, segment, damaged.position, damaged.base, resolve));
+        const isSettled = await new Promise<boolean>((resolve) =>
+          this.damage.resolve(view, segment, damaged.position, damaged.base, resolve),
+        );
+        if (!isSettled) return 'error';
         place = await this.locate(view, timestamp, Math.max(0, view.segments.indexOf(segment)));
         continue;
       }

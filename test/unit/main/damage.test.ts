@@ -166,6 +166,65 @@ test('a missing file is a storage error, not damage', async () => {
   expect(bench.side.memory.freeBytes).toBe(16 << 20);
 });
 
+describe('where nothing can be found out now, nothing is refused for this life', () => {
+  const codeAt = async (offset: number): Promise<number> =>
+    (await bench.fetch('orders', [{ offset, maxBytes: 1 }])).responses[0]!.partitions[0]!.errorCode;
+
+  /** A log whose index is to be rebuilt, with a damaged batch in its middle that no header leads past. */
+  function rotten(): LogWriter {
+    const log = fill();
+    for (const field of [7, 16]) log.flip(log.batches[27]!.segmentBase, log.batches[27]!.position + field);
+    log.restart();
+    return log;
+  }
+
+  test('the index of the segment cannot be rebuilt: a storage error, and once it can, only what is damaged is refused', async () => {
+    const log = rotten();
+    bench.jobsHeld = Promise.reject(new Error('EMFILE: too many open files'));
+    bench.jobsHeld.catch(() => undefined);
+    for (const offset of [81, 82]) expect(await codeAt(offset)).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(log.view.damage.all.ranges).toEqual([]);
+    expect(bench.logged.map(({ message }) => message)).toContain('rebuilding an index');
+    bench.jobsHeld = null;
+    const { refused } = await readAll(bench, log);
+    expect(refused.slice(0, 3)).toEqual([81, 82, 83]);
+    expect(refused.length).toBeLessThanOrEqual(18);
+  });
+
+  test('a look-up by time meets it, and says so', async () => {
+    bench = new ReadBench({ indexIntervalBytes: 2000 });
+    const [log] = bench.addTopic('orders');
+    for (let i = 0; i < 20; i++) log!.append(1, 100, { records: range3(i) });
+    log!.roll();
+    log!.flip(0, log!.batches[7]!.position + 70);
+    log!.restart();
+    bench.jobsHeld = Promise.reject(new Error('EIO: i/o error'));
+    bench.jobsHeld.catch(() => undefined);
+    expect(await bench.side.timestamps.firstFrom(log!.view, 7)).toBe('error');
+    expect(log!.view.damage.all.ranges).toEqual([]);
+    bench.jobsHeld = null;
+    expect(await bench.side.timestamps.firstFrom(log!.view, 7)).toMatchObject({ timestamp: 8n, offset: 24 });
+  });
+
+  test('the header of what follows cannot be read: a storage error, the log says of which file', async () => {
+    const log = rotten();
+    expect(await codeAt(log.batches[20]!.base)).toBe(0);
+    const { reader } = bench.side;
+    const read = reader.read.bind(reader);
+    let failing = true;
+    reader.read = (view, segment, target, start, length, position, done) => {
+      // Only the look at one header; the window before it was read.
+      if (failing && length === 61 && position === log.batches[27]!.position) setImmediate(done, new Error('EIO: i/o error'), 0);
+      else read(view, segment, target, start, length, position, done);
+    };
+    expect(await codeAt(81)).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(log.view.damage.all.ranges).toEqual([]);
+    expect(bench.logged.map(({ message }) => message)).toContain('a segment could not be read');
+    failing = false;
+    expect(await codeAt(81)).toBe(ErrorCode.CORRUPT_MESSAGE);
+  });
+});
+
 test('with verify=once a sealed segment is checked once, with always at each read, with never not at all', async () => {
   for (const verify of ['once', 'always', 'never'] as const) {
     bench = new ReadBench({ verify });
