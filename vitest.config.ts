@@ -15,14 +15,14 @@ const PLANTED = 'test/sim/planted*.test.ts';
 const FOLDERS = ['unit', 'golden', 'sim', 'integration', 'fuzz', 'stress', 'crash', 'interop'];
 
 /** Hundreds of short files of tests that leave nothing behind share their processes and modules: to begin one anew takes longer than most of them run. */
-const SHARED = ['unit', 'golden'];
+const SHARED = new Set(['unit', 'golden']);
 
 export default defineConfig({
   test: {
     projects: [
       ...FOLDERS.map((name) => ({
         extends: true as const,
-        test: { name, include: [`test/${name}/**/*.test.ts`], exclude: [PLANTED], isolate: !SHARED.includes(name) },
+        test: { name, include: [`test/${name}/**/*.test.ts`], exclude: [PLANTED], isolate: !SHARED.has(name) },
       })),
       { extends: true, test: { name: 'planted', include: [PLANTED] } },
     ],
