@@ -11,6 +11,7 @@ import { takeLock } from './lib/lock.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { helpText, loadScenarios, outDir, parseCommand } from './lib/options.mjs';
 import { Progress } from './lib/progress.mjs';
+import { peers } from './lib/peers.mjs';
 import { printMachine, printResult } from './lib/report.mjs';
 import { appendResult, readResults } from './lib/results.mjs';
 
@@ -54,6 +55,18 @@ function prepareNative() {
   );
 }
 
+/** Peers are got before anything is measured: a download in a turn would be somebody's load. */
+function preparePeers(names) {
+  for (const name of names) {
+    try {
+      peers[name].fetch();
+      console.log(`peer: ${name} ${peers[name].version()}`);
+    } catch {
+      // Said where it is missing, with the reason.
+    }
+  }
+}
+
 async function runJob(job, command, shared) {
   const { machine, progress } = shared;
   const context = { ...command.context, workDir: shared.workDir, progress, durability: job.durability };
@@ -94,6 +107,7 @@ async function measure(command, scenarios) {
   takeLock();
   prepareBroker();
   prepareNative();
+  preparePeers(command.context.peers);
   const workDir = workFolder(command.dir);
   const machine = describeMachine(workDir);
   printMachine(machine);
@@ -158,6 +172,7 @@ async function lookAt(command, scenarios) {
   takeLock();
   prepareBroker();
   prepareNative();
+  preparePeers(command.context.peers);
   const workDir = workFolder(command.dir);
   const machine = describeMachine(workDir);
   printMachine(machine);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceBytesWritten, processBytesWritten, processCpuSeconds, syncFileSystem } from './machine.mjs';
 import { touchMemory, watchMemory } from './memory.mjs';
+import { tailOf } from './process.mjs';
 import { PAIRS_TO_JUDGE, spread } from './stats.mjs';
 
 const JVM_WARMUP_TO_JUDGE = 30; // seconds; what is less warm shows a figure, but no verdict
@@ -18,7 +19,8 @@ const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
  * @property {boolean} [isPeer] somebody else's program, or driven by one that may not be there: that it cannot start is reported, and the others are measured
  * @property {boolean} [isKept] started once and warmed once, asleep (SIGSTOP) while others have their turns: what a JVM has compiled is not thrown away
  * @property {(dir: string) => Promise<any>} start
- * @property {(server: any) => Promise<void>} [warm] once after its start, not measured
+ * @property {(server: any) => Promise<{ seconds: number, isFlat: boolean } | void>} [warm] once after its start, not measured; of a peer how long it took, and whether it
+ *   has stopped becoming cheaper
  * @property {(server: any) => Promise<void>} [prepare] before each turn, not measured: create, fill, delete
  * @property {(server: any) => Promise<any>} measure gives the report of a load program, or anything with the figure in it
  * @property {(server: any) => Promise<void>} [clean] after each turn of a side that is kept
@@ -85,6 +87,8 @@ async function measureOnce(context, side, turn, server, dir) {
 class Servers {
   #context;
   #kept = new Map();
+  /** How long each server that is kept took to become warm. @type {Map<string, { seconds: number, isFlat: boolean } | void>} */
+  warmed = new Map();
   constructor(context) {
     this.#context = context;
   }
@@ -100,17 +104,29 @@ class Servers {
   async with(side, turn, work) {
     if (!side.isKept) return this.#fresh(side, turn, work);
     try {
+      const isNew = !this.#kept.has(side.name);
       const held = this.#kept.get(side.name) ?? (await this.#keep(side));
       process.kill(held.server.pid, 'SIGCONT');
+      // The first turn after a warm-up is not like those that follow: nobody has slept, nothing was deleted.
+      if (isNew && this.#context.peerWarmup > 0 && !this.#context.quick) {
+        await work(held.server, held.dir);
+        await this.#rest(side, held);
+        process.kill(held.server.pid, 'SIGCONT');
+      }
       const result = await work(held.server, held.dir);
-      await side.clean?.(held.server);
-      syncFileSystem(held.dir);
-      process.kill(held.server.pid, 'SIGSTOP');
+      await this.#rest(side, held);
       return result;
     } catch (error) {
       await this.#drop(side.name); // awake, it would be measured with all who come after it
       throw error;
     }
+  }
+
+  /** Cleans up after a turn, and puts the server to sleep. */
+  async #rest(side, { server, dir }) {
+    await side.clean?.(server);
+    syncFileSystem(dir);
+    process.kill(server.pid, 'SIGSTOP');
   }
 
   async #fresh(side, turn, work) {
@@ -129,7 +145,12 @@ class Servers {
     const dir = this.#folder(side.name);
     const held = { dir, server: await side.start(dir) };
     this.#kept.set(side.name, held);
-    await side.warm?.(held.server);
+    try {
+      this.warmed.set(side.name, await side.warm?.(held.server));
+    } catch (error) {
+      // Its log goes with its folder.
+      throw new Error(`${error.message}\n${tailOf(held.server.logPath)}`, { cause: error });
+    }
     return held;
   }
 
@@ -168,7 +189,9 @@ async function takeTurns(context, label, sides) {
   const servers = new Servers(context);
   try {
     for (let turn = 1; turn <= context.pairs; turn++) {
-      for (const side of sides) {
+      // Another one begins each time: nobody is always behind the same neighbour.
+      const first = (turn - 1) % Math.max(1, sides.length);
+      for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
         context.progress.step(`${label}: ${side.name}, turn ${turn} of ${context.pairs}`);
         if (!missing.some(({ name }) => name === side.name)) {
           try {
@@ -184,7 +207,7 @@ async function takeTurns(context, label, sides) {
   } finally {
     await servers.end();
   }
-  return { runs, missing };
+  return { runs, missing, warmed: servers.warmed };
 }
 
 function sideSummary(side, runs, figure) {
@@ -204,14 +227,16 @@ function sideSummary(side, runs, figure) {
 }
 
 /**
- * Ratios of the turns that both sides had.
+ * Ratios of the turns that both sides had, each of them in `values`.
  * @param {any[]} runs
  * @param {(run: any) => number | undefined} figure
  */
-export function ratioOf(runs, figure, { of, to }) {
+function ratioOf(runs, figure, { of, to }) {
   const value = (side, turn) => runs.filter((run) => run.side === side && run.turn === turn).map(figure)[0] ?? NaN;
   const turns = [...new Set(runs.map((run) => run.turn))];
-  return spread(turns.map((turn) => value(of, turn) / value(to, turn)));
+  const values = turns.map((turn) => value(of, turn) / value(to, turn)).filter(Number.isFinite);
+  const all = spread(values);
+  return all && { ...all, values };
 }
 
 /**
@@ -222,17 +247,26 @@ export function ratioOf(runs, figure, { of, to }) {
  */
 export async function compare(context, comparison) {
   const sides = chosen(context, comparison.sides);
-  const { runs, missing } = await takeTurns(context, comparison.label, sides);
+  const { runs, missing, warmed } = await takeTurns(context, comparison.label, sides);
   const ratios = comparison.ratios.flatMap(({ of, to, what, figure, target, holds }) => {
     const ratio = ratioOf(runs, figure ?? comparison.figure, { of, to });
     if (!ratio) return [];
     const isCold = to.startsWith('kafka') && context.peerWarmup < JVM_WARMUP_TO_JUDGE;
-    const verdict = ratio.count < PAIRS_TO_JUDGE || isCold || !holds ? null : holds(ratio.median, runs);
-    return [{ of, to, what, ratio, target, holds: verdict }];
+    // A part of the load is another load.
+    const isOther = context.quick || context.scale !== 1;
+    const verdict = ratio.count < PAIRS_TO_JUDGE || isCold || isOther || !holds ? null : holds(ratio.median, runs);
+    const turnsHeld = holds ? ratio.values.filter((value) => holds(value, runs)).length : undefined;
+    const { values: _, ...spreadOfRatio } = ratio;
+    return [{ of, to, what, ratio: spreadOfRatio, target, holds: verdict, turnsHeld }];
   });
   const disturbed = Math.max(0, ...runs.map((run) => run.backgroundBytesPerSecond ?? 0));
   const notes = sides.length > 0 ? [] : [`--only leaves no side of ${comparison.sides.map(({ name }) => name).join(', ')}`];
   notes.push(...missing.map(({ name, reason }) => `${name} was NOT measured: ${reason}`));
+  for (const [name, warm] of warmed)
+    if (warm && warm.seconds > 0)
+      notes.push(
+        `${name}: warmed up for ${warm.seconds} s${warm.isFlat ? '' : ', and was still becoming cheaper'}${context.quick ? '' : ', and a turn that does not count'}`,
+      );
   if (runs.some((run) => run.report.tool === 'node-load'))
     notes.push('the load is of the Node stand-in: not to be compared with figures of kload, and there is no native floor');
   if (runs.some((run) => run.deviceBytes === null))

@@ -9,7 +9,8 @@ export function numberText(value) {
 export const rangeText = (spread) => (spread ? `${numberText(spread.median)} (${numberText(spread.min)}–${numberText(spread.max)})` : '-');
 
 /** Why there is no verdict. */
-export const unjudged = (spread) => `${spread?.count ?? 0} of the five turns that it takes, or a JVM warmed for less than 30 s`;
+export const unjudged = (spread) =>
+  `${spread?.count ?? 0} of the five turns that it takes, or a JVM warmed for less than 30 s, or a part of the load`;
 
 export function printMachine(machine) {
   console.log(
@@ -48,8 +49,9 @@ function printComparison(result) {
     if (side.deviceBytesPerByte) details.push(`disk bytes per byte accepted ${rangeText(side.deviceBytesPerByte)}`);
     console.log(`    ${details.join(' · ')}`);
   }
-  for (const { of, to, what, ratio, target, holds } of result.ratios) {
-    const verdict = holds === null ? ` — not judged: ${unjudged(ratio)}` : holds ? ' — reached' : ' — NOT reached';
+  for (const { of, to, what, ratio, target, holds, turnsHeld } of result.ratios) {
+    const judged = `${holds ? 'reached' : 'NOT reached'}; ${turnsHeld} of ${ratio.count} turns reach it`;
+    const verdict = ` — ${holds === null ? `not judged: ${unjudged(ratio)}` : judged}`;
     console.log(`  ${what ? `${what}: ` : ''}${of} / ${to}: ${rangeText(ratio)}${target ? `, wanted ${target}${verdict}` : ''}`);
   }
   for (const note of result.notes) console.log(`  note: ${note}`);

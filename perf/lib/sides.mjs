@@ -1,8 +1,11 @@
 // The sides of the scenarios: ringlog, a floor, Apache Kafka, each told what the workload promises.
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasNative } from '../../native-bench/build.mjs';
 import { runKload, startKload } from './kload.mjs';
 import { startFloor, startPeer, startRinglog } from './servers.mjs';
+import { warmUntilFlat } from './warm.mjs';
 
 export const GIB = 2 ** 30;
 export const TOPIC = 'perf';
@@ -85,9 +88,21 @@ const KAFKA_VARIANTS = [
   { name: 'kafka-flush', promise: 'flushed to disk (flush.messages=1)', topicConfig: ['flush.messages=1'] },
 ];
 
-/** Files of a deleted topic go at once, and not a minute later in somebody else's time. */
+/** Segments that retention gives up go at once, and not a minute later in somebody else's time; for whole topics the node's own setting says so. */
 const GONE_AT_ONCE = 'file.delete.delay.ms=100';
-const GONE_MS = 1500;
+const GONE_POLL_MS = 200;
+const GONE_MS_MAX = 120_000;
+
+/** Deletes a topic of Kafka's and waits until its files are gone. */
+async function removeTopic(server, topic) {
+  await runKload(server.port, { topic, delete: true });
+  const logs = join(dirname(server.logPath), 'logs');
+  const isLeft = () => existsSync(logs) && readdirSync(logs).some((name) => name.startsWith(`${topic}-`) || name.endsWith('-delete'));
+  for (let waited = 0; isLeft(); waited += GONE_POLL_MS) {
+    if (waited >= GONE_MS_MAX) throw new Error(`the files of the deleted topic '${topic}' are still there after ${GONE_MS_MAX / 1000} s`);
+    await sleep(GONE_POLL_MS);
+  }
+}
 
 const SETTLE_ATTEMPTS_MAX = 60;
 const SETTLE_PAUSE_MS = 500;
@@ -118,19 +133,18 @@ async function createSettled(server, topic, partitions, topicConfig) {
 
 /**
  * Apache Kafka as a side: with `fsync` wanted both of its variants, else only its default. One node for all turns, asleep while others are measured: its code stays
- * compiled, and 30 s of the same load come before its first turn.
- * @param {{ durability: string, load: object, topicConfig?: string[], settings?: string[], warm?: (server: any, topicConfig: string[]) => Promise<void> }} workload
- *   topicConfig: besides the variant's own; settings: of the node; warm: instead of the load
+ * compiled. Before its first turn come 30 s or more of the same load, until the processor time per byte falls no more, and one whole turn that does not count.
+ * @param {{ durability: string, load: object, topicConfig?: string[], settings?: string[],
+ *   warm?: { fill?: (server: any, topic: string) => Promise<unknown>, run: (server: any, topic: string, seconds: number) => Promise<{ bytes: number }> } }} workload
+ *   topicConfig: besides the variant's own; settings: of the node; warm: instead of the load, fill once before
  */
 export function kafkaSides(context, { durability, load, topicConfig = [], settings = [], warm }) {
   if (!context.peers.includes('kafka')) return [];
   const variants = durability === 'fsync' ? KAFKA_VARIANTS : KAFKA_VARIANTS.slice(0, 1);
+  const runLoad = (server, topic, seconds) =>
+    runKload(server.port, { ...load, bytes: undefined, rate: undefined, warmup: 0, topic, seconds });
   return variants.map((variant) => {
     const config = [...variant.topicConfig, ...topicConfig, GONE_AT_ONCE];
-    const remove = async (server, topic) => {
-      await runKload(server.port, { topic, delete: true });
-      await sleep(GONE_MS);
-    };
     return {
       name: variant.name,
       promise: variant.promise,
@@ -138,15 +152,17 @@ export function kafkaSides(context, { durability, load, topicConfig = [], settin
       isKept: true,
       start: (dir) => startPeer('kafka', { dir, settings }),
       async warm(server) {
-        if (context.peerWarmup === 0) return;
-        const rest = { bytes: undefined, rate: undefined, warmup: 0, seconds: context.peerWarmup };
-        if (!warm) await createSettled(server, WARM_TOPIC, load.partitions, config);
-        await (warm?.(server, config) ?? runKload(server.port, { ...load, ...rest, topic: WARM_TOPIC }));
-        if (!warm) await remove(server, WARM_TOPIC);
+        if (context.peerWarmup === 0) return undefined;
+        await createSettled(server, WARM_TOPIC, load.partitions, config);
+        await warm?.fill?.(server, WARM_TOPIC);
+        const run = warm?.run ?? runLoad;
+        const warmed = await warmUntilFlat(server.pid, context.peerWarmup, (seconds) => run(server, WARM_TOPIC, seconds));
+        await removeTopic(server, WARM_TOPIC);
+        return warmed;
       },
       prepare: (server) => createSettled(server, TOPIC, load.partitions, config),
       measure: measureProduce(load),
-      clean: (server) => remove(server, TOPIC),
+      clean: (server) => removeTopic(server, TOPIC),
     };
   });
 }

@@ -3,7 +3,7 @@ import { goReadSides, goRatios } from '../lib/go-sides.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { secondsOf } from '../lib/quick.mjs';
 import { readAgain } from '../lib/read-again.mjs';
-import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC, WARM_TOPIC, warmSeconds } from '../lib/sides.mjs';
+import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC, warmSeconds } from '../lib/sides.mjs';
 
 const READ = { topic: TOPIC, consume: true, partitions: 4, connections: 4, fetchMaxBytes: '1m' };
 
@@ -28,18 +28,15 @@ function reading(context, side, load) {
   };
 }
 
-/** A peer warms up by reading, again and again. */
-async function warmByReading(context, server, load, topicConfig) {
-  await runKload(server.port, { topic: WARM_TOPIC, ...load, topicConfig });
-  await readAgain(() => readOnce(server.port, WARM_TOPIC), context.peerWarmup);
-  await runKload(server.port, { topic: WARM_TOPIC, delete: true });
-}
-
 function sidesOf(context) {
   const durability = context.durability ?? 'page-cache';
   const bytes = context.bytes ?? (context.quick ? GIB / 4 : GIB);
   const load = { partitions: 4, connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: 65536, bytes };
-  const warm = (server, topicConfig) => warmByReading(context, server, load, topicConfig);
+  // A peer warms up by reading, again and again.
+  const warm = {
+    fill: (server, topic) => runKload(server.port, { topic, ...load }),
+    run: (server, topic, seconds) => readAgain(() => readOnce(server.port, topic), seconds),
+  };
   const sides = [
     ringlogSide(context, { durability, load }),
     ...floorSides({ sync: false, load }), // pread into the answer, send: the C reader's way

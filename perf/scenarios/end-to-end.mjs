@@ -3,9 +3,8 @@
 import { compare } from '../lib/compare.mjs';
 import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end-to-end.mjs';
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
-import { runKload } from '../lib/kload.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
+import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
@@ -23,11 +22,7 @@ function sidesOf(context, rate) {
   const durability = context.durability ?? 'fsync';
   const load = { ...loadOf(rate), warmup: context.quick ? 3 : WARMUP_SECONDS, seconds: enoughSeconds(context, rate) };
   // A JVM has also to compile what delivers, so a peer warms up from end to end too.
-  const warm = async (server, topicConfig) => {
-    if (context.peerWarmup > 0)
-      await runEndToEnd(server.port, { ...load, topic: WARM_TOPIC, topicConfig, warmup: 0, seconds: context.peerWarmup });
-    if (context.peerWarmup > 0) await runKload(server.port, { topic: WARM_TOPIC, delete: true });
-  };
+  const warm = { run: (server, topic, seconds) => runEndToEnd(server.port, { ...load, topic, warmup: 0, seconds }) };
   const sides = [
     ringlogSide(context, { durability, load }),
     // Its shards look for work before they sleep: what this profile is for.

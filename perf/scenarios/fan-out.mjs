@@ -1,8 +1,8 @@
 // One topic, a producer at 200 MB/s, and 1, 4 or 16 consumers at its end, each of which gets everything.
 import { compare } from '../lib/compare.mjs';
-import { runKload, startKload } from '../lib/kload.mjs';
+import { startKload } from '../lib/kload.mjs';
 import { isOnlySlow } from '../lib/load-program.mjs';
-import { atLeast, floorSides, kafkaSides, ringlogSide, TOPIC, WARM_TOPIC } from '../lib/sides.mjs';
+import { atLeast, floorSides, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
 import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
@@ -56,12 +56,7 @@ function sidesOf(context, consumers, mbPerSecond) {
   const durability = context.durability ?? 'page-cache';
   const seconds = secondsOf(context, 20);
   // A JVM has also to compile what delivers, so a peer warms up with consumers too.
-  const warm = async (server, topicConfig) => {
-    if (context.peerWarmup === 0) return;
-    await runKload(server.port, { topic: WARM_TOPIC, create: true, partitions: load.partitions, topicConfig });
-    await measureDelivery(server, load, consumers, context.peerWarmup, WARM_TOPIC);
-    await runKload(server.port, { topic: WARM_TOPIC, delete: true });
-  };
+  const warm = { run: (server, topic, forSeconds) => measureDelivery(server, load, consumers, forSeconds, topic) };
   const sides = [
     ringlogSide(context, { durability, load }),
     ...floorSides({ sync: false, load }), // pread into the answer, send, for each consumer; one that has all asks again at once

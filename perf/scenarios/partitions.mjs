@@ -1,8 +1,10 @@
 // What a partition costs: the same load spread over more and more of them, and against Kafka.
 import { compare } from '../lib/compare.mjs';
-import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from '../lib/sides.mjs';
+import { runKload } from '../lib/kload.mjs';
+import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
 import { secondsOf } from '../lib/quick.mjs';
+import { settle } from '../lib/warm.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
 const AGAINST_FLUSH = 20; // wanted at 1,000 partitions
@@ -12,12 +14,23 @@ function sidesOf(context, count) {
   const partitions = Math.max(1, Math.ceil(count * context.scale));
   const seconds = secondsOf(context, 10, 4);
   const load = { connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: '1024-16384', seconds, warmup: 2, partitions };
-  return [
+  const sides = [
     ringlogSide(context, { durability, load }),
     ...(count === 1000 ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })] : []),
     ...floorSides({ sync: durability === 'fsync', load, prewritten: 4 * GIB, singleFile: true, wrap: true, name: 'floor' }),
     ...kafkaSides(context, { durability, load }),
   ];
+  return context.quick ? sides : sides.map(settled);
+
+  /** A thousand new partitions keep a server busy for a while, each in its own way: a turn begins when the rate stands still. */
+  function settled(side) {
+    const own = side.name === 'ringlog-4-partitions' ? { ...load, partitions: 4 } : load;
+    const prepare = async (server) => {
+      await side.prepare?.(server);
+      await settle((forSeconds) => runKload(server.port, { topic: TOPIC, ...own, warmup: 0, seconds: forSeconds }));
+    };
+    return { ...side, prepare };
+  }
 }
 
 export default {

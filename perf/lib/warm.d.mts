@@ -1,0 +1,8 @@
+export function warmUntilFlat(
+  pid: number,
+  seconds: number,
+  load: (seconds: number) => Promise<{ readonly bytes: number }>,
+  cpuSeconds?: (pid: number) => number,
+): Promise<{ readonly seconds: number; readonly isFlat: boolean }>;
+
+export function settle(load: (seconds: number) => Promise<{ readonly mb_per_s: number }>): Promise<void>;
