@@ -7,6 +7,8 @@ import { secondsOf } from './quick.mjs';
 
 const LOAD = { connections: 4, inFlight: 5, partitions: 4, recordBytes: 1024, batchBytes: 65536, acks: 'all' };
 export const PHASES = ['fresh', 'steady', 'sustained'];
+/** What the page cache holds of a sustained run: retention and what is open of four partitions, what waits to be used again, and the floor's files. */
+const SUSTAINED_MEMORY = 11 * GIB;
 /** Files of Kafka's log that retention has given up go as soon as ours do, or they would fill the disk. */
 const KAFKA_RETENTION = ['log.retention.check.interval.ms=1000'];
 
@@ -28,7 +30,7 @@ function sidesOf(context, durability, phase) {
   const load = loadOf(context, phase);
   const prewritten = prewrittenBytes(context, load, phase);
   const topicConfig = isSustained ? [`retention.bytes=${GIB}`, `segment.bytes=${GIB / 4}`] : [];
-  return [
+  const sides = [
     ringlogSide(context, { durability, load, recycle: phase === 'steady' ? load.bytes : 0, isWarm: phase === 'fresh', topicConfig }),
     ...floorSides({ sync, load, prewritten, wrap: isSustained }),
     ...(sync && !context.quick ? floorSides({ sync, load, prewritten: prewritten * 4, singleFile: true, wrap: isSustained }) : []),
@@ -36,6 +38,7 @@ function sidesOf(context, durability, phase) {
     // The other systems neither keep files to use again nor go round in them as told to here.
     ...(phase === 'fresh' ? goProduceSides(context, { durability, load, isWarm: true }) : []),
   ];
+  return isSustained ? sides.map((side) => ({ ...side, memoryBytes: SUSTAINED_MEMORY })) : sides;
 }
 
 /** Wanted, by durability and phase: against the C floor, Kafka as it comes, and Kafka that flushes. */

@@ -24,6 +24,7 @@ const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
  * @property {(server: any) => Promise<void>} [prepare] before each turn, not measured: create, fill, delete
  * @property {(server: any) => Promise<any>} measure gives the report of a load program, or anything with the figure in it
  * @property {(server: any) => Promise<void>} [clean] after each turn of a side that is kept
+ * @property {number} [memoryBytes] of memory that are used once before each turn, where the usual is less than the page cache will take
  * @property {number} [tailSeconds] what `measure` still takes when the part that its report is of is over
  */
 
@@ -52,7 +53,7 @@ function acceptedBytes({ acknowledged_bytes_total: own, flood, stream }) {
 async function measureOnce(context, side, turn, server, dir) {
   await side.prepare?.(server);
   syncFileSystem(dir);
-  touchMemory();
+  touchMemory(side.memoryBytes);
   const background = await backgroundWrites(context, dir);
   const before = { device: deviceBytesWritten(dir), process: processBytesWritten(server.pid), cpu: processCpuSeconds(server.pid) };
   const memory = watchMemory(server.pid);

@@ -5,17 +5,18 @@ import { join } from 'node:path';
 import { binDir, hasNative } from '../../native-bench/build.mjs';
 import { processMemory } from './machine.mjs';
 
-const TOUCHED_BYTES = 5 * 2 ** 30; // more than any side writes before it is throttled
+/** More than most sides write before they are throttled. */
+const TOUCHED_BYTES = 5 * 2 ** 30;
 const SAMPLE_MS = 500;
 const SERIES_MAX = 4000;
 
 /**
  * A virtual machine may have given memory that is free back to its host. Whoever uses it next pays for every page, several times the price of writing it: a page
- * cache that grows into such memory measures the host. So each side starts with memory that was just used.
+ * cache that grows into such memory measures the host. So each side starts with memory that was just used: `wanted` bytes of it, but no more than half of what is free.
  */
-export function touchMemory() {
+export function touchMemory(wanted = TOUCHED_BYTES) {
   if (!hasNative()) return;
-  const bytes = Math.min(TOUCHED_BYTES, Math.floor(freemem() / 2));
+  const bytes = Math.min(wanted, Math.floor(freemem() / 2));
   execFileSync(join(binDir, 'micro'), ['--file-bytes', String(bytes), 'touch'], { stdio: 'ignore' });
 }
 
