@@ -5,4 +5,4 @@ export function warmUntilFlat(
   cpuSeconds?: (pid: number) => number,
 ): Promise<{ readonly seconds: number; readonly isFlat: boolean }>;
 
-export function settle(load: (seconds: number) => Promise<{ readonly mb_per_s: number }>): Promise<void>;
+export function settle(load: (seconds: number) => Promise<{ readonly mb_per_s: number }>): Promise<boolean>;

@@ -34,13 +34,15 @@ const SETTLED = 0.9;
 
 /**
  * Repeats a load until a part brings neither much more nor much less than the one before: what a server still does about topics that it has just made is over then.
+ * False: the parts that there may be were over first.
  * @param {(seconds: number) => Promise<{ mb_per_s: number }>} load
  */
 export async function settle(load) {
   let before = 0;
   for (let parts = 0; parts < SETTLE_PARTS_MAX; parts++) {
     const { mb_per_s: now } = await load(SETTLE_SECONDS);
-    if (before > 0 && Math.min(now, before) >= SETTLED * Math.max(now, before)) return;
+    if (before > 0 && Math.min(now, before) >= SETTLED * Math.max(now, before)) return true;
     before = now;
   }
+  return false;
 }

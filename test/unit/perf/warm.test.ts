@@ -30,9 +30,9 @@ test('without a warm-up nothing is run', async () => {
 test('a load settles when a part brings about what the one before did, and not while nothing comes', async () => {
   const rates = [0, 0, 5, 100, 140, 150, 160];
   let parts = 0;
-  await settle(async () => ({ mb_per_s: rates[parts++] as number }));
+  expect(await settle(async () => ({ mb_per_s: rates[parts++] as number }))).toBe(true);
   expect(parts).toBe(6);
   parts = 0;
-  await settle(async () => ({ mb_per_s: 2 ** parts++ }));
+  expect(await settle(async () => ({ mb_per_s: 2 ** parts++ }))).toBe(false);
   expect(parts).toBe(12);
 });
