@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasNative } from '../../native-bench/build.mjs';
 import { runKload, startKload } from './kload.mjs';
 import { startFloor, startPeer, startRinglog } from './servers.mjs';
-import { warmUntilFlat } from './warm.mjs';
+import { PARTS_QUICK, warmUntilFlat } from './warm.mjs';
 
 export const GIB = 2 ** 30;
 export const TOPIC = 'perf';
@@ -156,7 +156,8 @@ export function kafkaSides(context, { durability, load, topicConfig = [], settin
         await createSettled(server, WARM_TOPIC, load.partitions, config);
         await warm?.fill?.(server, WARM_TOPIC);
         const run = warm?.run ?? runLoad;
-        const warmed = await warmUntilFlat(server.pid, context.peerWarmup, (seconds) => run(server, WARM_TOPIC, seconds));
+        const part = (seconds) => run(server, WARM_TOPIC, seconds);
+        const warmed = await warmUntilFlat(server.pid, context.peerWarmup, part, context.quick ? { partsMax: PARTS_QUICK } : {});
         await removeTopic(server, WARM_TOPIC);
         return warmed;
       },

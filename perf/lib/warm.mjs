@@ -1,8 +1,9 @@
 // When a JVM is warm: not after a time, but when what it does costs no less than before.
 import { processCpuSeconds } from './machine.mjs';
 
-/** So often at most is the load repeated; the first two are `--peer-warmup` together. */
+/** So often at most is the load repeated; the first two are `--peer-warmup` together, and a quick look leaves it at them. */
 const PARTS_MAX = 8;
+export const PARTS_QUICK = 2;
 /** A part that costs less than this share of the one before says that more is being compiled. */
 const FLAT = 0.95;
 
@@ -11,20 +12,20 @@ const FLAT = 0.95;
  * @param {number} pid of the server
  * @param {number} seconds of the first two parts together; 0: nothing at all
  * @param {(seconds: number) => Promise<{ bytes: number }>} load
- * @param {(pid: number) => number} cpuSeconds
+ * @param {{ partsMax?: number, cpuSeconds?: (pid: number) => number }} options
  */
-export async function warmUntilFlat(pid, seconds, load, cpuSeconds = processCpuSeconds) {
+export async function warmUntilFlat(pid, seconds, load, { partsMax = PARTS_MAX, cpuSeconds = processCpuSeconds } = {}) {
   if (seconds === 0) return { seconds, isFlat: false };
   const part = seconds / 2;
   let before = Number.POSITIVE_INFINITY;
-  for (let parts = 1; parts <= PARTS_MAX; parts++) {
+  for (let parts = 1; parts <= partsMax; parts++) {
     const begun = cpuSeconds(pid);
     const { bytes } = await load(part);
     const cost = (cpuSeconds(pid) - begun) / bytes;
     if (cost >= FLAT * before) return { seconds: parts * part, isFlat: true };
     before = cost;
   }
-  return { seconds: PARTS_MAX * part, isFlat: false };
+  return { seconds: partsMax * part, isFlat: false };
 }
 
 /** Parts of a settling load, in seconds, and how many there are at most. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { settle, warmUntilFlat } from '../../../perf/lib/warm.mjs';
+import { PARTS_QUICK, settle, warmUntilFlat } from '../../../perf/lib/warm.mjs';
 
 /** Warms up a server whose parts take so much processor time each, for as many bytes. */
-async function warm(costs: readonly number[], seconds = 30): Promise<{ seconds: number; isFlat: boolean; parts: number[] }> {
+async function warm(costs: readonly number[], seconds = 30, partsMax?: number): Promise<{ seconds: number; isFlat: boolean; parts: number[] }> {
   let used = 0;
   const parts: number[] = [];
   const load = async (part: number): Promise<{ bytes: number }> => {
@@ -10,7 +10,7 @@ async function warm(costs: readonly number[], seconds = 30): Promise<{ seconds: 
     parts.push(part);
     return { bytes: 1e9 };
   };
-  return { ...(await warmUntilFlat(1, seconds, load, () => used)), parts };
+  return { ...(await warmUntilFlat(1, seconds, load, { cpuSeconds: () => used, ...(partsMax !== undefined && { partsMax }) })), parts };
 }
 
 test('a peer is warm when what it does costs no less than before', async () => {
@@ -21,6 +21,10 @@ test('a peer is warm when what it does costs no less than before', async () => {
 
 test('one that never stops becoming cheaper is measured in the end, and it is said', async () => {
   expect(await warm([8, 7, 6, 5, 4, 3, 2, 1, 0.5])).toMatchObject({ seconds: 120, isFlat: false });
+});
+
+test('a quick look takes no longer than it was told', async () => {
+  expect(await warm([8, 7, 6], 4, PARTS_QUICK)).toEqual({ seconds: 4, isFlat: false, parts: [2, 2] });
 });
 
 test('without a warm-up nothing is run', async () => {
