@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { PARTS_QUICK, settle, warmUntilFlat } from '../../../perf/lib/warm.mjs';
 
 /** Warms up a server whose parts take so much processor time each, for as many bytes. */
-async function warm(costs: readonly number[], seconds = 30, partsMax?: number): Promise<{ seconds: number; isFlat: boolean; parts: number[] }> {
+async function warm(
+  costs: readonly number[],
+  seconds = 30,
+  partsMax?: number,
+): Promise<{ seconds: number; isFlat: boolean; parts: number[] }> {
   let used = 0;
   const parts: number[] = [];
   const load = async (part: number): Promise<{ bytes: number }> => {
