@@ -142,6 +142,7 @@ async function measureFunctions(word, { words, context, json, identity }) {
   const given = UNUSED_BY_FUNCTIONS.find((option) => identity[option] !== undefined && identity[option].length !== 0);
   if (given !== undefined) throw new Error(`--${given}: '${word}' does not take it`);
   prepareBroker();
+  if (word === 'alloc') prepareNative();
   const options = { quick: context.quick, json, only: context.only };
   // Loaded here only: they need the broker's modules, which a call for help must not.
   const line =
@@ -157,6 +158,7 @@ async function measureModel({ words, context, dir, axes }) {
   if (words.length > 1) throw new Error(`'model' goes alone: '${words.slice(1).join(' ')}' needs a call of its own`);
   takeLock();
   prepareBroker();
+  prepareNative();
   const { runModel } = await import('./model/index.mjs');
   appendResult(resultsPath, { ...(await runModel({ ...context, workDir: workFolder(dir) }, axes)), command: typed });
 }

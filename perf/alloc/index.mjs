@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pathToFileURL } from 'node:url';
-import { buildNative } from '../../native-bench/build.mjs';
+import { buildNative, hasNative } from '../../native-bench/build.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { takeLock } from '../lib/lock.mjs';
 import { describeMachine } from '../lib/machine.mjs';
@@ -101,7 +101,6 @@ async function withMeter(work, built) {
  */
 export async function runAlloc({ quick = false, json } = {}) {
   takeLock();
-  buildNative();
   const machine = describeMachine(tmpdir());
   const turns = await withMeter(async (meter) => {
     await warmUp(meter.port, quick);
@@ -129,7 +128,7 @@ export async function runAlloc({ quick = false, json } = {}) {
 }
 
 async function printSites() {
-  buildNative();
+  takeLock();
   const { result, profiles } = await withMeter(async (meter) => {
     await createTopics(meter.port);
     await runKload(meter.port, { ...SMALL, seconds: 3 });
@@ -145,5 +144,6 @@ async function printSites() {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { values } = parseArgs({ options: { quick: { type: 'boolean' }, json: { type: 'string' }, sites: { type: 'boolean' } } });
+  if (hasNative()) buildNative();
   await (values.sites ? printSites() : runAlloc(values));
 }

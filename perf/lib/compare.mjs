@@ -273,6 +273,8 @@ export async function compare(context, comparison) {
     notes.push('the load is of the Node stand-in: not to be compared with figures of kload, and there is no native floor');
   if (runs.some((run) => run.deviceBytes === null))
     notes.push('this system does not say what is written to this disk, nor whether it is quiet');
+  const loads = runs.map((run) => run.loadAverage);
+  if (loads.length > 0) notes.push(`load average as a turn ended: ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`);
   if (disturbed > BACKGROUND_BYTES_MAX)
     notes.push(`others wrote up to ${(disturbed / 1e6).toFixed(0)} MB/s to this disk meanwhile: not a quiet machine`);
   return {

@@ -105,11 +105,11 @@ export function goEndToEndSides(context, { durability, load }) {
  * Ratios of ours to each of theirs. The target is for those that promise the same.
  * @param {{ durability: string, target?: string, holds?: (ratio: number) => boolean, what?: string, figure?: (run: any) => number }} wanted
  */
-export function goRatios(context, { durability, target, holds, ...figure }) {
+export function goRatios(context, { durability, target, holds, promisesNothing = false, ...figure }) {
   return others(context).flatMap((peer) =>
     peers[peer].variants.map(({ name }) => {
       const to = name === 'default' ? peer : `${peer}-${name}`;
-      return { of: OURS, to, ...figure, ...(SAME_PROMISE[durability].includes(to) ? { target, holds } : {}) };
+      return { of: OURS, to, ...figure, ...(promisesNothing || SAME_PROMISE[durability].includes(to) ? { target, holds } : {}) };
     }),
   );
 }

@@ -14,10 +14,10 @@ const chartStyle = resolve('uplot/dist/uPlot.min.css');
 const escape = (text) => String(text).replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 const cell = (value) => `<td>${value}</td>`;
 
-function verdict({ target, holds, ratio, figure }) {
+function verdict({ target, holds, turnsHeld, ratio, figure }) {
   if (!target) return '';
   if (holds === null || holds === undefined) return `wanted ${escape(target)}; not judged: ${unjudged(ratio ?? figure)}`;
-  return `wanted ${escape(target)}: <b class="${holds ? 'yes' : 'no'}">${holds ? 'reached' : 'NOT reached'}</b>`;
+  return `wanted ${escape(target)}: <b class="${holds ? 'yes' : 'no'}">${holds ? 'reached' : 'NOT reached'}</b>${turnsHeld === undefined ? '' : `; ${turnsHeld} of ${ratio.count} turns reach it`}`;
 }
 
 function ratioTable(ratios) {

@@ -56,7 +56,7 @@ export function helpText(scenarios) {
   return `perf: measures ringlog against the native floor and peers, taking turns
 
 usage: npm run perf -- SCENARIO ... [options]      several scenarios, or 'all'
-       npm run perf -- micro [--quick]             single functions: codec, ring, CRC, batch view
+       npm run perf -- micro [--quick] [--only W]  single functions: codec, ring, CRC, batch view
        npm run perf -- alloc [--quick]             bytes allocated per batch and per fetch, against a budget
        npm run perf -- model [--quick]             formulas of what cost grows with, predictions beside measurements
        npm run perf -- look SCENARIO ...           what limits ringlog under ${lookable.join(', ')}: flame graph, threads, system calls
@@ -69,7 +69,7 @@ options
   --peer NAME         ${PEERS.join(', ')} or all; may be repeated. Fetched at first use
   --durability D      ${DURABILITIES.join(', ')}: of the topics, where a scenario leaves it open
   --profile P         ${PROFILES.join(', ')}: ringlog's, default its own default
-  --quick             one short turn of everything: shows that it runs and where figures are, no verdict
+  --quick             one short turn of everything, --scale 0.2: shows that it runs and where figures are, no verdict. 'all' beside kafka: under 25 minutes
   --pairs N           turns of each side, default ${PAIRS} (1 with --quick; the soak always has one); fewer than 5 show figures, no verdict
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options on the same machine,
                       with no peer missing
@@ -79,21 +79,21 @@ options
   --axis LIST         model: only load, partitions, connections, groups, stored
   --peer-warmup S     load before a peer is measured, default ${WARMUP_SECONDS} (${QUICK_WARMUP_SECONDS} with --quick); less than ${WARMUP_SECONDS} shows figures, no verdict
   --bytes SIZE        bulk, catch-up, recovery: bytes instead of the default, e.g. 256m
-  --seconds S         measured seconds of the other scenarios
+  --seconds S         measured seconds where a load lasts a time, of bulk only sustained
   --scale F           scenarios with many connections or partitions: a part of their size, e.g. 0.01 to try them
   --dir D             where brokers keep their data: the disk that is measured (default perf/out/work)
   --bin FILE          broker to start, default dist/bin.js
   --set K=V           broker config, may be repeated
   --settle S          rest before measuring, default 0.5
   --recycle-wait S    steady: after deleting the filled topic, default 5
-  --json FILE         raw results of this call, also appended to perf/out/results.jsonl
-  --html FILE         the page with charts, default perf/out/report.html
+  --json FILE         raw results of this call (scenarios, micro, alloc), which are appended to perf/out/results.jsonl in any case
+  --html FILE         the page with charts, of scenarios and report, default perf/out/report.html
 
 examples
   npm run perf -- bulk --durability fsync --phase fresh --peer kafka
   npm run perf -- small end-to-end --peer kafka --peer nats
   npm run perf -- all --peer all --resume
-  npm run perf -- all --quick
+  npm run perf -- all --quick --peer kafka
   npm run perf -- small --only floor --pairs 1 --seconds 3
   npm run perf -- look bulk --durability fsync --phase fresh --seconds 10`;
 }

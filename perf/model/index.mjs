@@ -1,5 +1,4 @@
 // How the cost of a broker grows, as a few formulas: npm run perf -- model [--axis LIST] [--quick]. Their constants are fitted at few points and checked at others.
-import { buildNative, hasNative } from '../../native-bench/build.mjs';
 import { describeMachine } from '../lib/machine.mjs';
 import { Progress } from '../lib/progress.mjs';
 import { printMachine } from '../lib/report.mjs';
@@ -32,7 +31,6 @@ function summary(formulas) {
  * @param {string[]} [names] of axes, default all
  */
 export async function runModel(context, names = AXES) {
-  if (hasNative()) buildNative();
   const axes = names.map((name) => {
     const axis = ALL.find((one) => one.name === name);
     if (!axis) throw new Error(`--axis: '${name}' is not known, only ${AXES.join(', ')}`);

@@ -66,7 +66,7 @@ export default {
         ratios: [
           { of: 'ringlog', to: 'floor', target: '>= 0.7', holds: atLeast(0.7) },
           { of: 'ringlog', to: 'kafka', target: '>= 1', holds: atLeast(1) },
-          ...goRatios(context, { durability: context.durability, target: '> 1', holds: (ratio) => ratio > 1 }),
+          ...goRatios(context, { durability: context.durability, promisesNothing: true, target: '> 1', holds: (ratio) => ratio > 1 }),
         ],
       }),
     ];

@@ -21,6 +21,18 @@ test('passes are summed, and the rate is of the time that they took', async () =
   vi.useRealTimers();
 });
 
+test('the rate of each second of reading is there, whatever a pass takes', async () => {
+  let left = 5;
+  vi.useFakeTimers();
+  const read = async () => {
+    vi.advanceTimersByTime(200);
+    return pass(left-- > 2 ? 0.4 : 0.8);
+  };
+  const { interval_mb: rates } = await readAgain(read, 1);
+  expect(rates).toEqual([10, 6]);
+  vi.useRealTimers();
+});
+
 test('it reads once however little time there is', async () => {
-  expect(await readAgain(async () => pass(2), 0)).toMatchObject({ passes: 1, seconds: 2, mb_per_s: 2 });
+  expect(await readAgain(async () => pass(2), 0)).toMatchObject({ passes: 1, seconds: 2, mb_per_s: 2, interval_mb: [2, 2] });
 });
