@@ -9,7 +9,7 @@ const SECONDS_MIN = 11; // 100,000 samples at 10,000 a second, and one second mo
 
 /**
  * kload --end-to-end. A side that is slower than the rate answers less than was due, which is a result: what it had not answered and
- * delivered 30 s after the end counts with its age. Anything else that fails, such as a record acknowledged and not delivered, throws.
+ * delivered when the wait after the end was over (30 s, 3 with --quick) counts with its age. Anything else that fails, such as a record acknowledged and not delivered, throws.
  */
 export async function runEndToEnd(port, options) {
   const { ended, command } = startKload(port, { ...options, endToEnd: true });
@@ -42,7 +42,7 @@ export function sampleNotes(comparison, latencyOf) {
     const runs = comparison.runs.filter((run) => run.side === name);
     const late = runs.reduce((sum, run) => sum + (run.report.never_received ?? 0), 0);
     const least = Math.min(...runs.map((run) => latencyOf(run).count));
-    const slow = late ? `; did not keep up: ${late} records were not delivered 30 s after the end, and count with that age` : '';
+    const slow = late ? `; did not keep up: ${late} records were not delivered when the wait after the end was over, and count with that age` : '';
     if (runs.length === 0) return `${name}: no samples`;
     return `${name}: at least ${least} samples a turn${least < SAMPLES_MIN ? `, too few for a p99.9, which wants ${SAMPLES_MIN}` : ''}${slow}`;
   });

@@ -4,7 +4,7 @@ import { compare } from '../lib/compare.mjs';
 import { codecs, RECORD_BYTES, writeCompressedPool } from '../lib/compressed-pool.mjs';
 import { floorSides, GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
 import { spread } from '../lib/stats.mjs';
-import { secondsOf } from '../lib/quick.mjs';
+import { circleBytes, secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context, poolFile) {
   const load = {
@@ -20,7 +20,7 @@ function sidesOf(context, poolFile) {
   return [
     ringlogSide(context, { durability, load }),
     // It looks at no record: what a batch holds is all the same to it.
-    ...floorSides({ sync: durability === 'fsync', load, prewritten: GIB, wrap: true }),
+    ...floorSides({ sync: durability === 'fsync', load, prewritten: circleBytes(context, GIB), wrap: true }),
     ...kafkaSides(context, { durability, load }),
   ];
 }

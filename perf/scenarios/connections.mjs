@@ -2,7 +2,7 @@
 import { compare } from '../lib/compare.mjs';
 import { floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { secondsOf } from '../lib/quick.mjs';
+import { circleBytes, secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [10, 1000, 10_000];
 const IN_FLIGHT = 10_000;
@@ -17,7 +17,14 @@ function sidesOf(context, count) {
   const limits = [`max.connections=${connections + 100}`, `max.connections.per.ip=${connections + 100}`];
   return [
     ringlogSide(context, { durability, load, settings: limits }),
-    ...floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...floorSides({
+      sync: durability === 'fsync',
+      load,
+      prewritten: circleBytes(context, 2 * GIB),
+      singleFile: true,
+      wrap: true,
+      name: 'floor',
+    }),
     ...kafkaSides(context, { durability, load }),
   ];
 }

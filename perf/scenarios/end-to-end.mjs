@@ -4,12 +4,15 @@ import { compare } from '../lib/compare.mjs';
 import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end-to-end.mjs';
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
+import { circleBytes } from '../lib/quick.mjs';
 import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
 /** The first seconds of a new broker of ours are its compiler's, and its journal grows. */
 const WARMUP_SECONDS = 10;
+/** Seconds for which a quick look waits at its end for a side that does not keep up. */
+const DRAIN_QUICK = 3;
 const FLOOR = 'floor-acknowledged';
 
 /** Wanted against Kafka's default, at JUDGED_RATE. */
@@ -20,7 +23,12 @@ const loadOf = (rate) => ({ connections: 8, partitions: 4, inFlight: 2_000, reco
 
 function sidesOf(context, rate) {
   const durability = context.durability ?? 'fsync';
-  const load = { ...loadOf(rate), warmup: context.quick ? 3 : WARMUP_SECONDS, seconds: enoughSeconds(context, rate) };
+  const load = {
+    ...loadOf(rate),
+    warmup: context.quick ? 3 : WARMUP_SECONDS,
+    seconds: enoughSeconds(context, rate),
+    drain: context.quick ? DRAIN_QUICK : undefined,
+  };
   // A JVM has also to compile what delivers, so a peer warms up from end to end too.
   const warm = { run: (server, topic, seconds) => runEndToEnd(server.port, { ...load, topic, warmup: 0, seconds }) };
   const sides = [
@@ -30,12 +38,19 @@ function sidesOf(context, rate) {
     ...kafkaSides(context, { durability, load, warm }),
   ].map((side) => ({ ...side, measure: (server) => runEndToEnd(server.port, { ...load, topic: TOPIC }) }));
   const others = rate === JUDGED_RATE ? goEndToEndSides(context, { durability, load }) : [];
-  return [...sides, ...floorsOf(durability, load), ...others];
+  return [...sides, ...floorsOf(context, durability, load), ...others];
 }
 
 /** The floor holds no consumer until something comes: what is measured of it is the acknowledgement alone, which the way to a consumer only adds to. */
-function floorsOf(durability, load) {
-  const sides = floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: FLOOR });
+function floorsOf(context, durability, load) {
+  const sides = floorSides({
+    sync: durability === 'fsync',
+    load,
+    prewritten: circleBytes(context, 2 * GIB),
+    singleFile: true,
+    wrap: true,
+    name: FLOOR,
+  });
   return sides.map((side) => ({ ...side, promise: `${side.promise}; until the acknowledgement, nothing is delivered` }));
 }
 

@@ -3,7 +3,7 @@ import { compare } from '../lib/compare.mjs';
 import { runKload } from '../lib/kload.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { secondsOf } from '../lib/quick.mjs';
+import { circleBytes, secondsOf } from '../lib/quick.mjs';
 import { settle } from '../lib/warm.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
@@ -18,7 +18,14 @@ function sidesOf(context, count, unsettled = []) {
   const sides = [
     ringlogSide(context, { durability, load }),
     ...(count === 1000 ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })] : []),
-    ...floorSides({ sync: durability === 'fsync', load, prewritten: 4 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...floorSides({
+      sync: durability === 'fsync',
+      load,
+      prewritten: circleBytes(context, 4 * GIB),
+      singleFile: true,
+      wrap: true,
+      name: 'floor',
+    }),
     ...kafkaSides(context, { durability, load }),
   ];
   return context.quick ? sides : sides.map(settled);

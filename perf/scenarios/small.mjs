@@ -1,7 +1,7 @@
 import { compare } from '../lib/compare.mjs';
 import { goProduceSides, goRatios } from '../lib/go-sides.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, ringlogSide, warmSeconds } from '../lib/sides.mjs';
-import { secondsOf } from '../lib/quick.mjs';
+import { circleBytes, secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
@@ -10,7 +10,14 @@ function sidesOf(context) {
   return [
     ringlogSide(context, { durability, load }),
     // The best a C server can do: all partitions into one pre-written file, one fdatasync per group.
-    ...floorSides({ sync: durability === 'fsync', load, prewritten: 2 * GIB, singleFile: true, wrap: true, name: 'floor' }),
+    ...floorSides({
+      sync: durability === 'fsync',
+      load,
+      prewritten: circleBytes(context, 2 * GIB),
+      singleFile: true,
+      wrap: true,
+      name: 'floor',
+    }),
     ...kafkaSides(context, { durability, load }),
     ...goProduceSides(context, { durability, load }),
   ];
