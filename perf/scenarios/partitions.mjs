@@ -7,7 +7,8 @@ import { circleBytes, secondsOf } from '../lib/quick.mjs';
 import { settle } from '../lib/warm.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
-const AGAINST_FLUSH = 20; // wanted at 1,000 partitions
+const JUDGED_COUNT = 1000;
+const AGAINST_FLUSH = 20; // wanted at JUDGED_COUNT
 
 /** @param {string[]} unsettled takes the name of a side for each turn that began while its rate still moved */
 function sidesOf(context, count, unsettled = []) {
@@ -17,7 +18,9 @@ function sidesOf(context, count, unsettled = []) {
   const load = { connections: 4, inFlight: 5, recordBytes: 1024, batchBytes: '1024-16384', seconds, warmup: 2, partitions };
   const sides = [
     ringlogSide(context, { durability, load }),
-    ...(count === 1000 ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })] : []),
+    ...(count === JUDGED_COUNT
+      ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })]
+      : []),
     ...floorSides({
       sync: durability === 'fsync',
       load,
@@ -49,11 +52,12 @@ export default {
   peers: ['kafka'],
   takes: ['points'],
   steps: (context) => pointsOf(context, COUNTS).reduce((sum, count) => sum + sidesOf(context, count).length, 0),
+  look: (context) => sidesOf(context, pointsOf({ points: context.points ?? [JUDGED_COUNT] }, COUNTS)[0])[0],
   async run(context) {
     const results = [];
     for (const count of pointsOf(context, COUNTS)) {
       const unsettled = [];
-      const wanted = count === 1000 && context.durability === 'fsync';
+      const wanted = count === JUDGED_COUNT && context.durability === 'fsync';
       const result = await compare(context, {
         label: `${count} partitions (x ${context.scale}), ${context.durability}`,
         sides: sidesOf(context, count, unsettled),
