@@ -15,16 +15,16 @@ const MORE_MB_PER_SECOND = 300;
 const JUDGED = { consumers: 16, least: 1.5 };
 const WARMUP_SECONDS = 2;
 const LEAD_SECONDS = 1; // the load begins before the consumers
-const TAIL_SECONDS = 3; // and ends after them
-const CONSUMER_WARMUP_SECONDS = 5;
+/** Consumers warm up, and the load ends after them. */
+const spansOf = (context) => (context.quick ? { warmup: 1, tail: 1 } : { warmup: 5, tail: 3 });
 
 /** Gives the consumers' report, with the producer's p99 and MB/s in it, and the CPU of both. */
-async function measureDelivery(server, load, consumers, seconds, topic = TOPIC) {
+async function measureDelivery(server, load, consumers, { seconds, warmup, tail }, topic = TOPIC) {
   const producing = startKload(server.port, {
     topic,
     ...load,
     warmup: WARMUP_SECONDS,
-    seconds: LEAD_SECONDS + CONSUMER_WARMUP_SECONDS + seconds + TAIL_SECONDS,
+    seconds: LEAD_SECONDS + warmup + seconds + tail,
   });
   await new Promise((resolve) => setTimeout(resolve, (WARMUP_SECONDS + LEAD_SECONDS) * 1000));
   const tailing = {
@@ -34,7 +34,7 @@ async function measureDelivery(server, load, consumers, seconds, topic = TOPIC) 
     offset: 'latest',
     fanOut: true,
     connections: consumers,
-    warmup: CONSUMER_WARMUP_SECONDS,
+    warmup,
     seconds,
   };
   const consuming = startKload(server.port, tailing);
@@ -54,9 +54,10 @@ function sidesOf(context, consumers, mbPerSecond) {
   const rate = Math.floor((mbPerSecond * 1e6 * context.scale) / RECORD_BYTES);
   const load = { connections: 4, partitions: 4, inFlight: 64, recordBytes: RECORD_BYTES, batchBytes: 65536, rate };
   const durability = context.durability ?? 'page-cache';
+  const spans = spansOf(context);
   const seconds = secondsOf(context, 20);
   // A JVM has also to compile what delivers, so a peer warms up with consumers too.
-  const warm = { run: (server, topic, forSeconds) => measureDelivery(server, load, consumers, forSeconds, topic) };
+  const warm = { run: (server, topic, forSeconds) => measureDelivery(server, load, consumers, { ...spans, seconds: forSeconds }, topic) };
   const sides = [
     ringlogSide(context, { durability, load }),
     ...floorSides({ sync: false, load }), // pread into the answer, send, for each consumer; one that has all asks again at once
@@ -64,8 +65,8 @@ function sidesOf(context, consumers, mbPerSecond) {
   ];
   return sides.map((side) => ({
     ...side,
-    tailSeconds: TAIL_SECONDS,
-    measure: (server) => measureDelivery(server, load, consumers, seconds),
+    tailSeconds: spans.tail,
+    measure: (server) => measureDelivery(server, load, consumers, { ...spans, seconds }),
   }));
 }
 
