@@ -69,7 +69,7 @@ options
   --peer NAME         ${PEERS.join(', ')} or all; may be repeated. Fetched at first use
   --durability D      ${DURABILITIES.join(', ')}: of the topics, where a scenario leaves it open
   --profile P         ${PROFILES.join(', ')}: ringlog's, default its own default
-  --quick             one short turn of everything, --scale 0.1: shows that it runs and where figures are, no verdict. 'all' beside kafka: under 25 minutes
+  --quick             one short turn of everything, --scale 0.1: shows that it runs and where figures are, no verdict. 'all' beside kafka: about 25 minutes
   --pairs N           turns of each side, default ${PAIRS} (1 with --quick; the soak always has one); fewer than 5 show figures, no verdict
   --resume            leave out scenarios that perf/out/results.jsonl has of this commit with the same options on the same machine,
                       with no peer missing
