@@ -26,6 +26,7 @@ const BACKGROUND_BYTES_MAX = 5e6; // per second, while nothing of ours runs
  * @property {(server: any) => Promise<any>} measure gives the report of a load program, or anything with the figure in it
  * @property {(server: any) => Promise<void>} [clean] after each turn of a side that is kept
  * @property {number} [memoryBytes] of memory that are used once before each turn, where the usual is less than the page cache will take
+ * @property {boolean} [isOverAtStart] what is measured happened while it started: `measure` takes no time, and what the server's processor did meanwhile says nothing
  * @property {number} [tailSeconds] what `measure` still takes when the part that its report is of is over
  */
 
@@ -72,8 +73,8 @@ async function measureOnce(context, side, turn, server, dir) {
     turn,
     server: server.name,
     report,
-    serverCpuSeconds: cpu,
-    serverCores: cpu / seconds, // of the whole load: its warm-up and what it still waits for at the end are in both
+    serverCpuSeconds: side.isOverAtStart ? null : cpu,
+    serverCores: side.isOverAtStart ? null : cpu / seconds, // of the whole load: its warm-up and what it still waits for at the end are in both
     memory: peak,
     memorySeries: series,
     loadAverage: loadavg()[0],

@@ -42,7 +42,9 @@ export function sampleNotes(comparison, latencyOf) {
     const runs = comparison.runs.filter((run) => run.side === name);
     const late = runs.reduce((sum, run) => sum + (run.report.never_received ?? 0), 0);
     const least = Math.min(...runs.map((run) => latencyOf(run).count));
-    const slow = late ? `; did not keep up: ${late} records were not delivered when the wait after the end was over, and count with that age` : '';
+    const slow = late
+      ? `; did not keep up: ${late} records were not delivered when the wait after the end was over, and count with that age`
+      : '';
     if (runs.length === 0) return `${name}: no samples`;
     return `${name}: at least ${least} samples a turn${least < SAMPLES_MIN ? `, too few for a p99.9, which wants ${SAMPLES_MIN}` : ''}${slow}`;
   });

@@ -12,6 +12,7 @@ function side({ name, promise, isPeer = false, configs, isExisting, start }) {
     name,
     promise,
     isPeer,
+    isOverAtStart: true,
     async start(dir) {
       if (isExisting) {
         const first = await start(dir);
