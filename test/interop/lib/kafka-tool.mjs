@@ -5,7 +5,6 @@ import { kafkaJava } from '../../../perf/peers/kafka.mjs';
 const PACKAGES = {
   ConsoleConsumer: 'org.apache.kafka.tools.consumer.',
   ConsumerGroupCommand: 'org.apache.kafka.tools.consumer.group.',
-  ConfigCommand: 'kafka.admin.',
 };
 const HEAP = '512m';
 

@@ -168,15 +168,18 @@ export function kafkaTools() {
   return { version: `Apache Kafka ${kafkaVersion()} console tools` };
 }
 
+/** The newest of Connect's file connectors that is published; the rest of Connect comes with the tools. */
+const CONNECT_FILE_VERSION = '4.3.1';
+
 /** Kafka Connect: it comes with those tools, but for its file connectors. */
 export function kafkaConnect() {
   kafkaTools();
-  const libs = join(cacheFolder, `connect-file-${kafkaVersion()}`);
+  const libs = join(cacheFolder, `connect-file-${CONNECT_FILE_VERSION}`);
   if (!existsSync(libs)) {
     rmSync(`${libs}.partial`, { recursive: true, force: true });
-    const artifact = `org.apache.kafka:connect-file:${kafkaVersion()}`;
+    const artifact = `org.apache.kafka:connect-file:${CONNECT_FILE_VERSION}`;
     step('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${libs}.partial`], { cwd: tmpdir() });
     renameSync(`${libs}.partial`, libs);
   }
-  return { libs, version: `Kafka Connect ${kafkaVersion()}, file source and sink` };
+  return { libs, version: `Kafka Connect ${kafkaVersion()}, file source and sink ${CONNECT_FILE_VERSION}` };
 }
