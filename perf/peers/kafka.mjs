@@ -10,12 +10,15 @@ import { stopProcess, track, waitForPort } from '../lib/process.mjs';
 
 const here = join(dirname(fileURLToPath(import.meta.url)), 'kafka');
 
+/** Names the jars; of which version is its property `kafka.version`. */
+export const kafkaPom = join(here, 'pom.xml');
+
 // What bin/kafka-run-class.sh gives a server on Java 17; the heap (startKafka) is what bin/kafka-server-start.sh gives it.
 const JVM_FLAGS =
   '-server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true';
 
 export function kafkaVersion() {
-  return /<kafka.version>(.*)<\/kafka.version>/.exec(readFileSync(join(here, 'pom.xml'), 'utf8'))?.[1] ?? 'unknown';
+  return /<kafka.version>(.*)<\/kafka.version>/.exec(readFileSync(kafkaPom, 'utf8'))?.[1] ?? 'unknown';
 }
 
 /** Where downloaded peers are kept: RINGLOG_PEERS_DIR or ~/.cache/ringlog-peers. */
@@ -38,11 +41,9 @@ export function fetchKafka() {
   const partial = `${libs}.partial`; // only a complete download gets the real name
   rmSync(partial, { recursive: true, force: true });
   mkdirSync(partial, { recursive: true });
-  const maven = spawnSync(
-    'mvn',
-    ['-q', '-B', '-f', join(here, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${partial}`],
-    { encoding: 'utf8' },
-  );
+  const maven = spawnSync('mvn', ['-q', '-B', '-f', kafkaPom, 'dependency:copy-dependencies', `-DoutputDirectory=${partial}`], {
+    encoding: 'utf8',
+  });
   if (maven.error) throw new Error('Apache Kafka is fetched by mvn, which is not installed (Debian: apt-get install maven).');
   if (maven.status !== 0) throw new Error(`mvn could not fetch Apache Kafka:\n${maven.stdout}${maven.stderr}`.slice(0, 2000));
   renameSync(partial, libs);

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fetchKafka, kafkaVersion } from '../../../perf/peers/kafka.mjs';
+import { fetchKafka, kafkaPom, kafkaVersion } from '../../../perf/peers/kafka.mjs';
 import { cacheFolder, interopFolder, root } from './places.mjs';
 
 /** A client cannot be had here; the message says what would help. */
@@ -168,18 +168,24 @@ export function kafkaTools() {
   return { version: `Apache Kafka ${kafkaVersion()} console tools` };
 }
 
-/** The newest of Connect's file connectors that is published; the rest of Connect comes with the tools. */
-const CONNECT_FILE_VERSION = '4.3.1';
+/** The newest whose file connectors are published, too; they do not go with a runtime of another version. */
+const CONNECT_VERSION = '4.3.1';
 
-/** Kafka Connect: it comes with those tools, but for its file connectors. */
+/** Kafka Connect and its file connectors, in a folder of their own. */
 export function kafkaConnect() {
-  kafkaTools();
-  const libs = join(cacheFolder, `connect-file-${CONNECT_FILE_VERSION}`);
+  needJava();
+  need(['maven'], () => has('mvn', '-v'));
+  const libs = join(cacheFolder, `connect-${CONNECT_VERSION}`);
   if (!existsSync(libs)) {
-    rmSync(`${libs}.partial`, { recursive: true, force: true });
-    const artifact = `org.apache.kafka:connect-file:${CONNECT_FILE_VERSION}`;
-    step('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${libs}.partial`], { cwd: tmpdir() });
-    renameSync(`${libs}.partial`, libs);
+    const partial = `${libs}.partial`;
+    rmSync(partial, { recursive: true, force: true });
+    const into = `-DoutputDirectory=${partial}`;
+    step('mvn', ['-q', '-B', '-f', kafkaPom, `-Dkafka.version=${CONNECT_VERSION}`, 'dependency:copy-dependencies', into], {
+      cwd: tmpdir(),
+    });
+    const file = `-Dartifact=org.apache.kafka:connect-file:${CONNECT_VERSION}`;
+    step('mvn', ['-q', '-B', 'dependency:copy', file, into], { cwd: tmpdir() });
+    renameSync(partial, libs);
   }
-  return { libs, version: `Kafka Connect ${kafkaVersion()}, file source and sink ${CONNECT_FILE_VERSION}` };
+  return { libs, version: `Kafka Connect ${CONNECT_VERSION}, file source and sink` };
 }

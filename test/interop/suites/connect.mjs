@@ -69,7 +69,7 @@ class Connect {
   /** Runs it until the sink has `text`, and stops it. */
   async until(text) {
     const java = kafkaJava('org.apache.kafka.connect.cli.ConnectStandalone', [this.worker, ...this.connectors], '512m');
-    java[java.indexOf('-cp') + 1] += `:${join(this.libs, '*')}`;
+    java[java.indexOf('-cp') + 1] = join(this.libs, '*');
     const { child, ended } = start('java', java, { env: QUICK_START, timeoutMs: 2 * TIME_MS_MAX });
     let states = [];
     try {
