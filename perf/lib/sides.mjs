@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasNative } from '../../native-bench/build.mjs';
 import { runKload, startKload } from './kload.mjs';
 import { startFloor, startPeer, startRinglog } from './servers.mjs';
+import { circleBytes } from './quick.mjs';
 import { PARTS_QUICK, warmUntilFlat } from './warm.mjs';
 
 export const GIB = 2 ** 30;
@@ -80,6 +81,12 @@ export function floorSides({ sync, load, prewritten = 0, singleFile = false, wra
       measure: measureProduce(load),
     },
   ];
+}
+
+/** The best a C server can do with small requests: all partitions in one pre-written file of `bytes`, in which it goes round, one fdatasync a group. */
+export function circleFloorSides(context, { durability, load, bytes, name = 'floor' }) {
+  const prewritten = circleBytes(context, bytes);
+  return floorSides({ sync: durability === 'fsync', load, prewritten, singleFile: true, wrap: true, name });
 }
 
 /** Kafka in its default, and told to flush every message: its way of acknowledging what is on disk. */

@@ -1,8 +1,8 @@
 // The same number of requests on their way, over more and more connections.
 import { compare } from '../lib/compare.mjs';
-import { floorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
+import { circleFloorSides, GIB, kafkaSides, latency, ringlogSide } from '../lib/sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { circleBytes, secondsOf } from '../lib/quick.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 const COUNTS = [10, 1000, 10_000];
 const IN_FLIGHT = 10_000;
@@ -17,14 +17,7 @@ function sidesOf(context, count) {
   const limits = [`max.connections=${connections + 100}`, `max.connections.per.ip=${connections + 100}`];
   return [
     ringlogSide(context, { durability, load, settings: limits }),
-    ...floorSides({
-      sync: durability === 'fsync',
-      load,
-      prewritten: circleBytes(context, 2 * GIB),
-      singleFile: true,
-      wrap: true,
-      name: 'floor',
-    }),
+    ...circleFloorSides(context, { durability, load, bytes: 2 * GIB }),
     ...kafkaSides(context, { durability, load }),
   ];
 }

@@ -4,8 +4,7 @@ import { compare } from '../lib/compare.mjs';
 import { enoughSeconds, runEndToEnd, sampleNotes, SAMPLES_MIN } from '../lib/end-to-end.mjs';
 import { goEndToEndSides, goRatios } from '../lib/go-sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { circleBytes } from '../lib/quick.mjs';
-import { atMost, floorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { atMost, circleFloorSides, GIB, kafkaSides, ringlogSide, TOPIC } from '../lib/sides.mjs';
 
 const RATES = [1_000, 10_000, 50_000];
 const JUDGED_RATE = 10_000;
@@ -43,14 +42,7 @@ function sidesOf(context, rate) {
 
 /** The floor holds no consumer until something comes: what is measured of it is the acknowledgement alone, which the way to a consumer only adds to. */
 function floorsOf(context, durability, load) {
-  const sides = floorSides({
-    sync: durability === 'fsync',
-    load,
-    prewritten: circleBytes(context, 2 * GIB),
-    singleFile: true,
-    wrap: true,
-    name: FLOOR,
-  });
+  const sides = circleFloorSides(context, { durability, load, bytes: 2 * GIB, name: FLOOR });
   return sides.map((side) => ({ ...side, promise: `${side.promise}; until the acknowledgement, nothing is delivered` }));
 }
 

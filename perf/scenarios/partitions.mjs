@@ -1,9 +1,9 @@
 // What a partition costs: the same load spread over more and more of them, and against Kafka.
 import { compare } from '../lib/compare.mjs';
 import { runKload } from '../lib/kload.mjs';
-import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC } from '../lib/sides.mjs';
+import { atLeast, circleFloorSides, GIB, kafkaSides, megabytes, ringlogSide, TOPIC } from '../lib/sides.mjs';
 import { pointsOf } from '../lib/points.mjs';
-import { circleBytes, secondsOf } from '../lib/quick.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 import { settle } from '../lib/warm.mjs';
 
 const COUNTS = [1, 100, 1000, 10_000];
@@ -21,14 +21,7 @@ function sidesOf(context, count, unsettled = []) {
     ...(count === JUDGED_COUNT
       ? [ringlogSide(context, { durability, load: { ...load, partitions: 4 }, name: 'ringlog-4-partitions' })]
       : []),
-    ...floorSides({
-      sync: durability === 'fsync',
-      load,
-      prewritten: circleBytes(context, 4 * GIB),
-      singleFile: true,
-      wrap: true,
-      name: 'floor',
-    }),
+    ...circleFloorSides(context, { durability, load, bytes: 4 * GIB }),
     ...kafkaSides(context, { durability, load }),
   ];
   return context.quick ? sides : sides.map(settled);

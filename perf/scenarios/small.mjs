@@ -1,7 +1,7 @@
 import { compare } from '../lib/compare.mjs';
 import { goProduceSides, goRatios } from '../lib/go-sides.mjs';
-import { atLeast, floorSides, GIB, kafkaSides, ringlogSide, warmSeconds } from '../lib/sides.mjs';
-import { circleBytes, secondsOf } from '../lib/quick.mjs';
+import { atLeast, circleFloorSides, GIB, kafkaSides, ringlogSide, warmSeconds } from '../lib/sides.mjs';
+import { secondsOf } from '../lib/quick.mjs';
 
 function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
@@ -9,15 +9,7 @@ function sidesOf(context) {
   const load = { connections: 16, inFlight: 8, partitions: 4, recordBytes: 1024, batchBytes: 1, seconds, warmup: warmSeconds(context) };
   return [
     ringlogSide(context, { durability, load }),
-    // The best a C server can do: all partitions into one pre-written file, one fdatasync per group.
-    ...floorSides({
-      sync: durability === 'fsync',
-      load,
-      prewritten: circleBytes(context, 2 * GIB),
-      singleFile: true,
-      wrap: true,
-      name: 'floor',
-    }),
+    ...circleFloorSides(context, { durability, load, bytes: 2 * GIB }),
     ...kafkaSides(context, { durability, load }),
     ...goProduceSides(context, { durability, load }),
   ];
