@@ -72,21 +72,26 @@ export class SegmentWriter {
     return partition.active;
   }
 
-  /** Active segments whose files are open. */
+  /** Descriptors: of active segments, and of those that are full or dropped and may have unsynced bytes. */
   get openCount(): number {
-    return this.partitions.size;
+    return this.partitions.size + this.retiring.length + this.lentRetiring.length;
   }
 
   /**
    * Closes files of active segments until at most `openMax` are open, those first that were not written to since the last look. Only files whose bytes and names are
-   * durable, unless `mayWait`: then others too, after a sync. They open again at their next write. Between groups only. Throws DiskError when a sync fails.
+   * durable, unless `mayWait`: then others too, after a sync, and all that take no more bytes. They open again at their next write. Between groups only. Throws DiskError
+   * when a sync fails.
    */
   closeIdle(openMax: number, mayWait: boolean): void {
     if (this.lending && !mayWait) return;
     const idle = this.idlePartitions(openMax, mayWait);
-    const unsynced = idle.filter(({ active }) => active?.dirty === true || active?.lent === true);
-    this.unsecuredIdle = unsynced.flatMap(unsecuredOf);
-    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ active }) => (active as OpenSegment).fd));
+    // Whoever writes records of ever later times rolls with each of them: these are to wait for a checkpoint only while they are few.
+    const retiring = mayWait ? this.retiring : [];
+    const closing = [...idle.map((partition) => ({ partition, segment: partition.active as OpenSegment })), ...retiring];
+    const unsynced = closing.filter(({ segment }) => segment.dirty || segment.lent);
+    this.unsecuredIdle = [...new Set(unsynced.map(({ partition }) => partition))].flatMap(unsecuredOf);
+    if (unsynced.length > 0) this.disk.fdatasyncMany(unsynced.map(({ segment }) => segment.fd));
+    if (mayWait) this.closeRetiring();
     for (const partition of idle) {
       this.noteActiveSynced(partition, partition.state.endOffset);
       // Otherwise it is durable already: its folder does not wait for a sync.
@@ -96,6 +101,17 @@ export class SegmentWriter {
       partition.nameIsDurable = true;
       this.partitions.delete(partition);
     }
+  }
+
+  /** All that take no more bytes and that the keeper does not have are on disk. */
+  private closeRetiring(): void {
+    const lent = new Set(this.lentRetiring.map(({ partition }) => partition));
+    for (const { partition, segment } of this.retiring) {
+      this.disk.close(segment.fd);
+      if (lent.has(partition)) continue;
+      partition.syncedEnd = Math.max(partition.syncedEnd, partition.activeSegment()?.baseOffset ?? partition.state.endOffset);
+    }
+    this.retiring = [];
   }
 
   /** The active segment is on disk up to `endOffset`. An earlier one may still wait for its sync. */

@@ -1,6 +1,6 @@
 /** A shard keeps a limited number of segments open, and a file that it closes has nothing left that the disk might not have. */
-import { expect, test } from 'vitest';
-import { ShardBench } from '../../support/shard-bench.ts';
+import { describe, expect, test } from 'vitest';
+import { ShardBench, START_MS } from '../../support/shard-bench.ts';
 
 const PARTITIONS = 40;
 
@@ -79,4 +79,66 @@ test('a sync that fails while files are closed ends all acknowledgements', () =>
   bench.disk.failSync = (path) => path.endsWith('.log');
   bench.append(16);
   expect(bench.shard.failure).toMatch(/EIO.*quiet partitions/);
+});
+
+describe('segments that take no more bytes and wait for a checkpoint', () => {
+  const HOUR_MS = 3_600_000;
+
+  /** Each record is so much later than the one before that it begins a segment. */
+  function rollWithEach(
+    bench: ShardBench,
+    handles: readonly number[],
+    from: number,
+    to: number,
+    after: () => void = () => undefined,
+  ): void {
+    for (let i = from; i < to; i++)
+      for (const handle of handles) {
+        bench.append(handle, 10, START_MS + 2 * i * HOUR_MS);
+        after();
+      }
+  }
+
+  function rolling(kind: 'sync' | 'buffered'): ShardBench {
+    const bench = new ShardBench(kind, { openSegmentsMax: 16 });
+    for (const handle of [1, 2]) bench.open(handle, { segmentMs: HOUR_MS, segmentBytes: 100_000 });
+    return bench;
+  }
+
+  test.each(['sync', 'buffered'] as const)('(%s) count: records of ever later times open no more files than the limit', (kind) => {
+    const bench = rolling(kind);
+    rollWithEach(bench, [1, 2], 0, 60, () => expect(openSegments(bench).length).toBeLessThanOrEqual(16));
+    expect(bench.codes).toEqual(Array(120).fill(0));
+    expect(bench.shard.partitions[1]?.state.segments.length).toBe(60);
+  });
+
+  test.each(['sync', 'buffered'] as const)('(%s) are durable when they are closed, also while the keeper has some', (kind) => {
+    const bench = rolling(kind);
+    rollWithEach(bench, [1, 2], 0, 4);
+    // The keeper is given what there is, and takes its time.
+    bench.pass(bench.shard.settings.checkpointIntervalMs + 100);
+    rollWithEach(bench, [1], 4, 44);
+    expect(openSegments(bench).length).toBeLessThanOrEqual(16);
+    bench.keep();
+    bench.checkpoint();
+    const sizes = bench.shard.partitions[1]?.state.segments.map(({ baseOffset, endPosition }) => ({ baseOffset, endPosition })) ?? [];
+    expect(sizes.length).toBe(44);
+    bench.disk.losePower(0);
+    for (const { baseOffset, endPosition } of sizes) {
+      const fd = bench.disk.open(`/data/topics/topic-1/0/${String(baseOffset).padStart(20, '0')}.log`, 'read');
+      expect(bench.disk.read(fd, Buffer.alloc(1000), 0, 1000, 0)).toBe(endPosition);
+      bench.disk.close(fd);
+    }
+  });
+
+  test('a sync of theirs that fails makes what they hold doubtful, and ends all acknowledgements', () => {
+    const bench = rolling('sync');
+    rollWithEach(bench, [1, 2], 0, 8);
+    bench.said.length = 0;
+    bench.disk.failSync = (path) => path.includes('/topic-2/') && path.endsWith('.log');
+    rollWithEach(bench, [1], 8, 10);
+    expect(bench.shard.failure).toMatch(/EIO.*quiet partitions/);
+    const ranges = bench.take('unsecured').flatMap((message) => message.ranges);
+    expect(ranges).toContainEqual({ handle: 2, from: 0 });
+  });
 });
