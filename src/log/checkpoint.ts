@@ -49,9 +49,9 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
   return out;
 }
 
-/** Reads a checkpoint file's bytes; null when neither copy is intact. */
+/** Reads a checkpoint file's bytes; null when neither copy is intact. The first one says itself how long it is: a file that was cut behind it is as good. */
 export function decodeCheckpoint(bytes: Buffer): Checkpoint | null {
-  return decodeCopy(bytes.subarray(0, bytes.length / 2)) ?? decodeCopy(bytes.subarray(bytes.length / 2));
+  return decodeCopy(bytes) ?? decodeCopy(bytes.subarray(bytes.length / 2));
 }
 
 function decodeCopy(bytes: Buffer): Checkpoint | null {

@@ -67,6 +67,7 @@ export class Checkpointer {
   private lastAtMs = 0;
   private prepareAfterMs = 0;
   private retryAfterMs = 0;
+  private polledMs = -Infinity;
 
   constructor(
     shard: ShardHost,
@@ -160,6 +161,7 @@ export class Checkpointer {
 
   /** Once per duty cycle: collects finished jobs, starts due ones. */
   poll(nowMs: number): void {
+    this.followClock(nowMs);
     if (this.unready !== null && nowMs >= this.prepareAfterMs) this.prepareFirst(nowMs);
     if (this.unready !== null) return;
     if (this.preparing !== null) this.pollPrepared(nowMs);
@@ -174,6 +176,16 @@ export class Checkpointer {
     if (this.underWay === null && nowMs >= this.retryAfterMs && settings.class === 'sync' && this.dirtiestBytes >= settings.syncStepBytes)
       this.step();
     this.maybePrepare(nowMs);
+  }
+
+  /** A clock that was set back would put off by as much whatever is due: it is due as from now. */
+  private followClock(nowMs: number): void {
+    if (nowMs < this.polledMs) {
+      this.lastAtMs = Math.min(this.lastAtMs, nowMs);
+      this.retryAfterMs = Math.min(this.retryAfterMs, nowMs + RETRY_MS);
+      this.prepareAfterMs = Math.min(this.prepareAfterMs, nowMs + RETRY_MS);
+    }
+    this.polledMs = nowMs;
   }
 
   /** Another sync of this shard failed: no checkpoint follows, but what the keeper's sync under way may leave out has to be known too. */

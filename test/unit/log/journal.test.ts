@@ -211,3 +211,18 @@ test('a checkpoint survives any one flipped bit, and two flips in the same place
   expect(decodeCheckpoint(Buffer.alloc(0))).toBeNull();
   expect(decodeCheckpoint(bytes.subarray(0, 60))).toBeNull();
 });
+
+test('a checkpoint file that was cut anywhere behind its first copy is as good as whole', () => {
+  const state = { ...emptyPartition('AAAAAAAAAAAAAAAAAAAAAA', 3), producers: Buffer.alloc(5000, 1) };
+  const bytes = encodeCheckpoint({
+    generation: GENERATION,
+    sequence: 12,
+    clean: false,
+    partitions: [{ handle: 4, state, movedOut: false }],
+  });
+  const whole = decodeCheckpoint(bytes);
+  const copyBytes = bytes.length / 2;
+  for (let length = copyBytes; length < bytes.length; length += 97) expect(decodeCheckpoint(bytes.subarray(0, length))).toEqual(whole);
+  expect(whole).not.toBeNull();
+  expect(decodeCheckpoint(bytes.subarray(0, 5000))).toBeNull();
+});
