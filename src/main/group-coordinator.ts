@@ -32,6 +32,7 @@ import type {
 import type { WatchedGroup } from '../coordinator/group-partition.machine.ts';
 import type { GroupSettings } from '../coordinator/group-settings.ts';
 import { joinError, syncError } from '../coordinator/rebalance.machine.ts';
+import { CLOCK_STEP_MS } from '../lib/clock-step.ts';
 import type { TimerWheel } from '../lib/timer-wheel.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { HostedGroups, type GroupLogLoads } from './hosted-groups.ts';
@@ -79,6 +80,8 @@ export class GroupCoordinator {
   private partitions: HostedGroups[] = [];
   private isScheduled = false;
   private stopped = false;
+  /** How far dates are from the steady clock, as of the last look. */
+  private dateAheadMs = NaN;
 
   constructor(parts: GroupCoordinatorParts) {
     this.parts = parts;
@@ -89,6 +92,7 @@ export class GroupCoordinator {
   /** Begins to load what there is; to be called once partitions can be read. */
   start(): void {
     if (this.parts.log.exists) this.open();
+    this.wasClockSet();
     this.armRetention();
   }
 
@@ -189,7 +193,10 @@ export class GroupCoordinator {
     const errorCode = (await Promise.all(told)).find((code) => code !== ErrorCode.NONE);
     if (errorCode === undefined) return true;
     if (!this.stopped)
-      this.parts.onProblem('offsets of a deleted topic could not be deleted; the next start tries again', { topic, errorCode });
+      this.parts.onProblem('offsets of a deleted topic could not be deleted; another try follows, and the name is not given again before', {
+        topic,
+        errorCode,
+      });
     return false;
   }
 
@@ -262,8 +269,20 @@ export class GroupCoordinator {
     timers.schedule(nowMs(), retentionCheckMs, () => this.expireAll());
   }
 
-  /** Deletes what has expired, looking at a few groups at a time: others want main, too. */
+  /** Whether dates have moved by another time than the one that has passed since the last call. */
+  private wasClockSet(): boolean {
+    const { ms, date } = this.now();
+    const movedMs = date - ms - this.dateAheadMs;
+    this.dateAheadMs = date - ms;
+    return Math.abs(movedMs) > CLOCK_STEP_MS;
+  }
+
+  /**
+   * Deletes what has expired, looking at a few groups at a time: others want main, too. Nothing for one check interval after the clock was set, as with records
+   * (decisions/0010): it may be put right again, and a tombstone cannot be taken back.
+   */
   private expireAll(): void {
+    if (this.wasClockSet()) return this.armRetention();
     const left = this.partitions.flatMap((groups) => Array.from(groups.machine.groupIds(), (groupId) => ({ groups, groupId })));
     const step = (): void => {
       if (this.stopped) return;

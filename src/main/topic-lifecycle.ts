@@ -25,6 +25,7 @@ import type { ShardClass } from './early-shards.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { KeeperPool } from './keeper-pool.ts';
 import { Cleaning } from './cleaning.ts';
+import { ForgottenTopics } from './forgotten-topics.ts';
 import { PartitionOpening } from './partition-opening.ts';
 import { PartitionView, type ViewHost } from './partition-view.ts';
 import { RetiredSegments } from './retired-segments.ts';
@@ -50,7 +51,7 @@ export interface TopicLifecycleParts {
   readonly startShards: (shardClass: ShardClass) => void;
   /** Something went wrong that no client is told of. */
   readonly onProblem: (text: string, error?: unknown) => void;
-  /** A topic is gone for good. Resolves once nothing is left of it elsewhere; false: something is, and the next start has to say it again. */
+  /** A topic is gone for good. Resolves once nothing is left of it elsewhere; false: something is, and it has to be said again. */
   readonly onDeleted: (name: string) => Promise<boolean>;
   /** Calls back after a while. */
   readonly later: (delayMs: number, run: () => void) => void;
@@ -67,8 +68,7 @@ export class TopicLifecycle {
   private readonly cleaning: Cleaning;
   /** Found by {@link openRecovered} for {@link finishDeletions}. */
   private leftovers: KeptSegments[] = [];
-  /** Begun by {@link forgetDeleted}, by topic id: the outcome of `onDeleted`. */
-  private readonly forgotten = new Map<string, Promise<boolean>>();
+  private readonly forgotten: ForgottenTopics;
   private nextHandle = 1;
 
   constructor(parts: TopicLifecycleParts) {
@@ -76,7 +76,8 @@ export class TopicLifecycle {
     this.retired = new RetiredSegments(parts.reader, parts.jobs, parts.broker.dataDir, parts.broker.poolBytesMax);
     const { dataDir, cleanerKeyBytes: keyBytesMax, cleanerBytesPerSecondMax: bytesPerSecondMax } = parts.broker;
     this.cleaning = new Cleaning(parts.cleaners, this.retired, { dataDir, keyBytesMax, bytesPerSecondMax });
-    const { onProblem, later } = parts;
+    const { onProblem, later, onDeleted } = parts;
+    this.forgotten = new ForgottenTopics({ attempt: onDeleted, later });
     this.opening = new PartitionOpening({ calls: this.calls, onProblem, later, inTurn: (name, run) => this.inTurn(name, run) });
   }
 
@@ -145,18 +146,20 @@ export class TopicLifecycle {
 
   /** At start, before anybody can create a topic of the same name: tells once more which topics are gone, for all that the life before has not finished. */
   forgetDeleted(): void {
-    const { catalog, onDeleted } = this.parts;
-    for (const { name, topicId } of catalog.tombstones())
-      if (catalog.topicByName(name) === undefined) this.forgotten.set(topicId, onDeleted(name));
+    const { catalog } = this.parts;
+    for (const { name } of catalog.tombstones()) if (catalog.topicByName(name) === undefined) void this.forgotten.forget(name);
   }
 
   /** Goes on with deletions of topics and records that an earlier life began. Does not wait for them. */
   finishDeletions(): void {
     this.retired.giveAwayLeftovers(this.leftovers);
     this.leftovers = [];
-    for (const tombstone of this.parts.catalog.tombstones())
-      void this.removeFiles(tombstone, this.forgotten.get(tombstone.topicId) ?? Promise.resolve(true));
-    this.forgotten.clear();
+    const { catalog } = this.parts;
+    for (const tombstone of catalog.tombstones()) {
+      // The name is another's, who got it after this one was forgotten.
+      const isTaken = catalog.topicByName(tombstone.name) !== undefined;
+      void this.removeFiles(tombstone, isTaken ? Promise.resolve() : this.forgotten.forget(tombstone.name));
+    }
   }
 
   /** Creates a topic for a client; answered once it is durable and open. Rejects with MetadataStoreError. */
@@ -177,6 +180,7 @@ export class TopicLifecycle {
     return this.inTurn(topic.name, async () => {
       // A thread that cannot be started is no reason for a topic that is there and belongs to nobody.
       this.parts.startShards(classOfNew(topic, this.parts.broker));
+      if (!(await this.forgotten.isForgotten(topic.name))) return refuse('KAFKA_STORAGE_ERROR', stillCommitted(topic.name));
       const result = await this.parts.catalog.createTopic(topic);
       if (result.ok) await this.openNew(result.value);
       return result;
@@ -205,7 +209,7 @@ export class TopicLifecycle {
       const { topic: metadata, tombstone } = result.value;
       const topic = this.parts.router.topicById(metadata.topicId) as MutableTopic | undefined;
       if (topic !== undefined) this.hide(topic);
-      const forgotten = this.parts.onDeleted(metadata.name);
+      const forgotten = this.forgotten.forget(metadata.name);
       if (topic === undefined) void this.removeFiles(tombstone, forgotten);
       else void this.closeAndRemove(topic, tombstone, forgotten);
       return { ok: true, value: metadata };
@@ -349,7 +353,7 @@ export class TopicLifecycle {
     for (const view of topic.partitions) view?.becomeState('offline');
   }
 
-  private async closeAndRemove(topic: Topic, tombstone: Tombstone, forgotten: Promise<boolean>): Promise<void> {
+  private async closeAndRemove(topic: Topic, tombstone: Tombstone, forgotten: Promise<void>): Promise<void> {
     const closed = topic.partitions.map(async (view) => {
       if (view === undefined) return;
       await this.calls.call(view.link, { kind: 'close', handle: view.handle });
@@ -368,7 +372,7 @@ export class TopicLifecycle {
   }
 
   /** The tombstone is what a start goes by: it stays until nothing is left of the topic. */
-  private async removeFiles(tombstone: Tombstone, forgotten: Promise<boolean>): Promise<void> {
+  private async removeFiles(tombstone: Tombstone, forgotten: Promise<void>): Promise<void> {
     await this.retired.abandon(tombstone.topicId);
     try {
       await this.parts.jobs.submit({
@@ -377,7 +381,8 @@ export class TopicLifecycle {
         topicId: tombstone.topicId,
         poolBytesMax: this.parts.broker.poolBytesMax,
       });
-      if (await forgotten) await this.parts.catalog.removeTombstone(tombstone.topicId);
+      await forgotten;
+      await this.parts.catalog.removeTombstone(tombstone.topicId);
     } catch (error) {
       this.parts.onProblem(
         `files of deleted topic ${tombstone.name} (${tombstone.topicId}) could not be removed; the next start tries again`,
@@ -467,6 +472,11 @@ export class TopicLifecycle {
     for (const segment of retired) this.parts.indexes.forget(segment);
     this.retired.onRetired(view, retired);
   }
+}
+
+/** Why a name is not given again yet. */
+function stillCommitted(name: string): string {
+  return `Offsets that groups have committed for a deleted topic "${name}" are not deleted yet; it is tried again (is the disk full?).`;
 }
 
 /** The class of the shards that a topic will have, if it is created: what is wrong with its settings is found then. */

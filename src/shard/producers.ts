@@ -6,6 +6,7 @@
  * producers are refused with an error that clients answer by trying again. Those that are known go on, and no promise is broken.
  */
 import { PRODUCER_ROW_BYTES, sequenceAfter, type ProducerTable } from '../log/producer-table.ts';
+import { CLOCK_STEP_MS } from '../lib/clock-step.ts';
 import { ProducerUndo } from '../log/producer-undo.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import { baseSequence, isTransactional, lastOffsetDelta, producerEpoch, producerId } from '../protocol/record-batch.ts';
@@ -15,8 +16,6 @@ import type { ShardPartition } from './partition.ts';
 
 /** Whoever was silent for this long is forgotten where there is no room. Java gives a batch up after 2 minutes, librdkafka after 5. */
 const IDLE_MS = 300_000;
-/** A clock that moves this far between two cycles was set, or the process slept: nobody is forgotten for one check interval. */
-const CLOCK_STEP_MS = 30_000;
 /** At the limit of the shard all partitions are looked through at most this often. */
 const SWEEP_INTERVAL_MS = 1000;
 

@@ -17,6 +17,7 @@ import { EntryType } from '../log/journal-layout.ts';
 import { segmentPath } from '../log/layout.ts';
 import { raiseLogStart } from '../log/log-start.ts';
 import type { RetiredSegment } from '../log/messages.ts';
+import { CLOCK_STEP_MS } from '../lib/clock-step.ts';
 import type { SegmentState } from '../log/partition-state.ts';
 import type { ShardHost } from './host.ts';
 import { expiredPart } from './expiry.ts';
@@ -27,8 +28,6 @@ import type { ShardPartition } from './partition.ts';
 const SLICE_HANDLES = 256;
 /** The first look comes this long after the start, if the check interval is not shorter. */
 const FIRST_CHECK_MS = 30_000;
-/** A clock that moves this far between two cycles was set, or the process slept. */
-const CLOCK_STEP_MS = 30_000;
 /** Most segments released with one message. */
 const RELEASED_MAX = 256;
 

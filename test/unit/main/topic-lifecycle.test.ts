@@ -247,21 +247,91 @@ describe('topics', () => {
 
   test('a deletion whose traces elsewhere could not be removed is told again at the next start, before anybody can make the topic anew', async () => {
     bench = await LifecycleBench.create();
-    await create([{ name: 'orders', numPartitions: 1 }, { name: 'back' }]);
+    await create([{ name: 'orders', numPartitions: 1 }]);
     bench.forgotten = Promise.resolve(false);
-    for (const name of ['orders', 'back']) await bench.lifecycle.deleteTopic({ name });
-    await create([{ name: 'back' }]);
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
     await settle(20);
-    expect([...bench.catalog.tombstones()]).toHaveLength(2);
+    expect([...bench.catalog.tombstones()]).toHaveLength(1);
     const { store } = bench;
     bench.close();
     bench = await LifecycleBench.create(store);
     bench.lifecycle.forgetDeleted();
-    // What was committed for the one that is back counts.
     expect(bench.deleted).toEqual(['orders']);
     bench.lifecycle.finishDeletions();
     await settle(10);
     expect([...bench.catalog.tombstones()]).toHaveLength(0);
+  });
+
+  test('a start deletes nothing elsewhere of a topic whose name another has: what was committed since counts', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'back' }]);
+    bench.jobFailure = new Error('EIO');
+    await bench.lifecycle.deleteTopic({ name: 'back' });
+    await create([{ name: 'back' }]);
+    await settle(20);
+    expect([...bench.catalog.tombstones()]).toHaveLength(1);
+    const { store } = bench;
+    bench.close();
+    bench = await LifecycleBench.create(store);
+    bench.lifecycle.forgetDeleted();
+    bench.lifecycle.finishDeletions();
+    await settle(10);
+    expect(bench.deleted).toEqual([]);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+  });
+
+  test('a name is not given again while groups have offsets of a deleted topic of that name; whoever asks for it has that tried at once', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }]);
+    bench.forgotten = Promise.resolve(false);
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
+    const [refused] = (await create([{ name: 'orders' }])).topics;
+    expect(refused).toMatchObject({
+      errorCode: ErrorCode.KAFKA_STORAGE_ERROR,
+      errorMessage: expect.stringContaining('"orders"') as string,
+    });
+    expect((await bench.lifecycle.autoCreateTopic('orders')).ok).toBe(false);
+    expect(bench.catalog.topicByName('orders')).toBeUndefined();
+    expect((await create([{ name: 'other' }])).topics[0]).toMatchObject({ errorCode: 0 });
+    bench.forgotten = Promise.resolve(true);
+    expect((await create([{ name: 'orders' }])).topics[0]).toMatchObject({ errorCode: 0 });
+  });
+
+  test('and is tried again by itself, until it is done', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }]);
+    bench.forgotten = Promise.resolve(false);
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
+    for (let times = 2; times < 10; times++) {
+      await settle(10);
+      for (const run of bench.due.splice(0)) run();
+      expect(bench.deleted).toHaveLength(times);
+    }
+    expect([...bench.catalog.tombstones()]).toHaveLength(1);
+    bench.forgotten = Promise.resolve(true);
+    await settle(10);
+    for (const run of bench.due.splice(0)) run();
+    await settle(10);
+    expect([...bench.catalog.tombstones()]).toHaveLength(0);
+    expect(bench.due).toEqual([]);
+  });
+
+  test('whoever wants the name waits a little for it to be done, and no longer', async () => {
+    bench = await LifecycleBench.create();
+    await create([{ name: 'orders' }]);
+    let finish = (_isDone: boolean): void => undefined;
+    bench.forgotten = new Promise<boolean>((resolve) => (finish = resolve));
+    await bench.lifecycle.deleteTopic({ name: 'orders' });
+    const refused = create([{ name: 'orders' }]);
+    await settle(10);
+    for (const run of bench.due.splice(0)) run();
+    expect((await refused).topics[0]).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+    const created = create([{ name: 'orders' }]);
+    await settle(10);
+    expect(bench.catalog.topicByName('orders')).toBeUndefined();
+    finish(true);
+    expect((await created).topics[0]).toMatchObject({ errorCode: 0 });
+    expect(bench.deleted).toEqual(['orders']);
   });
 
   test('errors of deletion, one by one', async () => {
