@@ -14,6 +14,9 @@ import type { JoinAnswer, JoinedMember, SyncAnswer } from './group-requests.ts';
 
 const NO_MEMBERS: readonly JoinedMember[] = [];
 
+/** Clients may say that they need no time at all to come back; nobody looks again and again because of that. */
+const WAIT_AGAIN_MS_MIN = 1000;
+
 /** See the file header. */
 export class Rebalance {
   private readonly context: GroupContext;
@@ -97,7 +100,7 @@ export class Rebalance {
     }
     if (!group.electJoinedLeader() && group.members.size > 0) {
       // Static members alone, none of which has come: wait again, until one comes or their sessions are over.
-      this.waitForJoins(group, group.rebalanceTimeoutMs, now);
+      this.waitForJoins(group, Math.max(group.rebalanceTimeoutMs, WAIT_AGAIN_MS_MIN), now);
       return;
     }
     group.beginGeneration(now.date);

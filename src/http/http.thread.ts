@@ -44,7 +44,7 @@ server.listen(data.host, data.port).then(
 async function health(): Promise<Page> {
   const { version, nodeId, dataDir } = data;
   const page = healthPage(source, { version, nodeId, uptimeSeconds: process.uptime(), disk: await folderSpace(dataDir) });
-  return { ...page, type: 'application/json; charset=utf-8' };
+  return { status: page.status, type: 'application/json; charset=utf-8', body: Buffer.from(page.body) };
 }
 
 async function metrics(): Promise<Page> {
@@ -68,5 +68,5 @@ async function metrics(): Promise<Page> {
       seriesLeftOut: leftOut,
     },
   });
-  return { status: 200, type: METRICS_TYPE, body };
+  return { status: 200, type: METRICS_TYPE, body: Buffer.from(body) };
 }

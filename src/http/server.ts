@@ -17,7 +17,8 @@ const PATIENCE_MS = 5000;
 export interface Page {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  /** UTF-8, made once: all that are answered with the same page share it. */
+  readonly body: Buffer;
 }
 
 /** Makes an answer by path; undefined: there is no such page. */
@@ -93,27 +94,25 @@ export class HttpServer {
     const { method, url = '/' } = waiting.request;
     if (method !== 'GET' && method !== 'HEAD') {
       waiting.response.setHeader('allow', 'GET, HEAD');
-      send(waiting, { status: 405, type: TEXT, body: 'only GET and HEAD\n' });
+      send(waiting, textPage(405, 'only GET and HEAD\n'));
       return;
     }
     try {
       const page = await this.pages(url.split('?', 1)[0] as string);
-      send(waiting, page ?? { status: 404, type: TEXT, body: 'there are /metrics and /health\n' });
+      send(waiting, page ?? textPage(404, 'there are /metrics and /health\n'));
     } catch (error) {
-      send(waiting, {
-        status: 500,
-        type: TEXT,
-        body: `the page could not be made: ${error instanceof Error ? error.message : String(error)}\n`,
-      });
+      send(waiting, textPage(500, `the page could not be made: ${error instanceof Error ? error.message : String(error)}\n`));
     }
   }
 }
 
-const TEXT = 'text/plain; charset=utf-8';
+function textPage(status: number, text: string): Page {
+  return { status, type: 'text/plain; charset=utf-8', body: Buffer.from(text) };
+}
 
 function send({ request, response }: Waiting, { status, type, body }: Page): void {
   // Whatever body a request brings is nobody's: the connection ends with the answer.
   if (!request.complete) response.setHeader('connection', 'close');
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
+  response.writeHead(status, { 'content-type': type, 'content-length': body.length, 'cache-control': 'no-store' });
   response.end(request.method === 'HEAD' ? undefined : body);
 }

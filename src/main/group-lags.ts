@@ -32,6 +32,9 @@ export interface GroupLagsParts {
   readonly tell: (message: SeriesMessage) => void;
 }
 
+/** A group with a longer id, in UTF-16 units, has no series of its own and counts as left out. Names of topics are no longer than this either. */
+const GROUP_LABEL_UNITS_MAX = 249;
+
 /** Groups in each state. */
 export type GroupCounts = Readonly<Record<GroupState | 'offsets', number>>;
 
@@ -112,7 +115,7 @@ export class GroupLags {
       if (++steps % STEPS_PER_TURN === 0) yield;
       for (const topic of group.offsets.topicNames()) {
         counts.offsets += group.offsets.countOf(topic);
-        if (this.lags.isFull) {
+        if (this.lags.isFull || isTooLong(group.groupId)) {
           this.lags.leaveOut(group.offsets.countOf(topic));
           if (++steps % STEPS_PER_TURN === 0) yield;
           continue;
@@ -136,7 +139,7 @@ export class GroupLags {
     let row = this.memberRows.get(groupId);
     // A group that went and came back during the round is here twice.
     if (row?.round === this.round) return;
-    if (this.members.isFull) return this.members.leaveOut(1);
+    if (this.members.isFull || isTooLong(groupId)) return this.members.leaveOut(1);
     if (row === undefined) this.memberRows.set(groupId, (row = { group: groupId, members: 0, round: 0 }));
     row.round = this.round;
     row.members = members.size;
@@ -171,6 +174,11 @@ export class GroupLags {
       if (++steps % (10 * STEPS_PER_TURN) === 0) yield;
     }
   }
+}
+
+/** Groups have any id that a client says; a page with a thousand of the longest would have a hundred megabytes. */
+function isTooLong(groupId: string): boolean {
+  return groupId.length > GROUP_LABEL_UNITS_MAX;
 }
 
 /** How far a group is behind in one partition. */

@@ -9,6 +9,7 @@ import { ErrorCode, protocolError } from '../../protocol/errors.ts';
 import { encodeResponseFrame } from '../../protocol/frame.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
 import type { Handler } from '../requests.ts';
+import { distinctEach, respondEach } from './paced.ts';
 import { advertisedAddress } from './topology.ts';
 
 /** CoordinatorType of the protocol. */
@@ -23,7 +24,7 @@ const NO_TRANSACTIONS = 'This broker does not serve transactions: use the produc
 export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensure'>, broker: BrokerConfig): Handler {
   return async (request) => {
     const { apiVersion, correlationId, connection } = request;
-    const { key, keyType, coordinatorKeys } = decodeRequest(findCoordinator, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
+    const { keyType, coordinatorKeys } = decodeRequest(findCoordinator, apiVersion, request.bytes, request.bodyStart, request.bodyEnd);
     const errorCode = keyType === CoordinatorType.transaction ? transactionAnswer(apiVersion) : await findFor(coordinator, keyType);
     const isFound = errorCode === ErrorCode.NONE;
     const address = isFound ? advertisedAddress(broker, connection) : { host: '', port: -1 };
@@ -33,9 +34,11 @@ export function findCoordinatorHandler(coordinator: Pick<GroupCoordinator, 'ensu
       nodeId: isFound ? broker.nodeId : -1,
       ...address,
     };
-    const coordinators = apiVersion >= KEYS_VERSION ? coordinatorKeys.map((each) => ({ key: each, ...found })) : [{ key, ...found }];
-    const answer = apiVersion >= KEYS_VERSION ? { throttleTimeMs: 0, coordinators } : { throttleTimeMs: 0, ...found };
-    request.respond([encodeResponseFrame(findCoordinator, apiVersion, correlationId, answer)]);
+    if (apiVersion < KEYS_VERSION)
+      return request.respond([encodeResponseFrame(findCoordinator, apiVersion, correlationId, { throttleTimeMs: 0, ...found })]);
+    const keys = await distinctEach(request, coordinatorKeys, (each) => each);
+    const coordinators = keys.map((each) => ({ key: each, ...found }));
+    return respondEach(request, findCoordinator, 'coordinators', coordinators, { throttleTimeMs: 0 });
   };
 }
 

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { TimerWheel } from '../../../src/lib/timer-wheel.ts';
 import { ErrorCode } from '../../../src/protocol/errors.ts';
 import { CoordinatorHarness } from '../../support/coordinator-harness.ts';
 
@@ -110,6 +111,24 @@ describe('static members', () => {
     harness.advance(61_000);
     expect(harness.state()).toBe('PreparingRebalance');
     const join = harness.join({ memberId: memberIds[0]!, groupInstanceId: 'i0', sessionTimeoutMs: 300_000 });
+    expect(join.value).toMatchObject({ errorCode: 0, generationId: generationId + 1 });
+  });
+
+  it('and is not looked after without pause, although the members that are missing said that they need no time to come back', () => {
+    const harness = new CoordinatorHarness();
+    const { generationId } = staticGroup(harness, 1, 300_000);
+    const request = { groupInstanceId: 'i0', sessionTimeoutMs: 300_000, rebalanceTimeoutMs: 0 };
+    harness.join(request);
+    const dynamic = harness.newMemberId();
+    harness.join({ memberId: dynamic });
+    harness.leave(dynamic);
+    expect(harness.state()).toBe('PreparingRebalance');
+    const timers = vi.spyOn(TimerWheel.prototype, 'schedule');
+    onTestFinished(() => timers.mockRestore());
+    harness.advance(60_000);
+    expect(harness.state()).toBe('PreparingRebalance');
+    expect(timers.mock.calls.length).toBeLessThanOrEqual(61);
+    const join = harness.join({ groupInstanceId: 'i0', sessionTimeoutMs: 300_000 });
     expect(join.value).toMatchObject({ errorCode: 0, generationId: generationId + 1 });
   });
 

@@ -11,7 +11,7 @@ async function start(body = 'hello\n'): Promise<{ port: number; made: () => numb
     if (path === '/broken') return Promise.reject(new Error('broken'));
     if (path !== '/page') return undefined;
     made++;
-    return Promise.resolve({ status: 200, type: 'text/plain', body });
+    return Promise.resolve({ status: 200, type: 'text/plain', body: Buffer.from(body) });
   });
   onTestFinished(() => server.close());
   return { port: await server.listen('127.0.0.1', 0), made: () => made };

@@ -217,6 +217,17 @@ describe('the APIs of groups', () => {
     expect(share.coordinators).toMatchObject([{ key: 'x', ...nobody, errorCode: ErrorCode.INVALID_REQUEST }]);
   });
 
+  it('FindCoordinator of many keys is answered in steps, each key once', async () => {
+    const bench = await Bench.started();
+    await bench.ask(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['g'] });
+    const keys = Array.from({ length: 20_000 }, (_, n) => `g${n % 10_000}`);
+    const request = bench.send(findCoordinator, 4, { keyType: 0, coordinatorKeys: keys });
+    let steps = 0;
+    for (; request.answer === null && steps < 1000; steps++) await bench.pass();
+    expect(request.decode(findCoordinator).coordinators.map(({ key }) => key)).toEqual(keys.slice(0, 10_000));
+    expect(steps).toBeGreaterThan(2);
+  });
+
   it('FindCoordinator of a transaction is refused with the code that is final for the clients of its version, and with the reason', async () => {
     const bench = await Bench.started();
     const errorMessage = expect.stringContaining('does not serve transactions') as string;

@@ -245,6 +245,21 @@ describe('groups', () => {
     expect(bench.lags.counts).toMatchObject({ Stable: 5, offsets: 20 });
   });
 
+  it('with an id longer than names of topics may be have no series, and count as left out', async () => {
+    bench = new Bench(3);
+    bench.reads.addTopic('t', 1)[0]!.append(1, 10, at(0));
+    for (const id of ['a'.repeat(249), 'b'.repeat(250), 'c'.repeat(10_000)]) {
+      const one = group(id);
+      commit(one, 't', 0, 0);
+      bench.groups.push(one);
+    }
+    await bench.round();
+    expect(Object.keys(bench.seen)).toEqual([`${'a'.repeat(249)} t 0`]);
+    expect(Object.keys(bench.members)).toEqual(['a'.repeat(249)]);
+    expect([bench.shown.get('groups')?.leftOut, bench.shown.get('members')?.leftOut]).toEqual([2, 2]);
+    expect(bench.lags.counts).toMatchObject({ Stable: 3, offsets: 3 });
+  });
+
   it('are gone through a few hundred a turn, however many there are, and one that comes back meanwhile is shown once', async () => {
     bench = new Bench(100_000);
     for (const log of bench.reads.addTopic('t', 10)) log.append(1, 10, at(0));
