@@ -83,7 +83,10 @@ export class Membership {
   readonly #client: KafkaClient;
   readonly #options: MembershipOptions;
   readonly #member: ReturnType<KafkaClient['newMember']>;
+  /** What is to be committed, by partition. */
   readonly #done = new Map<number, number>();
+  /** The commits so far, one after the other. Never rejects. */
+  #committing: Promise<void> = Promise.resolve();
 
   constructor(client: KafkaClient, options: MembershipOptions) {
     this.#client = client;
@@ -128,8 +131,14 @@ export class Membership {
     this.#done.set(partition, offset + 1);
   }
 
-  /** Tells the group what was dealt with since the last time. */
-  async commit(): Promise<void> {
+  /** Tells the group what was dealt with since the last time, after the commits that are under way. What one of those could not tell is told now. */
+  commit(): Promise<void> {
+    const commit = this.#committing.then(() => this.#commitDone());
+    this.#committing = commit.catch(() => undefined);
+    return commit;
+  }
+
+  async #commitDone(): Promise<void> {
     const { topic } = this.#options;
     // What was taken from this member is another's now, who may have come further already.
     const mine = new Set(this.#assigned());
@@ -142,7 +151,9 @@ export class Membership {
     } catch (error) {
       const reason = asUserError(error, this.#client.bootstrap);
       // The group gives its partitions out anew: whoever gets these reads again what was not committed.
-      if (!(reason instanceof BrokerRefusedError) || !REBALANCE_CODES.has(reason.code)) throw reason;
+      if (reason instanceof BrokerRefusedError && REBALANCE_CODES.has(reason.code)) return;
+      for (const [partition, offset] of done) if (!this.#done.has(partition)) this.#done.set(partition, offset);
+      throw reason;
     }
   }
 
