@@ -203,7 +203,13 @@ export class Broker extends EventEmitter<BrokerEvents> {
       await Promise.race([broker.open(generation), failed]);
       return broker;
     } catch (error) {
-      for (const step of undo.reverse()) await step();
+      for (const step of undo.reverse()) {
+        try {
+          await step();
+        } catch {
+          // What is told is why the start failed; what is left has to be given up all the same.
+        }
+      }
       if (error instanceof RecoveryError || error instanceof DiskError) throw new UserError(error.message, { cause: error });
       throw error;
     }

@@ -15,7 +15,7 @@
  *          in a branch, child = low | high << 16 | flags << 32
  */
 
-import { closeSync, existsSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MetadataCorruptError } from './metadata-store.ts';
 
@@ -40,6 +40,20 @@ const NODE_HEAD_BYTES = 8;
 /** Whether the folder holds a database file. */
 export function lmdbFileExists(folder: string): boolean {
   return existsSync(join(folder, DATA_FILE));
+}
+
+/** A database begins with two pages that say where the rest is; no page is smaller. */
+const SMALLEST_DATABASE_BYTES = 2 * 4096;
+
+/** Whether a file is there that never was a database: whoever made it was stopped before its first two pages, and it holds nothing. */
+export function isLmdbFileUnmade(folder: string): boolean {
+  const found = statSync(join(folder, DATA_FILE), { throwIfNoEntry: false });
+  return found !== undefined && found.size < SMALLEST_DATABASE_BYTES;
+}
+
+/** Removes what {@link isLmdbFileUnmade} is true for. */
+export function removeUnmadeLmdbFile(folder: string): void {
+  unlinkSync(join(folder, DATA_FILE));
 }
 
 /** Makes the folder and everything in it findable after a crash: the names of file and folder are synced. */

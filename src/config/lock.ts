@@ -106,7 +106,8 @@ function listen(path: string): Promise<Server | 'in-use'> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       socket.on('error', () => undefined).unref();
-      socket.end(`${process.pid}\n`);
+      // Whoever asked may never close: the lock is given up all the same.
+      socket.end(`${process.pid}\n`, () => socket.destroy());
     });
     server.maxConnections = 16;
     server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve('in-use') : reject(error)));

@@ -81,6 +81,16 @@ describe('the embedded store on disk', () => {
   });
 });
 
+it.each([0, 1, 4096, 8191])('is made anew where a start ended when it had written %i bytes of it', async (bytes) => {
+  const path = join(temporaryFolder(), 'meta');
+  mkdirSync(path);
+  writeFileSync(join(path, 'data.mdb'), Buffer.alloc(bytes));
+  await EmbeddedMetadataStore.create(path);
+  const store = await EmbeddedMetadataStore.open(path);
+  expect(await store.list('')).toEqual({ revision: 0, entries: [] });
+  await store.close();
+});
+
 describe('a damaged metadata database', () => {
   const refused = (path: string, why: RegExp) =>
     expect(EmbeddedMetadataStore.open(path)).rejects.toSatisfy((error: Error) => {

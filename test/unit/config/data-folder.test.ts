@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDataFolder } from '../../../src/config/data-folder.ts';
 import { DataFolderError } from '../../../src/config/errors.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -52,6 +54,22 @@ describe('a data folder', () => {
     const folder = await open(path);
     expect(folder.fresh).toBe(true);
     await folder.close();
+  });
+
+  it('is given up although somebody who asked for its holder stays connected', async () => {
+    const path = join(temporaryFolder(), 'data');
+    const folder = await open(path);
+    const asking = connect(join(path, 'ringlog.lock'));
+    onTestFinished(() => void asking.destroy());
+    let answer = '';
+    asking.on('data', (piece) => void (answer += piece.toString()));
+    // One that is stopped does not even notice the end.
+    asking.on('end', () => undefined);
+    Object.assign(asking, { allowHalfOpen: true });
+    await once(asking, 'data');
+    await folder.close();
+    expect(answer).toBe(`${process.pid}\n`);
+    await (await open(path)).close();
   });
 
   it('is refused to the process that has it open already', async () => {
