@@ -315,7 +315,8 @@ const TABLE = [
     state: APPLIED,
     doc:
       'A partition with at least this much in a group is written once, to its segment, and the journal only refers to it. ' +
-      'In groups of more than 8 partitions it takes proportionally more, because each such partition costs a sync of its own.',
+      'In groups of more than 8 partitions it takes proportionally more, because each such partition costs a sync of its own. ' +
+      'A partition that was written so stays with a quarter of it.',
   },
   {
     name: 'ringlog.pool.bytes.max',

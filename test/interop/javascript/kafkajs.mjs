@@ -257,8 +257,8 @@ function addNotServed(checks, client) {
       await transactional.disconnect();
     }
   });
-  checks.cannot('static-members', 'the client has no `group.instance.id`');
-  checks.cannot('cooperative', 'the client has no cooperative assignor');
+  checks.cannot('static-members', 'has no `group.instance.id`');
+  checks.cannot('cooperative', 'has no cooperative assignor');
 }
 
 await Promise.all([admin.connect(), producer.connect(), cluster.connect()]);

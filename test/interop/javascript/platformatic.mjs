@@ -315,7 +315,7 @@ function addNotServed(checks, client) {
     await admin.deleteConsumerGroupOffsets({ groupId: 'platformatic-offset-goes', topics: [{ name: topic, partitionIndexes: [0] }] });
     assert.equal(await client.committed('platformatic-offset-goes', topic), -1);
   });
-  checks.cannot('seek', 'its streams have no seek: a new one begins at the offsets it is given');
+  checks.cannot('seek', 'has no seek of a stream: a new one begins at the offsets it is given');
 }
 
 await runClient(new Client(), mode, {
