@@ -1,14 +1,13 @@
 // Bulk produce in its three phases, for either durability.
 import { compare } from './compare.mjs';
 import { goProduceSides, goRatios } from './go-sides.mjs';
+import { LONG_LOAD_BYTES } from './memory.mjs';
 import { atLeast, floorSides, GIB, kafkaSides, megabytes, ringlogSide } from './sides.mjs';
 import { spread } from './stats.mjs';
 import { secondsOf } from './quick.mjs';
 
 const LOAD = { connections: 4, inFlight: 5, partitions: 4, recordBytes: 1024, batchBytes: 65536, acks: 'all' };
 export const PHASES = ['fresh', 'steady', 'sustained'];
-/** What the page cache holds of a sustained run: retention and what is open of four partitions, what waits to be used again, and the floor's files. */
-const SUSTAINED_MEMORY = 11 * GIB;
 /** Files of Kafka's log that retention has given up go as soon as ours do, or they would fill the disk. */
 const KAFKA_RETENTION = ['log.retention.check.interval.ms=1000'];
 
@@ -38,7 +37,7 @@ function sidesOf(context, durability, phase) {
     // The other systems neither keep files to use again nor go round in them as told to here.
     ...(phase === 'fresh' ? goProduceSides(context, { durability, load, isWarm: true }) : []),
   ];
-  return isSustained ? sides.map((side) => ({ ...side, memoryBytes: SUSTAINED_MEMORY })) : sides;
+  return isSustained ? sides.map((side) => ({ ...side, memoryBytes: LONG_LOAD_BYTES })) : sides;
 }
 
 /** Wanted, by durability and phase: against the C floor, Kafka as it comes, and Kafka that flushes. */

@@ -7,6 +7,8 @@ import { processMemory } from './machine.mjs';
 
 /** More than most sides write before they are throttled. */
 const TOUCHED_BYTES = 5 * 2 ** 30;
+/** What the page cache holds of a load of minutes with retention: retention and what is open of four partitions, what waits to be used again, and the floor's files. */
+export const LONG_LOAD_BYTES = 11 * 2 ** 30;
 const SAMPLE_MS = 500;
 const SERIES_MAX = 4000;
 

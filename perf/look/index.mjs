@@ -45,6 +45,9 @@ const headlineOf = ({ unit, perSecond }, report) => {
   return `${rate}${numberText(report.mb_per_s)} MB/s`;
 };
 
+/** Threads of which nothing is in the table are told, not left out. */
+const withoutText = (without) => (without.length === 0 ? '' : `\n\nNo profile of: ${without.join(', ')}.`);
+
 /** What a profile cost: the rate under it, as a part of the rate without. */
 const partOf = (report, plain) => numberText(workOf(report).perSecond / workOf(plain).perSecond);
 
@@ -76,7 +79,7 @@ export async function look(job, context, outDir) {
   const sections = [
     `${headline} · ${disk} · ${client}`,
     `Threads, in percent of one processor:\n\n${threadTable(counted.threads)}`,
-    `Where their time goes, in percent of the time of the clock (profiled: ${partOf(profiled.report, report)} of the rate above).\nWhat main's loop does outside of JavaScript, epoll and reading from sockets, counts as no work here, but not above:\n\n${profileTable(profiled.kinds)}`,
+    `Where their time goes, in percent of the time of the clock (profiled: ${partOf(profiled.report, report)} of the rate above).\nWhat main's loop does outside of JavaScript, epoll and reading from sockets, counts as no work here, but not above:\n\n${profileTable(profiled.kinds)}${withoutText(profiled.without)}`,
     calls.leftOut
       ? `System calls: left out: ${calls.leftOut}.`
       : `System calls (beside strace, which slows the broker: ${partOf(calls.report, report)} of the rate above):\n\n${callTable(calls, workOf(calls.report))}`,
@@ -90,7 +93,7 @@ export async function look(job, context, outDir) {
       report,
       deviceBytesPerByte: counted.deviceBytesPerByte,
       threads: counted.threads,
-      profile: { report: profiled.report, kinds: tops },
+      profile: { report: profiled.report, kinds: tops, without: profiled.without },
       calls: calls.leftOut ? calls : { ...calls, kinds: Object.fromEntries([...calls.kinds].map(([k, v]) => [k, Object.fromEntries(v)])) },
     },
   };

@@ -111,7 +111,7 @@ export function countPasses(context, scenario, { callSeconds }) {
 
 /** A tree of functions for each kind of thread, over the measured part of a load. */
 export async function profilePass(context, scenario) {
-  let profiles;
+  let found;
   const run = await withBroker(
     context,
     scenario,
@@ -119,30 +119,32 @@ export async function profilePass(context, scenario) {
     async (side, server, dir) => {
       const result = await measured(side, server);
       await server.stop(); // each thread leaves its profile at its end
-      profiles = readProfiles(dir);
+      found = readProfiles(dir);
       return result;
     },
   );
   const sources = new Sources(root);
   const placeOf = (frame) => sources.placeOf(frame);
   const kinds = new Map();
-  for (const { name, profile } of profiles) {
+  for (const { name, profile } of found.profiles) {
     const kind = kinds.get(name) ?? { name, threads: 0, tree: emptyTree(), longestGcUs: 0 };
     foldProfile(kind.tree, profile, run, placeOf);
     kind.threads++;
     kind.longestGcUs = Math.max(kind.longestGcUs, longestPauseUs(profile, run));
     kinds.set(name, kind);
   }
-  return { report: run.report, kinds: [...kinds.values()].filter(({ tree }) => tree.total > 0) };
+  return { report: run.report, kinds: [...kinds.values()].filter(({ tree }) => tree.total > 0), without: found.without };
 }
 
-/** Files are called CPU.DATE.TIME.PROCESS.THREAD.NUMBER.cpuprofile. */
+/** Files are called CPU.DATE.TIME.PROCESS.THREAD.NUMBER.cpuprofile. A thread that is ended before it has written a large one leaves none: `without` names those. */
 function readProfiles(dir) {
   const names = namesOf(dir);
   const files = readdirSync(dir).filter((file) => file.endsWith('.cpuprofile'));
   if (files.length === 0) throw new Error('look: the broker left no profile: did it stop cleanly?');
-  return files.map((file) => ({
+  const profiles = files.map((file) => ({
     name: names.byThreadId.get(Number(file.split('.')[4])) ?? 'others',
     profile: JSON.parse(readFileSync(join(dir, file), 'utf8')),
   }));
+  const left = new Set(profiles.map(({ name }) => name));
+  return { profiles, without: [...new Set(names.byThreadId.values())].filter((name) => !left.has(name)) };
 }

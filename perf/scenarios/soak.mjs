@@ -7,6 +7,7 @@ import { Member } from '../lib/group-load.mjs';
 import { runKload, startKload } from '../lib/kload.mjs';
 import { openLoop } from '../lib/open-loop.mjs';
 import { GIB, kafkaSides, ringlogSide } from '../lib/sides.mjs';
+import { LONG_LOAD_BYTES } from '../lib/memory.mjs';
 import { loadFailure } from '../lib/load-program.mjs';
 import { median } from '../lib/stats.mjs';
 import { secondsOf } from '../lib/quick.mjs';
@@ -90,7 +91,11 @@ function sidesOf(context) {
   const durability = context.durability ?? 'fsync';
   const seconds = secondsOf(context, SECONDS, QUICK_SECONDS);
   const load = { ...PACED, seconds };
-  const measured = (side, topicConfig) => ({ ...side, measure: (server) => soak(server, seconds, topicConfig) });
+  const measured = (side, topicConfig) => ({
+    ...side,
+    memoryBytes: LONG_LOAD_BYTES,
+    measure: (server) => soak(server, seconds, topicConfig),
+  });
   const settings = ['log.retention.check.interval.ms=1000', 'group.initial.rebalance.delay.ms=0'];
   return [
     measured(ringlogSide(context, { durability, load, settings }), ['ringlog.durability=page-cache']),
