@@ -186,18 +186,11 @@ export class GroupCoordinator {
     for (const groups of this.partitions) if (groups.errorCode === ErrorCode.NONE) yield* groups.machine.watched();
   }
 
-  /** The topic is deleted: nobody has committed anything for it. Resolves once that is secured; false: it is not, and has to be done again. */
+  /** The topic is deleted: nobody has committed anything for it. Resolves once that is secured; false: it is not, and has to be done again. Never rejects. */
   async onTopicDeleted(topic: string): Promise<boolean> {
     // At once: somebody may create a topic of the same name, and commit for that.
     const told = this.partitions.map((groups) => new Promise<number>((resolve) => groups.forgetTopic(topic, resolve)));
-    const errorCode = (await Promise.all(told)).find((code) => code !== ErrorCode.NONE);
-    if (errorCode === undefined) return true;
-    if (!this.stopped)
-      this.parts.onProblem('offsets of a deleted topic could not be deleted; another try follows, and the name is not given again before', {
-        topic,
-        errorCode,
-      });
-    return false;
+    return (await Promise.all(told)).every((code) => code === ErrorCode.NONE);
   }
 
   // Inside.

@@ -77,7 +77,7 @@ export class TopicLifecycle {
     const { dataDir, cleanerKeyBytes: keyBytesMax, cleanerBytesPerSecondMax: bytesPerSecondMax } = parts.broker;
     this.cleaning = new Cleaning(parts.cleaners, this.retired, { dataDir, keyBytesMax, bytesPerSecondMax });
     const { onProblem, later, onDeleted } = parts;
-    this.forgotten = new ForgottenTopics({ attempt: onDeleted, later });
+    this.forgotten = new ForgottenTopics({ attempt: onDeleted, onProblem, later });
     this.opening = new PartitionOpening({ calls: this.calls, onProblem, later, inTurn: (name, run) => this.inTurn(name, run) });
   }
 
@@ -176,11 +176,22 @@ export class TopicLifecycle {
     return this.orExisting(topic.name, await this.create(topic));
   }
 
-  private create(topic: NewTopic): Promise<CatalogResult<TopicMetadata>> {
+  private async create(topic: NewTopic): Promise<CatalogResult<TopicMetadata>> {
+    for (;;) {
+      // Waited for without the turn: everybody waits for the same attempt, and not one after the other.
+      if (this.forgotten.isOwed(topic.name) && !(await this.forgotten.isForgotten(topic.name)))
+        return refuse('KAFKA_STORAGE_ERROR', stillCommitted(topic.name));
+      const result = await this.createInTurn(topic);
+      if (result !== null) return result;
+    }
+  }
+
+  /** Null: another topic of the name was deleted while this one waited for its turn, and is not forgotten yet. */
+  private createInTurn(topic: NewTopic): Promise<CatalogResult<TopicMetadata> | null> {
     return this.inTurn(topic.name, async () => {
+      if (this.forgotten.isOwed(topic.name)) return null;
       // A thread that cannot be started is no reason for a topic that is there and belongs to nobody.
       this.parts.startShards(classOfNew(topic, this.parts.broker));
-      if (!(await this.forgotten.isForgotten(topic.name))) return refuse('KAFKA_STORAGE_ERROR', stillCommitted(topic.name));
       const result = await this.parts.catalog.createTopic(topic);
       if (result.ok) await this.openNew(result.value);
       return result;
@@ -476,7 +487,7 @@ export class TopicLifecycle {
 
 /** Why a name is not given again yet. */
 function stillCommitted(name: string): string {
-  return `Offsets that groups have committed for a deleted topic "${name}" are not deleted yet; it is tried again (is the disk full?).`;
+  return `Offsets that groups have committed for a deleted topic "${name}" are not deleted yet: the disk is full, or the groups cannot be loaded. It is tried again.`;
 }
 
 /** The class of the shards that a topic will have, if it is created: what is wrong with its settings is found then. */

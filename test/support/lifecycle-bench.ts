@@ -111,6 +111,8 @@ export class LifecycleBench {
   forgotten = Promise.resolve(true);
   /** What was put off, in order. */
   readonly due: (() => void)[] = [];
+  /** By how much, in ms. */
+  readonly delays = new Map<() => void, number>();
   /** Starts the shards of a class. */
   onStartShards: (shardClass: ShardClass) => void = (shardClass) => void this.shards[shardClass];
   /** Set to make jobs fail. */
@@ -170,10 +172,20 @@ export class LifecycleBench {
         bench.deleted.push(name);
         return bench.forgotten;
       },
-      later: (_delayMs, run) => void bench.due.push(run),
+      later: (delayMs, run) => {
+        bench.due.push(run);
+        bench.delays.set(run, delayMs);
+      },
     });
     await bench.lifecycle.openRecovered(states);
     return bench;
+  }
+
+  /** Runs what was put off by `delayMs`. */
+  pass(delayMs: number): void {
+    const due = this.due.filter((run) => this.delays.get(run) === delayMs);
+    this.due.splice(0, this.due.length, ...this.due.filter((run) => !due.includes(run)));
+    for (const run of due) run();
   }
 
   close(): void {

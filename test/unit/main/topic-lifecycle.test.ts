@@ -280,58 +280,88 @@ describe('topics', () => {
     expect([...bench.catalog.tombstones()]).toHaveLength(0);
   });
 
-  test('a name is not given again while groups have offsets of a deleted topic of that name; whoever asks for it has that tried at once', async () => {
-    bench = await LifecycleBench.create();
-    await create([{ name: 'orders' }]);
-    bench.forgotten = Promise.resolve(false);
-    await bench.lifecycle.deleteTopic({ name: 'orders' });
-    const [refused] = (await create([{ name: 'orders' }])).topics;
-    expect(refused).toMatchObject({
-      errorCode: ErrorCode.KAFKA_STORAGE_ERROR,
-      errorMessage: expect.stringContaining('"orders"') as string,
-    });
-    expect((await bench.lifecycle.autoCreateTopic('orders')).ok).toBe(false);
-    expect(bench.catalog.topicByName('orders')).toBeUndefined();
-    expect((await create([{ name: 'other' }])).topics[0]).toMatchObject({ errorCode: 0 });
-    bench.forgotten = Promise.resolve(true);
-    expect((await create([{ name: 'orders' }])).topics[0]).toMatchObject({ errorCode: 0 });
-  });
+  describe('a name is not given again while groups have offsets of a deleted topic of that name', () => {
+    const ASKED_MS = 1000;
+    const WAIT_MS = 5000;
+    const FIRST_RETRY_MS = 2000;
+    const refused = { errorCode: ErrorCode.KAFKA_STORAGE_ERROR, errorMessage: expect.stringContaining('"orders"') as string };
 
-  test('and is tried again by itself, until it is done', async () => {
-    bench = await LifecycleBench.create();
-    await create([{ name: 'orders' }]);
-    bench.forgotten = Promise.resolve(false);
-    await bench.lifecycle.deleteTopic({ name: 'orders' });
-    for (let times = 2; times < 10; times++) {
+    /** Deletes a topic while the attempts of groups to forget it end with what `forgotten` says. */
+    async function deleted(forgotten: Promise<boolean>): Promise<void> {
+      bench = await LifecycleBench.create();
+      await create([{ name: 'orders' }]);
+      bench.forgotten = forgotten;
+      await bench.lifecycle.deleteTopic({ name: 'orders' });
       await settle(10);
-      for (const run of bench.due.splice(0)) run();
-      expect(bench.deleted).toHaveLength(times);
     }
-    expect([...bench.catalog.tombstones()]).toHaveLength(1);
-    bench.forgotten = Promise.resolve(true);
-    await settle(10);
-    for (const run of bench.due.splice(0)) run();
-    await settle(10);
-    expect([...bench.catalog.tombstones()]).toHaveLength(0);
-    expect(bench.due).toEqual([]);
-  });
+    const createOrders = async () => (await create([{ name: 'orders' }])).topics[0];
 
-  test('whoever wants the name waits a little for it to be done, and no longer', async () => {
-    bench = await LifecycleBench.create();
-    await create([{ name: 'orders' }]);
-    let finish = (_isDone: boolean): void => undefined;
-    bench.forgotten = new Promise<boolean>((resolve) => (finish = resolve));
-    await bench.lifecycle.deleteTopic({ name: 'orders' });
-    const refused = create([{ name: 'orders' }]);
-    await settle(10);
-    for (const run of bench.due.splice(0)) run();
-    expect((await refused).topics[0]).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
-    const created = create([{ name: 'orders' }]);
-    await settle(10);
-    expect(bench.catalog.topicByName('orders')).toBeUndefined();
-    finish(true);
-    expect((await created).topics[0]).toMatchObject({ errorCode: 0 });
-    expect(bench.deleted).toEqual(['orders']);
+    test('whoever asks for it has that tried at once, but once a second at most', async () => {
+      await deleted(Promise.resolve(false));
+      for (let n = 0; n < 20; n++) expect(await createOrders()).toMatchObject(refused);
+      expect((await bench.lifecycle.autoCreateTopic('orders')).ok).toBe(false);
+      expect(bench.catalog.topicByName('orders')).toBeUndefined();
+      expect((await create([{ name: 'other' }])).topics[0]).toMatchObject({ errorCode: 0 });
+      expect(bench.deleted).toHaveLength(1);
+      for (let n = 2; n < 10; n++) {
+        bench.pass(ASKED_MS);
+        await Promise.all([createOrders(), createOrders()]);
+        expect(bench.deleted).toHaveLength(n);
+      }
+      // However many have asked: one attempt that comes by itself, and one pause.
+      expect(bench.due.filter((run) => bench.delays.get(run) !== WAIT_MS)).toHaveLength(2);
+      expect(bench.problems).toHaveLength(1);
+      bench.pass(ASKED_MS);
+      bench.forgotten = Promise.resolve(true);
+      expect(await createOrders()).toMatchObject({ errorCode: 0 });
+      bench.pass(FIRST_RETRY_MS);
+      expect(bench.deleted).toHaveLength(10);
+    });
+
+    test('it is tried again by itself, until it is done', async () => {
+      await deleted(Promise.resolve(false));
+      for (const [n, delayMs] of [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000].entries()) {
+        bench.pass(ASKED_MS);
+        bench.pass(delayMs);
+        expect(bench.deleted).toHaveLength(n + 2);
+        await settle(10);
+      }
+      expect([...bench.catalog.tombstones()]).toHaveLength(1);
+      bench.forgotten = Promise.resolve(true);
+      bench.pass(60_000);
+      await settle(10);
+      expect([...bench.catalog.tombstones()]).toHaveLength(0);
+      expect(await createOrders()).toMatchObject({ errorCode: 0 });
+    });
+
+    test('all who want the name wait a little for the same attempt, and nobody for a second time', async () => {
+      let finish = (_isDone: boolean): void => undefined;
+      await deleted(new Promise<boolean>((resolve) => (finish = resolve)));
+      const waiting = [createOrders(), createOrders(), createOrders()];
+      await settle(10);
+      expect(bench.due).toHaveLength(1);
+      bench.pass(WAIT_MS);
+      for (const answer of await Promise.all(waiting)) expect(answer).toMatchObject(refused);
+      expect(await createOrders()).toMatchObject(refused);
+      finish(true);
+      await settle(10);
+      expect(await createOrders()).toMatchObject({ errorCode: 0 });
+      expect(bench.deleted).toEqual(['orders']);
+    });
+
+    test('a creation that waits for the deletion of a topic of the same name waits for that, too', async () => {
+      bench = await LifecycleBench.create();
+      await create([{ name: 'orders' }]);
+      let finish = (_isDone: boolean): void => undefined;
+      bench.forgotten = new Promise<boolean>((resolve) => (finish = resolve));
+      const deleting = bench.lifecycle.deleteTopic({ name: 'orders' });
+      const creating = createOrders();
+      await deleting;
+      await settle(10);
+      expect(bench.catalog.topicByName('orders')).toBeUndefined();
+      finish(true);
+      expect(await creating).toMatchObject({ errorCode: 0 });
+    });
   });
 
   test('errors of deletion, one by one', async () => {
