@@ -106,12 +106,28 @@ export class SegmentWriter {
   /** All that take no more bytes and that the keeper does not have are on disk. */
   private closeRetiring(): void {
     const lent = new Set(this.lentRetiring.map(({ partition }) => partition));
-    for (const { partition, segment } of this.retiring) {
-      this.disk.close(segment.fd);
-      if (lent.has(partition)) continue;
-      partition.syncedEnd = Math.max(partition.syncedEnd, partition.activeSegment()?.baseOffset ?? partition.state.endOffset);
+    for (const { partition } of this.retiring) {
+      const end = partition.activeSegment()?.baseOffset ?? partition.state.endOffset;
+      if (!lent.has(partition)) partition.syncedEnd = Math.max(partition.syncedEnd, end);
+      // What the keeper has is all that is missing before there.
+      else if (partition.lentEnd >= 0) partition.lentEnd = Math.max(partition.lentEnd, end);
     }
+    const closing = this.retiring;
     this.retiring = [];
+    this.closeAll(closing);
+  }
+
+  /** Closes all of them, whatever the disk says of one; then throws what it said first. */
+  private closeAll(retired: readonly Retiring[]): void {
+    const failures: unknown[] = [];
+    for (const { segment } of retired) {
+      try {
+        this.disk.close(segment.fd);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** The active segment is on disk up to `endOffset`. An earlier one may still wait for its sync. */
@@ -230,9 +246,10 @@ export class SegmentWriter {
       partition.lentEnd = -1;
     }
     this.lentPartitions = [];
-    for (const { segment } of this.lentRetiring) this.disk.close(segment.fd);
-    this.lentRetiring = [];
     for (const { segment } of this.retiring) segment.lent = false;
+    const closing = this.lentRetiring;
+    this.lentRetiring = [];
+    this.closeAll(closing);
   }
 
   /** A sync of what was lent has failed: which offsets it may have left out. */

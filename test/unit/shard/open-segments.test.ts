@@ -1,5 +1,6 @@
 /** A shard keeps a limited number of segments open, and a file that it closes has nothing left that the disk might not have. */
 import { describe, expect, test } from 'vitest';
+import { DiskError } from '../../../src/log/disk.ts';
 import { ShardBench, START_MS } from '../../support/shard-bench.ts';
 
 const PARTITIONS = 40;
@@ -140,5 +141,32 @@ describe('segments that take no more bytes and wait for a checkpoint', () => {
     expect(bench.shard.failure).toMatch(/EIO.*quiet partitions/);
     const ranges = bench.take('unsecured').flatMap((message) => message.ranges);
     expect(ranges).toContainEqual({ handle: 2, from: 0 });
+  });
+
+  test('of a partition that goes quiet meanwhile, all counts as durable once the keeper is done', () => {
+    const bench = rolling('buffered');
+    rollWithEach(bench, [1], 0, 2);
+    bench.pass(bench.shard.settings.checkpointIntervalMs + 100);
+    rollWithEach(bench, [1], 2, 4);
+    rollWithEach(bench, [2], 0, 40);
+    bench.keep();
+    const partition = bench.shard.partitions[1];
+    expect(partition?.syncedEnd).toBeGreaterThanOrEqual(partition?.activeSegment()?.baseOffset ?? Infinity);
+  });
+
+  test('a descriptor that cannot be closed is closed once, and so are the others', () => {
+    const bench = rolling('sync');
+    rollWithEach(bench, [1, 2], 0, 8);
+    const { disk } = bench;
+    const close = disk.close.bind(disk);
+    const closed: number[] = [];
+    disk.close = (fd) => {
+      closed.push(fd);
+      close(fd);
+      if (closed.length === 2) throw new DiskError('EIO', 'close', 'a segment');
+    };
+    rollWithEach(bench, [1, 2], 8, 20);
+    expect(closed.length).toBeGreaterThan(14);
+    expect(bench.codes).toEqual(Array(40).fill(0));
   });
 });
