@@ -85,8 +85,10 @@ export class Membership {
   readonly #member: ReturnType<KafkaClient['newMember']>;
   /** What is to be committed, by partition. */
   readonly #done = new Map<number, number>();
-  /** The commits so far, one after the other. Never rejects. */
+  /** The commit under way, or the last one. Never rejects. */
   #committing: Promise<void> = Promise.resolve();
+  /** The one that follows it. */
+  #next: Promise<void> | null = null;
 
   constructor(client: KafkaClient, options: MembershipOptions) {
     this.#client = client;
@@ -131,11 +133,19 @@ export class Membership {
     this.#done.set(partition, offset + 1);
   }
 
-  /** Tells the group what was dealt with since the last time, after the commits that are under way. What one of those could not tell is told now. */
+  /**
+   * Tells the group what was dealt with since the last time, after a commit that is under way. What that one could not tell is told now. Who asks again meanwhile
+   * waits for the same.
+   */
   commit(): Promise<void> {
-    const commit = this.#committing.then(() => this.#commitDone());
-    this.#committing = commit.catch(() => undefined);
-    return commit;
+    if (this.#next !== null) return this.#next;
+    const next = this.#committing.then(() => {
+      this.#next = null;
+      return this.#commitDone();
+    });
+    this.#next = next;
+    this.#committing = next.catch(() => undefined);
+    return next;
   }
 
   async #commitDone(): Promise<void> {

@@ -61,6 +61,21 @@ describe('commits of a member', () => {
     expect(commits.length).toBe(2);
   });
 
+  it('however often it is asked meanwhile, one waits behind the one that is under way', async () => {
+    const { member, commits } = start();
+    member.onDone(record(0, 4));
+    const first = member.commit();
+    await turn();
+    const asked = Array.from({ length: 100 }, () => member.commit());
+    member.onDone(record(0, 9));
+    commits[0]!.finish(new Error('a timeout'));
+    await expect(first).rejects.toThrow(/a timeout/);
+    await turn();
+    commits[1]!.finish(new Error('a timeout'));
+    for (const failed of await Promise.allSettled(asked)) expect(failed.status).toBe('rejected');
+    expect(commits.map(({ offsets }) => offsets)).toEqual([['0:5'], ['0:10']]);
+  });
+
   it('and fails if that fails, too', async () => {
     const { member, commits } = start();
     member.onDone(record(0, 4));
