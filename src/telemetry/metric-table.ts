@@ -535,7 +535,9 @@ export const PROCESS_METRICS = [
     name: 'ringlog_metrics_series_left_out',
     type: 'gauge',
     unit: 'count',
-    help: 'Partitions, partitions of groups and groups without series of their own, because there are more than ringlog.metrics.partitions.max, or because the id of the group is longer than 249 characters.',
+    help:
+      'Partitions, partitions of groups and groups without series of their own, because there are more than ringlog.metrics.partitions.max, ' +
+      'or because the id of the group is longer than 249 characters.',
   },
 ] as const satisfies readonly MetricDefinition[];
 
