@@ -20,7 +20,7 @@ import {
   type EncodedRecord,
   type StoreHeader,
 } from './embedded-metadata-record.ts';
-import { checkLmdbFile, isLmdbFileUnmade, lmdbFileExists, makeStoreFolder, removeUnmadeLmdbFile } from './lmdb-file.ts';
+import { checkLmdbFile, lmdbFileExists, makeStoreFolder, removeUnmadeLmdbFile } from './lmdb-file.ts';
 import { MetadataState, type StoredEntry, type StoredRevision } from './metadata-state.ts';
 import { MetadataCorruptError, MetadataStoreError } from './metadata-store.ts';
 import { QueuedMetadataStore, SYSTEM_METADATA_CLOCK, type MetadataClock } from './queued-metadata-store.ts';
@@ -48,7 +48,7 @@ export class EmbeddedMetadataStore extends QueuedMetadataStore {
    * one that holds anything is refused with {@link MetadataStoreError}.
    */
   static async create(path: string): Promise<void> {
-    if (isLmdbFileUnmade(path)) removeUnmadeLmdbFile(path);
+    removeUnmadeLmdbFile(path);
     if (lmdbFileExists(path)) {
       const found = await EmbeddedMetadataStore.#read(path, { mayBeUnmade: true });
       await found.database.close();

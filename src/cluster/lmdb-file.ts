@@ -45,15 +45,11 @@ export function lmdbFileExists(folder: string): boolean {
 /** A database begins with two pages that say where the rest is; no page is smaller. */
 const SMALLEST_DATABASE_BYTES = 2 * 4096;
 
-/** Whether a file is there that never was a database: whoever made it was stopped before its first two pages, and it holds nothing. */
-export function isLmdbFileUnmade(folder: string): boolean {
-  const found = statSync(join(folder, DATA_FILE), { throwIfNoEntry: false });
-  return found !== undefined && found.size < SMALLEST_DATABASE_BYTES;
-}
-
-/** Removes what {@link isLmdbFileUnmade} is true for. */
+/** Removes a file that never was a database: whoever made it was stopped before its first two pages, and it holds nothing. */
 export function removeUnmadeLmdbFile(folder: string): void {
-  unlinkSync(join(folder, DATA_FILE));
+  const path = join(folder, DATA_FILE);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && found.size < SMALLEST_DATABASE_BYTES) unlinkSync(path);
 }
 
 /** Makes the folder and everything in it findable after a crash: the names of file and folder are synced. */

@@ -34,7 +34,6 @@ interface Owed {
   isArmed: boolean;
   /** One has just failed: nobody who asks begins another. */
   isPaused: boolean;
-  hasFailed: boolean;
 }
 
 /** See the file header. */
@@ -61,7 +60,6 @@ export class ForgottenTopics {
       retryMs: RETRY_MS_MIN,
       isArmed: false,
       isPaused: false,
-      hasFailed: false,
     };
     this.owed.set(name, owed);
     void this.attempt(name, owed);
@@ -97,11 +95,11 @@ export class ForgottenTopics {
   }
 
   private onFailed(name: string, owed: Owed): void {
-    if (!owed.hasFailed)
+    // Only the first failure finds it so.
+    if (owed.retryMs === RETRY_MS_MIN)
       this.parts.onProblem(
         `offsets of a deleted topic, ${name}, could not be deleted: it is tried again, and the name is not given to another topic before`,
       );
-    owed.hasFailed = true;
     if (!owed.isPaused) {
       owed.isPaused = true;
       this.parts.later(ASKED_MS, () => (owed.isPaused = false));

@@ -33,6 +33,13 @@ const parts = () => ({
   clusterId: 'cluster',
   catalog: bench.catalog,
 });
+/** Another life of the broker, with what the metadata store has. */
+async function restart(): Promise<void> {
+  const { store } = bench;
+  bench.close();
+  bench = await LifecycleBench.create(store);
+}
+
 const plain = { numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
 const createAsk = (topics: object[], validateOnly = false) => ({
   topics: topics.map((topic) => ({ ...plain, ...topic })),
@@ -236,9 +243,7 @@ describe('topics', () => {
     await bench.lifecycle.deleteTopic({ name: 'orders' });
     await settle(10);
     expect(bench.problems[0]).toMatch(/could not be removed/);
-    const { store } = bench;
-    bench.close();
-    bench = await LifecycleBench.create(store);
+    await restart();
     expect([...bench.catalog.tombstones()]).toHaveLength(1);
     bench.lifecycle.finishDeletions();
     await settle(10);
@@ -252,9 +257,7 @@ describe('topics', () => {
     await bench.lifecycle.deleteTopic({ name: 'orders' });
     await settle(20);
     expect([...bench.catalog.tombstones()]).toHaveLength(1);
-    const { store } = bench;
-    bench.close();
-    bench = await LifecycleBench.create(store);
+    await restart();
     bench.lifecycle.forgetDeleted();
     expect(bench.deleted).toEqual(['orders']);
     bench.lifecycle.finishDeletions();
@@ -270,9 +273,7 @@ describe('topics', () => {
     await create([{ name: 'back' }]);
     await settle(20);
     expect([...bench.catalog.tombstones()]).toHaveLength(1);
-    const { store } = bench;
-    bench.close();
-    bench = await LifecycleBench.create(store);
+    await restart();
     bench.lifecycle.forgetDeleted();
     bench.lifecycle.finishDeletions();
     await settle(10);
